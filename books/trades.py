@@ -1,0 +1,1 @@
+"""Trade rows: what each position earned, cost and suffered, from the fills and bars of its book."""

@@ -1,0 +1,1 @@
+"""Settings, errors, calendar, clock, logging and the records that the layers exchange."""
