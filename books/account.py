@@ -1,0 +1,164 @@
+"""The account: cash by currency and one trade book for each (unit, instrument), valued in the base currency.
+
+The simulated and the live broker keep the same account, so results mean the same in both. Identity, to the cent::
+
+    equity - capital - deposits = sum(closed trades' net) + sum(open trades' net) + interest_eur + cash_fx_eur
+
+where ``cash_fx_eur`` is the revaluation of foreign balances. Under ``fx.policy = "borrow"`` a position's principal
+and the debit that financed it cancel, so the balance that is revalued is cash plus principal; see ``books.trades``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from books.cash import CashBook
+from books.fees import Charge
+from books.trades import Fill, TradeBook, TradeRow
+from core.errors import EngineError
+
+
+class Account:
+    """Cash, positions, trades and costs of one account.
+
+    ``capital``: base currency at the start. ``cash``: the cash book, empty. ``initial_margin``: fraction of gross
+    exposure that equity must cover. Money in properties is in the base currency at the last mark.
+    """
+
+    def __init__(self, capital: float, cash: CashBook, initial_margin: float) -> None:
+        self.capital = capital
+        self.cash = cash
+        self.initial_margin = initial_margin
+        self.books: dict[str, TradeBook] = {}  # "unit/SYMBOL" -> its trades and position
+        self.trades: list[TradeRow] = []  # closed, in order of exit
+        self.costs: Counter[str] = Counter()  # kind -> base currency, cumulative, > 0 is paid
+        self.costs_by_unit: dict[str, Counter[str]] = {}  # unit -> kind -> base currency
+        self.traded_eur: Counter[str] = Counter()  # unit -> value of all fills, base currency
+        self.deposits_eur = 0.0
+        self.equity_eur = self.cash_eur = capital
+        self.gross_exposure_eur = self.net_exposure_eur = 0.0
+        self._funded = False
+        self._rates: dict[str, float] = {}  # currency -> rate at the last mark
+
+    @property
+    def base(self) -> str:
+        return self.cash.base
+
+    def open_book(self, unit: str, symbol: str, currency: str) -> TradeBook:
+        """Make the book of ``symbol`` for ``unit``; EngineError if it exists."""
+        key = f"{unit}/{symbol}"
+        if key in self.books:
+            raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
+        self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
+        self.costs_by_unit.setdefault(unit, Counter())
+        return self.books[key]
+
+    def fund(self, when: dt.datetime) -> None:
+        """Pay in the capital, at the first bar."""
+        if not self._funded:
+            self._funded = True
+            self.cash.post(self.base, self.capital, when)
+
+    def deposit(self, amount: float, when: dt.datetime) -> None:
+        """Pay in (or out, if negative) base currency: no result, so kept apart from it."""
+        self.cash.post(self.base, amount, when)
+        self.deposits_eur += amount
+
+    def rate(self, currency: str, when: dt.datetime) -> float:
+        """Base currency for one unit of ``currency``."""
+        return 1.0 if currency == self.base else self.cash.fx.rate(currency, when)
+
+    def fill(self, fill: Fill, charge: Charge) -> TradeRow | None:
+        """Book an execution and its fees; return the trade that it closed."""
+        book = self.books[fill.book]
+        self._revalue(fill.when)
+        self.cash.post(book.currency, -fill.size * fill.price - charge.total, fill.when)
+        conversion = self.cash.sweep(book.currency, fill.when)
+        row = book.fill(replace(fill, fees=charge.total, conversion_eur=conversion))
+        slippage = fill.size * (fill.price - fill.unslipped_price)
+        self._pay(
+            book.unit,
+            commission=charge.commission * fill.rate,
+            exchange=charge.exchange * fill.rate,
+            clearing=charge.clearing * fill.rate,
+            regulatory=charge.regulatory * fill.rate,
+            slippage=slippage * fill.rate,
+            conversion=conversion,
+        )
+        self.traded_eur[book.unit] += abs(fill.size) * fill.price * fill.rate
+        if row is not None:
+            self.trades.append(row)
+        return row
+
+    def charge_borrow(self, key: str, fee: float, when: dt.datetime) -> None:
+        """Charge a borrow fee, in the instrument's currency, to the open short of book ``key``."""
+        book = self.books[key]
+        self._revalue(when)
+        fee_eur = fee * self.rate(book.currency, when)
+        self.cash.post(book.currency, -fee, when)
+        conversion = self.cash.sweep(book.currency, when)
+        book.charge_borrow(fee_eur, conversion)
+        self._pay(book.unit, borrow=fee_eur, conversion=conversion)
+
+    def accrue(self, when: dt.datetime) -> None:
+        """Post interest for the days since the last call. Proceeds of shorts are collateral and earn nothing."""
+        self._revalue(when)
+        held: Counter[str] = Counter()
+        for book in self.books.values():
+            if book.size < 0.0:
+                held[book.currency] -= book.size * book.last_price
+        self.cash.accrue(when, held)
+
+    def mark(self, when: dt.datetime, bars: Mapping[str, tuple[float, float, float]]) -> None:
+        """End of a bar: ``bars`` maps book keys that have a new bar to its (high, low, close)."""
+        self._revalue(when)
+        self._rates = {c: self.rate(c, when) for c in {b.currency for b in self.books.values()}}
+        for key, (high, low, close) in bars.items():
+            book = self.books[key]
+            book.mark(when, high, low, close, self._rates[book.currency])
+        self.cash_eur = self.cash.value(when)
+        values = [b.size * b.last_price * self._rates[b.currency] for b in self.books.values() if b.size]
+        self.net_exposure_eur = sum(values)
+        self.gross_exposure_eur = sum(abs(v) for v in values)
+        self.equity_eur = self.cash_eur + self.net_exposure_eur
+
+    @property
+    def available_eur(self) -> float:
+        """Equity that no position needs as initial margin."""
+        return self.equity_eur - self.initial_margin * self.gross_exposure_eur
+
+    @property
+    def interest_eur(self) -> float:
+        """Interest received less paid, cumulative."""
+        return self.cash.interest_eur
+
+    @property
+    def cash_fx_eur(self) -> float:
+        """Revaluation of foreign balances, cumulative."""
+        return self.cash.cash_fx_eur
+
+    def open_trades(self) -> list[TradeRow]:
+        """Rows of the positions that are open, valued at the last mark."""
+        rows = (book.open_row(self._rates.get(book.currency, 1.0)) for book in self.books.values())
+        return [row for row in rows if row is not None]
+
+    def result_eur(self, unit: str) -> float:
+        """Net result of ``unit``, realised and open, since the start."""
+        return sum(
+            book.result_eur(self._rates.get(book.currency, 1.0)) for book in self.books.values() if book.unit == unit
+        )
+
+    def _revalue(self, when: dt.datetime) -> None:
+        principal: Counter[str] = Counter()
+        for book in self.books.values():
+            if book.size and not book.funded_in_base and book.currency != self.base:
+                principal[book.currency] += book.principal
+        self.cash.revalue(when, principal)
+
+    def _pay(self, unit: str, **costs: float) -> None:
+        for kind, amount in costs.items():
+            self.costs[kind] += amount
+            self.costs_by_unit[unit][kind] += amount
