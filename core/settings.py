@@ -110,6 +110,7 @@ class FeeSettings(Table):
     """Regulatory and exchange fees with the date on which they were taken from the public pages."""
 
     as_of: dt.date = dt.date(2024, 9, 1)
+    overnight_new_order: bool = True  # an order's fills on a later date owe the minimum anew, as at IBKR
     sec_per_value: NonNegative = 0.0000278  # of the value of sales
     finra_taf_per_share: NonNegative = 0.000166  # of shares sold
     cat_per_share: NonNegative = 0.000072
