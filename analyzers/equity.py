@@ -1,0 +1,72 @@
+"""Equity of the account and the result of one strategy on each bar."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+
+from analyzers.wiring import account_of, position_values, unit_of, utc_index
+
+COLUMNS = ("equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur", "result_eur")
+
+
+class Equity(bt.Analyzer):
+    """Account equity on each bar, the bars before the minimum period included.
+
+    Recorded per bar, all in EUR:
+      - ``equity_eur``: liquidation value of the account
+      - ``cash_eur``: cash of the account, all currencies at the current rate
+      - ``gross_exposure_eur``, ``net_exposure_eur``: value of open positions, unsigned and signed
+      - ``result_eur``: net result of this strategy's unit since the start, open positions at the last mark
+
+    With a stock broker: equity and cash are the broker's, the exposure is that of this strategy's datas and the
+    result is the change of the account's value (of all strategies, if there are several on it).
+
+    ``get_analysis()`` gives a dict of arrays with the key ``datetime`` (backtrader day numbers) beside the above;
+    ``frame()`` a DataFrame indexed by UTC datetime.
+    """
+
+    def create_analysis(self) -> None:
+        self.rets: dict[str, array[float]] = {name: array("d") for name in ("datetime", *COLUMNS)}
+
+    def start(self) -> None:
+        self._broker: Any = self.strategy.broker
+        self._unit = unit_of(self.strategy)
+        self._account: Any = account_of(self._broker)
+        self._clock = self.strategy.lines.datetime
+        self._capital = self._value = float(self._broker.getvalue())
+        self._cash = float(self._broker.getcash())
+        self._append = tuple(column.append for column in self.rets.values())
+        self._last = float("nan")
+
+    def notify_cashvalue(self, cash: float, value: float) -> None:
+        self._cash, self._value = cash, value  # already computed for the strategy: a stock broker sums positions
+
+    def next(self) -> None:
+        now = self._clock[0]
+        if now == self._last:
+            return  # another strategy's data moved, ours did not: this bar is recorded
+        self._last = now
+        account = self._account
+        if account is not None:
+            row = (
+                now, account.equity_eur, account.cash_eur, account.gross_exposure_eur, account.net_exposure_eur,
+                account.result_eur(self._unit),
+            )  # fmt: skip
+        else:
+            row = (
+                now, self._value, self._cash, *position_values(self._broker, self.datas), self._value - self._capital
+            )  # fmt: skip
+        for append, value in zip(self._append, row, strict=True):
+            append(value)
+
+    def get_analysis(self) -> dict[str, array[float]]:
+        return self.rets
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame, float64, indexed by UTC datetime, one row for each bar of the strategy."""
+        index = utc_index(self.rets["datetime"])
+        return pd.DataFrame({name: pd.Series(self.rets[name], dtype=float).to_numpy() for name in COLUMNS}, index=index)

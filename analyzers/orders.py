@@ -1,0 +1,117 @@
+"""One row for each order of a strategy: what was asked, what became of it, and why it was refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+
+from analyzers.wiring import Executions, info_of, rate_of, symbol_of, unit_of, utc_time
+
+COLUMNS = (
+    "ref", "unit", "strategy", "instrument", "role", "reason", "kind", "side", "size", "price", "limit", "created",
+    "done", "status", "filled", "average_price", "commission_eur", "refusal", "detail", "value_eur",
+)  # fmt: skip
+NAN = float("nan")
+
+
+class OrderLog(bt.Analyzer):
+    """Orders of a strategy in the order of their creation.
+
+    Params:
+      - ``name`` (""): name of the strategy in the settings; empty takes the part of the unit before the colon
+
+    Row (times UTC, prices in the instrument's currency):
+      - ``ref``: the broker's number; ``unit``, ``strategy``, ``instrument``
+      - ``role``, ``reason``: core.orders.Role and the entry family or exit reason, "" when not given
+      - ``kind``: Market, Limit, Stop ...; ``side``: buy or sell; ``size``: units asked for, > 0
+      - ``price``: trigger or limit price, ``limit``: limit price of a stop-limit; NaN when there is none
+      - ``created``, ``done``: when it was made and when it reached its last status (None while it is alive)
+      - ``status``: Submitted, Accepted, Partial, Completed, Canceled, Expired, Margin or Rejected
+      - ``filled``: units, > 0; ``average_price``: volume-weighted, NaN without a fill
+      - ``commission_eur``: all fees of the order; ``value_eur``: value of the fills, unsigned, at their rates
+      - ``refusal``, ``detail``: the limit of the risk gate that refused it and its sentence, "" otherwise
+
+    ``get_analysis()`` gives ``{ref: row}``; ``frame()`` a DataFrame with the columns in this order.
+    """
+
+    params = (("name", ""),)
+
+    def create_analysis(self) -> None:
+        self.rets: dict[int, dict[str, Any]] = {}  # order.ref -> row
+
+    def start(self) -> None:
+        self._unit = unit_of(self.strategy)
+        self._name = self.p.name or self._unit.partition(":")[0]
+        self._executions = Executions()
+
+    def notify_order(self, order: Any) -> None:
+        row = self.rets.get(order.ref)
+        if row is None:
+            row = self.rets[order.ref] = self._new_row(order)
+        row["status"] = order.getstatusname()
+        row["refusal"] = str(info_of(order, "refusal"))
+        row["detail"] = str(info_of(order, "refusal_detail"))
+        self._add_fills(order, row)
+        if not order.alive():
+            row["done"] = utc_time(order.executed.dt or self.strategy.lines.datetime[0])
+
+    def stop(self) -> None:
+        # What was sent or refused on the last bar has had no bar to be notified on.
+        broker = self.strategy.broker
+        for order in (*getattr(broker, "orders", ()), *getattr(broker, "notifs", ())):
+            if order is not None and order.owner is self.strategy and order.ref not in self.rets:
+                self.notify_order(order)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame in the order of ``ref``."""
+        frame = pd.DataFrame([self.rets[ref] for ref in sorted(self.rets)], columns=list(COLUMNS))
+        for column in ("created", "done"):
+            frame[column] = pd.to_datetime(frame[column], utc=True)
+        return frame
+
+    def _new_row(self, order: Any) -> dict[str, Any]:
+        return {
+            "ref": order.ref,
+            "unit": self._unit,
+            "strategy": self._name,
+            "instrument": symbol_of(order.data),
+            "role": str(info_of(order, "role")),
+            "reason": str(info_of(order, "reason")),
+            "kind": order.getordername(),
+            "side": "buy" if order.isbuy() else "sell",
+            "size": abs(float(order.created.size)),
+            # a market order's "price" is the close at which it was made, not a condition
+            "price": _price(order.created.price) if order.exectype not in (order.Market, order.Close) else NAN,
+            "limit": _price(order.created.plimit),
+            "created": utc_time(order.created.dt),
+            "done": None,
+            "status": "",
+            "filled": 0.0,
+            "average_price": NAN,
+            "commission_eur": 0.0,
+            "refusal": "",
+            "detail": "",
+            "value_eur": 0.0,
+        }
+
+    def _add_fills(self, order: Any, row: dict[str, Any]) -> None:
+        execution = self._executions.of(order)
+        if execution is None:
+            return
+        rate = rate_of(self.strategy.broker, order.data)
+        row["filled"] = abs(float(order.executed.size))
+        row["average_price"] = float(order.executed.price)
+        row["commission_eur"] += execution.commission * rate
+        row["value_eur"] += abs(execution.size) * execution.price * order.comminfo.p.mult * rate
+
+
+def traded_eur(orders: pd.DataFrame) -> pd.Series:
+    """Return the value of each order's fills in EUR by the time at which the order was done, for the turnover."""
+    traded = orders[orders["filled"] > 0]
+    return pd.Series(traded["value_eur"].to_numpy(dtype=float), index=pd.DatetimeIndex(traded["done"]))
+
+
+def _price(value: Any) -> float:
+    return float(value) if value is not None and value == value else NAN
