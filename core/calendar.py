@@ -1,0 +1,151 @@
+"""Sessions of exchanges, from exchange_calendars.
+
+A moment belongs to the first session that has not closed before it: the time of the close is still that
+session, the evening after it is already the next one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import warnings
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+import exchange_calendars as xc
+import pandas as pd
+
+from core.clock import SystemClock, as_utc
+from core.errors import CalendarError, did_you_mean
+
+FIRST = pd.Timestamp("1990-01-01")  # exchange_calendars would start 20 years ago
+_AHEAD = pd.Timedelta(days=366)  # its schedules reach a year ahead
+
+
+class ExchangeCalendar:
+    """Sessions, closes and weeks of one exchange (ISO 10383 code as ``"XNYS"``, or an alias of exchange_calendars).
+
+    Instances of one code share one table. Datetimes may be naive (UTC) or aware.
+    Raises CalendarError for an unknown code and for dates outside ``first`` to ``last``.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self._table = _table(code)
+
+    def __repr__(self) -> str:
+        return f"ExchangeCalendar({self.code!r})"
+
+    def __reduce__(self) -> tuple[type[ExchangeCalendar], tuple[str]]:
+        return ExchangeCalendar, (self.code,)
+
+    @property
+    def first(self) -> dt.date:
+        """First session known."""
+        return self._table.dates[0]
+
+    @property
+    def last(self) -> dt.date:
+        """Last session known, about a year ahead."""
+        return self._table.dates[-1]
+
+    @property
+    def tz(self) -> dt.tzinfo:
+        """The exchange's own timezone."""
+        return self._table.tz
+
+    def session_of(self, when: dt.datetime) -> dt.date:
+        """The session to which a moment belongs: the first one that closes at it or later."""
+        position = bisect_left(self._table.closes, as_utc(when))
+        if position == len(self._table.dates) or (position == 0 and as_utc(when).date() < self.first):
+            raise self._outside(when)
+        return self._table.dates[position]
+
+    def close_of(self, session: dt.date) -> dt.datetime:
+        """The close of a session, UTC. Raises CalendarError when the exchange is closed on that day."""
+        position = self._table.position.get(session)
+        if position is None:
+            if not self.first <= session <= self.last:
+                raise self._outside(session)
+            following = self._table.dates[bisect_left(self._table.dates, session)]
+            raise CalendarError(f"{self.code} has no session on {session}; the next one is {following}")
+        return self._table.closes[position]
+
+    def is_session(self, day: dt.date) -> bool:
+        """Whether the exchange trades on that day."""
+        return day in self._table.position
+
+    def week_of(self, when: dt.datetime) -> tuple[int, int]:
+        """ISO year and week of the session to which a moment belongs."""
+        year, week, _ = self.session_of(when).isocalendar()
+        return year, week
+
+    def sessions(self, start: dt.date, end: dt.date) -> tuple[dt.date, ...]:
+        """Sessions from ``start`` to ``end``, both inclusive. Raises CalendarError outside the known range."""
+        for day in (start, end):
+            if not min(self.first, FIRST.date()) <= day <= self.last:
+                raise self._outside(day)
+        dates = self._table.dates
+        return dates[bisect_left(dates, start) : bisect_right(dates, end)]
+
+    def sessions_between(self, first: dt.date, second: dt.date) -> int:
+        """Sessions after ``first`` up to and including ``second``; negative when ``second`` is earlier."""
+        dates = self._table.dates
+        return bisect_right(dates, second) - bisect_right(dates, first)
+
+    def _outside(self, when: dt.date) -> CalendarError:
+        return CalendarError(
+            f"{when} is outside the calendar of {self.code}, which is known from {self.first} to {self.last};"
+            " cut the data to this range"
+        )
+
+
+class _Table:
+    """Sessions of an exchange as sorted tuples."""
+
+    def __init__(self, calendar: xc.ExchangeCalendar) -> None:
+        self.dates: tuple[dt.date, ...] = tuple(stamp.date() for stamp in calendar.sessions)
+        self.closes: tuple[dt.datetime, ...] = tuple(
+            stamp.to_pydatetime().replace(tzinfo=dt.UTC) for stamp in calendar.schedule["close"]
+        )
+        self.position: dict[dt.date, int] = {date: at for at, date in enumerate(self.dates)}
+        self.tz: dt.tzinfo = calendar.tz
+
+
+@functools.cache
+def calendar_names() -> frozenset[str]:
+    """Codes and aliases that exchange_calendars knows."""
+    return frozenset(xc.get_calendar_names())
+
+
+@functools.cache
+def _table(code: str) -> _Table:
+    if code not in calendar_names():
+        codes = xc.get_calendar_names(include_aliases=False)
+        hint = did_you_mean(code, calendar_names())
+        raise CalendarError(
+            f"unknown exchange calendar {code!r}{hint if hint.startswith('; did') else '; known: ' + ', '.join(codes)}"
+        )
+    with warnings.catch_warnings():
+        # exchange_calendars 4.13 calls what pandas 3.1 deprecates; its users can do nothing about that
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _Table(_make(code))
+
+
+def _make(code: str) -> xc.ExchangeCalendar:
+    """Build the calendar over all that it knows since 1990: some begin later or end earlier."""
+    end = pd.Timestamp(SystemClock().now().date()) + _AHEAD
+    bounds: dict[str, Any] = {"start": FIRST, "end": end}
+    try:
+        return xc.get_calendar(code, **bounds)
+    except NotImplementedError as error:  # pandas 3.1 lost an operation that Orthodox Easter needs
+        raise CalendarError(
+            f"exchange_calendars {xc.__version__} cannot build {code!r} with pandas {pd.__version__};"
+            " install a pandas older than 3.1 to use this exchange"
+        ) from error
+    except ValueError:  # outside the bounds of this calendar
+        default = xc.get_calendar(code)
+        lower, upper = default.bound_min(), default.bound_max()
+        bounds["start"] = max(FIRST, lower) if lower is not None else FIRST
+        bounds["end"] = min(end, upper) if upper is not None else end
+        return xc.get_calendar(code, **bounds)
