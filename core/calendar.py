@@ -10,7 +10,6 @@ import datetime as dt
 import functools
 import warnings
 from bisect import bisect_left, bisect_right
-from typing import Any
 
 import exchange_calendars as xc
 import pandas as pd
@@ -135,17 +134,16 @@ def _table(code: str) -> _Table:
 def _make(code: str) -> xc.ExchangeCalendar:
     """Build the calendar over all that it knows since 1990: some begin later or end earlier."""
     end = pd.Timestamp(SystemClock().now().date()) + _AHEAD
-    bounds: dict[str, Any] = {"start": FIRST, "end": end}
     try:
-        return xc.get_calendar(code, **bounds)
-    except NotImplementedError as error:  # pandas 3.1 lost an operation that Orthodox Easter needs
+        try:
+            return xc.get_calendar(code, start=FIRST, end=end)
+        except ValueError:  # outside the bounds of this calendar
+            default = xc.get_calendar(code)
+            lower, upper = default.bound_min(), default.bound_max()
+            start = FIRST if lower is None else max(FIRST, lower)
+            return xc.get_calendar(code, start=start, end=end if upper is None else min(end, upper))
+    except (ValueError, NotImplementedError) as error:  # with pandas 3.1: Orthodox Easter, Sunday half-days
         raise CalendarError(
-            f"exchange_calendars {xc.__version__} cannot build {code!r} with pandas {pd.__version__};"
-            " install a pandas older than 3.1 to use this exchange"
+            f"exchange_calendars {xc.__version__} cannot build the calendar {code!r} with pandas {pd.__version__} "
+            f"({type(error).__name__}: {str(error)[:80]}); install another release of either"
         ) from error
-    except ValueError:  # outside the bounds of this calendar
-        default = xc.get_calendar(code)
-        lower, upper = default.bound_min(), default.bound_max()
-        bounds["start"] = max(FIRST, lower) if lower is not None else FIRST
-        bounds["end"] = min(end, upper) if upper is not None else end
-        return xc.get_calendar(code, **bounds)

@@ -1,0 +1,20 @@
+"""Bars: the columnar feed, the sources, and their checks."""
+
+from feeds.columnar import BarArrays, ColumnarData
+from feeds.history import History, Source, SourceBars
+from feeds.loader import SOURCES, get_source, load
+from feeds.quality import check_bars, require_bars, require_overlap
+
+__all__ = [
+    "SOURCES",
+    "BarArrays",
+    "ColumnarData",
+    "History",
+    "Source",
+    "SourceBars",
+    "check_bars",
+    "get_source",
+    "load",
+    "require_bars",
+    "require_overlap",
+]

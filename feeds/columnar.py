@@ -1,0 +1,161 @@
+"""A backtrader feed that fills its lines in bulk from a frame."""
+
+from __future__ import annotations
+
+import array
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from core.errors import FeedEmptyError, FeedError, did_you_mean
+from feeds.datenum import Floats, date_numbers
+
+PRICES = ("open", "high", "low", "close")
+OPTIONAL = ("volume", "openinterest")  # NaN where the frame has no such column, as with PandasData
+
+
+class BarArrays:
+    """Columns of a frame as float arrays with backtrader's datetime floats; shared by the feeds made from it.
+
+    Raises FeedError for an index that is no DatetimeIndex, has NaT or runs backwards, and for columns that
+    are no numbers or have one name; FeedEmptyError for a frame without rows.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        if not isinstance(frame, pd.DataFrame):
+            raise FeedError(f"a frame of bars is a pandas DataFrame, got {type(frame).__name__}; build one first")
+        if not isinstance(frame.index, pd.DatetimeIndex):
+            raise FeedError(
+                f"the index of a frame of bars is a DatetimeIndex, got {type(frame.index).__name__}; "
+                "set it: frame.set_index(pd.to_datetime(frame['date']))"
+            )
+        if not len(frame):
+            raise FeedEmptyError("the frame has no bars; check the source and the range that was asked for")
+        if frame.index.hasnans:
+            raise FeedError(f"the index has {int(frame.index.isna().sum())} NaT; drop those rows")
+        if not frame.index.is_monotonic_increasing:
+            raise FeedError("the index is not sorted by time, so bars would come out of order; call sort_index()")
+        self.frame = frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @functools.cached_property
+    def datetime(self) -> Floats:
+        """``bt.date2num`` of the index in UTC; a naive index is UTC."""
+        index = self.frame.index
+        assert isinstance(index, pd.DatetimeIndex)  # by __init__
+        return date_numbers(epoch_microseconds(index))
+
+    @functools.cached_property
+    def columns(self) -> Mapping[str, int]:
+        """Lower-case column name -> position."""
+        positions: dict[str, int] = {}
+        for position, name in enumerate(self.frame.columns):
+            key = str(name).lower()
+            if key in positions:
+                raise FeedError(f"two columns of the frame are named {key!r}; drop one")
+            positions[key] = position
+        return positions
+
+    def column(self, name: str) -> Floats | None:
+        """Values of a column as float64 (no copy where the frame holds it so), None when there is none."""
+        position = self.columns.get(name.lower())
+        if position is None:
+            if name in OPTIONAL:
+                return None
+            raise FeedError(f"the frame has no column {name!r}{did_you_mean(name, self.columns)}")
+        series = self.frame.iloc[:, position]
+        if not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series):
+            raise FeedError(f"column {name!r} is of type {series.dtype}, not numbers; convert it: pd.to_numeric(...)")
+        return np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def epoch_microseconds(index: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Microseconds since 1970-01-01 UTC; nanoseconds are cut off as ``Timestamp.to_pydatetime`` does."""
+    stamps = index.asi8  # UTC already when the index is aware
+    if index.unit == "ns":
+        return stamps // 1_000
+    return stamps * {"us": 1, "ms": 1_000, "s": 1_000_000}[index.unit]
+
+
+class ColumnarData(bt.feed.DataBase):
+    """Bars from a frame, loaded in bulk.
+
+    Params:
+      - ``dataname``: DataFrame with a DatetimeIndex (naive = UTC, aware is converted) and columns open, high,
+        low, close, optionally volume and openinterest, in any case; or a BarArrays to share its conversion.
+      - those of ``bt.feed.DataBase``: name, timeframe, compression, fromdate, todate, tz, sessionend, ...
+
+    A subclass may declare further ``lines``; each is filled from the column of its name.
+    Gives the same bars as ``bt.feeds.PandasData``, bit for bit, in every mode of Cerebro.
+    Raises FeedError as BarArrays does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        source = self.p.dataname
+        self._arrays = source if isinstance(source, BarArrays) else BarArrays(source)
+        for name in self._value_lines():
+            self._arrays.column(name)  # a frame that cannot be loaded fails here, not in mid-run
+
+    def _value_lines(self) -> list[str]:
+        return [name for name in self.getlinealiases() if name != "datetime"]
+
+    def start(self) -> None:
+        super().start()
+        self._next_row = 0
+        self._row_values: list[tuple[Any, Floats]] | None = None  # (line, its column), made when first needed
+
+    def _load(self) -> bool:
+        if self._row_values is None:
+            columns = ((getattr(self.lines, name), self._arrays.column(name)) for name in self._value_lines())
+            self._row_values = [(line, column) for line, column in columns if column is not None]
+        row = self._next_row
+        if row >= len(self._arrays):
+            self._row_values = None  # an exhausted feed is pickled without its columns
+            return False
+        self._next_row += 1
+        for line, column in self._row_values:
+            line[0] = column.item(row)
+        self.lines.datetime[0] = self._arrays.datetime.item(row)
+        return True
+
+    def preload(self) -> None:
+        """Extend the lines by all bars in [fromdate, todate] at once.
+
+        Filters (resampling too), an input timezone and bound lines work on single bars: then bars are loaded
+        one by one as any backtrader feed does.
+        """
+        if self._filters or self._barstack or self._barstash or self._tzinput or any(x.bindings for x in self.lines):
+            super().preload()
+            return
+        arrays = self._arrays
+        first = int(np.searchsorted(arrays.datetime, self.fromdate, side="left"))
+        last = int(np.searchsorted(arrays.datetime, self.todate, side="right"))
+        rows = slice(max(first, self._next_row), max(last, self._next_row))
+        for name in self._value_lines():
+            _fill(getattr(self.lines, name), arrays.column(name), rows)
+        _fill(self.lines.datetime, arrays.datetime, rows)
+        self._next_row = len(arrays)
+        self._last()
+        self.home()
+
+
+def _fill(line: Any, column: Floats | None, rows: slice) -> None:
+    """Put the rows of a column (None: NaN) behind what the line has; its look-ahead room stays at the end."""
+    room: array.array[float] | None = None
+    if line.extension:
+        room = line.array[-line.extension :]
+        del line.array[-line.extension :]
+    count = max(rows.stop - rows.start, 0)
+    if column is None:
+        line.array.extend(array.array("d", [float("nan")]) * count)
+    elif count:
+        line.array.frombytes(memoryview(column[rows]).cast("B"))
+    if room is not None:
+        line.array.extend(room)

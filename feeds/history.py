@@ -1,0 +1,98 @@
+"""Checked bars of a run, and the seam that sources plug into."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from core.calendar import ExchangeCalendar
+from core.errors import UnknownNameError, did_you_mean
+from core.settings import Settings
+from feeds.columnar import BarArrays, ColumnarData, epoch_microseconds
+
+
+@dataclass(frozen=True)
+class SourceBars:
+    """What a source hands over: bars as they are, before the checks of ``feeds.load``."""
+
+    frames: dict[str, pd.DataFrame]  # symbol -> open, high, low, close, volume; index: closes of the bars, UTC
+    notes: list[str] = field(default_factory=list)  # what is wrong with the data, plain sentences
+
+
+class Source(Protocol):
+    """A place where bars come from: a name in ``feeds.SOURCES``."""
+
+    def symbols(self, settings: Settings) -> Sequence[str]:
+        """Symbols it has; empty when it cannot say before it is asked for one."""
+
+    def load(self, settings: Settings, symbols: Sequence[str]) -> SourceBars:
+        """Bars of ``symbols``, cut to ``data.start`` to ``data.end`` (see ``within``) so that the notes speak of
+        what is used. Raises FeedSourceError, FeedError."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Checked bars of every symbol of a run."""
+
+    frames: dict[str, pd.DataFrame]  # symbol -> float64 open, high, low, close, volume; index UTC, bar closes
+    notes: list[str] = field(default_factory=list)  # for every report
+
+    def data(self, symbol: str, **params: Any) -> ColumnarData:
+        """A new feed over the shared arrays of ``symbol``; ``params`` go to ColumnarData."""
+        if symbol not in self.frames:
+            raise UnknownNameError(f"no bars of {symbol!r} were loaded{did_you_mean(symbol, self.frames)}")
+        params.setdefault("name", symbol)
+        return ColumnarData(dataname=self._arrays(symbol), **params)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """SHA-256 over symbols, times and values of all bars."""
+        digest = hashlib.sha256()
+        for symbol in sorted(self.frames):
+            frame = self.frames[symbol]
+            assert isinstance(frame.index, pd.DatetimeIndex)  # by check_bars
+            digest.update(f"{symbol}\0{len(frame)}\0{','.join(frame.columns)}\0".encode())
+            digest.update(epoch_microseconds(frame.index).astype("<i8").tobytes())
+            digest.update(np.ascontiguousarray(frame.to_numpy(), dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+    def _arrays(self, symbol: str) -> BarArrays:
+        if symbol not in self._cache:
+            self._cache[symbol] = BarArrays(self.frames[symbol])
+        return self._cache[symbol]
+
+    @functools.cached_property
+    def _cache(self) -> dict[str, BarArrays]:
+        return {}
+
+
+def within(frame: pd.DataFrame, calendar: ExchangeCalendar, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Bars of the sessions from ``start`` to ``end``, inclusive; None leaves a side open. The index is UTC."""
+    keep = np.ones(len(frame), dtype=bool)
+    if start is not None and start > calendar.first:
+        before = calendar.sessions(calendar.first, min(start, calendar.last) - dt.timedelta(days=1))
+        if before:
+            keep &= frame.index > calendar.close_of(before[-1])
+    if end is not None and end < calendar.last:
+        until = calendar.sessions(calendar.first, end) if end >= calendar.first else ()
+        keep &= frame.index <= calendar.close_of(until[-1]) if until else False
+    return frame[keep]
+
+
+def stamped_with_close(frame: pd.DataFrame, calendar: ExchangeCalendar) -> tuple[pd.DataFrame, list[dt.date]]:
+    """Daily bars indexed by date, stamped with the close of their session in UTC.
+
+    Returns them with the dates left out because the exchange had no session on them.
+    """
+    dates: Mapping[dt.date, bool] = {day: calendar.is_session(day) for day in pd.DatetimeIndex(frame.index).date}
+    rows = np.fromiter((dates[day] for day in pd.DatetimeIndex(frame.index).date), dtype=bool, count=len(frame))
+    kept = frame[rows]
+    index = pd.DatetimeIndex([calendar.close_of(day) for day in pd.DatetimeIndex(kept.index).date], tz="UTC")
+    return kept.set_axis(index.as_unit("us"), axis=0), [day for day, there in dates.items() if not there]

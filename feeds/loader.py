@@ -1,0 +1,66 @@
+"""From settings to checked bars."""
+
+from __future__ import annotations
+
+from core.calendar import ExchangeCalendar
+from core.errors import FeedEmptyError, UnknownNameError, did_you_mean
+from core.settings import Settings
+from feeds.csv_file import CsvSource
+from feeds.history import History, Source, within
+from feeds.quality import check_bars, require_overlap
+from feeds.sample import SampleSource
+
+SOURCES: dict[str, Source] = {
+    "sample": SampleSource(),
+    "csv": CsvSource(),
+}
+
+
+def load(settings: Settings) -> History:
+    """Bars of all traded symbols and of the reference symbols that the risk throttle and the regimes name.
+
+    A volatility index without bars in the range is left out, with a note: the throttle then uses realised volatility.
+    Raises UnknownNameError (source, symbol), FeedSourceError, FeedError, FeedEmptyError, FeedOverlapError (pairs).
+    """
+    source = get_source(settings.data.source)
+    symbols = wanted_symbols(settings)
+    known = source.symbols(settings)
+    for symbol in symbols:
+        if known and symbol not in known:
+            raise UnknownNameError(
+                f"source {settings.data.source!r} has no symbol {symbol!r}{did_you_mean(symbol, known)}"
+            )
+    loaded = source.load(settings, symbols)
+    frames, notes = {}, list(loaded.notes)
+    for symbol in symbols:
+        calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
+        frame = within(loaded.frames[symbol], calendar, settings.data.start, settings.data.end)
+        if frame.empty and symbol == settings.risk.throttle.series and symbol not in settings.traded_symbols:
+            notes.append(f"{symbol} has no bars in the range, so the volatility throttle uses realised volatility.")
+            continue
+        if frame.empty:
+            raise FeedEmptyError(
+                f"{symbol}: no bars from {settings.data.start or 'the beginning'} to {settings.data.end or 'the end'};"
+                f" {_span(loaded.frames[symbol].index)}"
+            )
+        frames[symbol] = check_bars(symbol, frame)
+    for _, unit in settings.units.values():
+        require_overlap(unit, frames)
+    return History(frames, notes)
+
+
+def get_source(name: str) -> Source:
+    """The source of that name. Raises UnknownNameError with a did-you-mean."""
+    if name not in SOURCES:
+        raise UnknownNameError(f"data.source = {name!r} does not exist{did_you_mean(name, SOURCES)}")
+    return SOURCES[name]
+
+
+def wanted_symbols(settings: Settings) -> tuple[str, ...]:
+    """Traded symbols, then the throttle's series and the regimes' benchmark."""
+    references = (settings.risk.throttle.series, settings.regimes.benchmark)
+    return tuple(dict.fromkeys((*settings.traded_symbols, *(symbol for symbol in references if symbol))))
+
+
+def _span(index: object) -> str:
+    return "widen data.start and data.end"

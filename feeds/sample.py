@@ -1,0 +1,121 @@
+"""The sample source: daily indices that come inside the arch package. No network.
+
+S&P 500 (SPX) and Nasdaq Composite (IXIC), 1999 to 2018; VIX 2014 to 2018. Kevin Sheppard, *arch*, ``arch.data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from arch.data import nasdaq, sp500, vix
+
+from core.calendar import ExchangeCalendar
+from core.errors import FeedError, UnknownNameError, did_you_mean
+from core.settings import Settings
+from feeds.history import SourceBars, stamped_with_close, within
+
+NAMES = {"SPX": "S&P 500", "IXIC": "Nasdaq Composite", "VIX": "CBOE Volatility Index"}
+_STALE_SHARE = 0.5  # a year in which more opens than this repeat the close before is worth a note
+
+
+class SampleSource:
+    """Daily bars of SPX, IXIC and VIX from arch.data, stamped with the session's close."""
+
+    def symbols(self, settings: Settings) -> Sequence[str]:
+        return tuple(NAMES)
+
+    def load(self, settings: Settings, symbols: Sequence[str]) -> SourceBars:
+        """See ``feeds.history.Source``. Raises FeedError for a bar size other than a day."""
+        if settings.data.bar != "1d":
+            raise FeedError(f'the sample source has daily bars only, not {settings.data.bar}; set data.bar = "1d"')
+        bars, notes = {}, [_not_tradable(symbols)]
+        for symbol in symbols:
+            if symbol not in NAMES:
+                raise UnknownNameError(f"the sample source has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
+            calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
+            frame, missing = _LOADERS[symbol]()
+            frame, holidays = stamped_with_close(frame, calendar)
+            bars[symbol] = within(frame, calendar, settings.data.start, settings.data.end)
+            notes += _defects(symbol, bars[symbol], missing, holidays)
+        notes += _settings_notes(settings, bars)
+        return SourceBars(bars, notes)
+
+
+def _index_bars(load: Callable[[], pd.DataFrame]) -> Callable[[], tuple[pd.DataFrame, int]]:
+    def read() -> tuple[pd.DataFrame, int]:
+        frame = load().rename(columns=str.lower)
+        return frame[["open", "high", "low", "close", "volume"]].astype("float64"), 0
+
+    return read
+
+
+def _vix_bars() -> tuple[pd.DataFrame, int]:
+    """One value a day: open, high, low and close are that value. Rows without a value are dropped and counted."""
+    values = vix.load()["vix"]
+    kept = values.dropna()
+    bars = pd.DataFrame({name: kept for name in ("open", "high", "low", "close")}).assign(volume=0.0)
+    return bars, len(values) - len(kept)
+
+
+_LOADERS: dict[str, Callable[[], tuple[pd.DataFrame, int]]] = {
+    "SPX": _index_bars(sp500.load),
+    "IXIC": _index_bars(nasdaq.load),
+    "VIX": _vix_bars,
+}
+
+
+def _not_tradable(symbols: Sequence[str]) -> str:
+    names = " and ".join(f"{NAMES[s]} ({s})" for s in symbols if s in NAMES and s != "VIX")
+    return (
+        f"{names or 'The sample'}: an index cannot be bought; its level is traded here as if it were a share. "
+        "An index drops the companies that fail and adds those that rise (survivorship), so it looks better than "
+        "a fixed list of shares bought at the start would have been; dividends are not in its level."
+    )
+
+
+def _defects(symbol: str, bars: pd.DataFrame, missing: int, holidays: Sequence[object]) -> list[str]:
+    """What is wrong with one series, counted in the bars that are used."""
+    notes = []
+    if missing:
+        notes.append(f"{symbol}: {missing} rows without a value were dropped.")
+    if holidays:
+        notes.append(f"{symbol}: {len(holidays)} rows on days without a session were dropped.")
+    if bars.empty:
+        return notes
+    if symbol == "VIX":
+        notes.append("VIX: one value a day; open, high and low repeat it.")
+        return notes
+    stale = (bars["open"] == bars["close"].shift())[1:]
+    by_year = stale.groupby(stale.index.year).mean()
+    years = by_year[by_year > _STALE_SHARE].index
+    if len(years):
+        last = int(years.max())
+        share = stale[stale.index.year <= last].mean()
+        notes.append(
+            f"{symbol}: the open equals the previous close on {share:.0%} of days until {last}, so a fill at the next "
+            'open would be a fill at the close that gave the signal; the sample desk fills at the next close.'
+        )
+    silent = int((bars["volume"] == 0.0).sum())
+    if silent:
+        notes.append(f"{symbol}: {silent} bars have a volume of 0.")
+    return notes
+
+
+def _settings_notes(settings: Settings, bars: dict[str, pd.DataFrame]) -> list[str]:
+    notes = []
+    base, fx = settings.account.currency, settings.costs.fx
+    for currency in dict.fromkeys(settings.instruments[symbol].currency for symbol in bars):
+        if currency != base and currency not in fx.files:
+            notes.append(
+                f"The {currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one {currency}): "
+                "results hold no currency gains or losses."
+            )
+    series = settings.risk.throttle.series
+    if series in bars and settings.risk.throttle.enabled and not bars[series].empty:
+        begin = bars[series].index[0]
+        if any(not frame.empty and frame.index[0] < begin for frame in bars.values()):
+            notes.append(
+                f"{series} begins on {begin:%Y-%m-%d}; before that the volatility throttle uses realised volatility."
+            )
+    return notes
