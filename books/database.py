@@ -1,0 +1,143 @@
+"""Opening SQLite files in one way: write-ahead log, durable commits, versioned, append-only, errors with the cure."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+from core.errors import LedgerError
+
+BUSY_SECONDS = 30.0  # how long a writer waits for another one
+
+_CURES = {  # primary result code of SQLite -> (what is wrong, the cure)
+    sqlite3.SQLITE_BUSY: ("another process holds it", "end that process or wait for it, then start again"),
+    sqlite3.SQLITE_LOCKED: ("another connection holds it", "end the other run or wait for it, then start again"),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "give the file and its folder write permission or set paths.state"),
+    sqlite3.SQLITE_PERM: ("access is denied", "give the file and its folder write permission or set paths.state"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "it cannot be opened",
+        "check that the folder exists and may be written, or set paths.state",
+    ),
+    sqlite3.SQLITE_FULL: ("the disk is full", "free space on the disk or set paths.state to another one"),
+    sqlite3.SQLITE_IOERR: ("the disk failed or is full", "check the disk and its free space, or set paths.state"),
+    sqlite3.SQLITE_NOTADB: ("it is not a SQLite file", "move it away: a new one is made"),
+    sqlite3.SQLITE_CORRUPT: ("it is damaged", "restore a copy of it, or rescue it with `sqlite3 FILE .recover`"),
+    sqlite3.SQLITE_CONSTRAINT: ("it is append-only or the row breaks its rules", "append a correcting row instead"),
+}
+
+
+class Database:
+    """One SQLite file of a known kind and version, shared by the threads of a process and by processes.
+
+    ``kind``: what it is in messages. ``application_id`` marks the file as ours. ``script`` makes the tables of
+    ``version``. Raises LedgerError where the file cannot be opened, is something else, or is newer than this program.
+    """
+
+    def __init__(self, path: str | Path, kind: str, application_id: int, version: int, script: str) -> None:
+        self.path = Path(path)
+        self.kind = kind
+        self._lock = RLock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(
+                f"{kind} {self.path}: its folder cannot be made ({error.strerror}); set paths.state to a folder "
+                f"that may be written"
+            ) from error
+        with self._translated("opened"):
+            self.connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self._translated("opened"):
+                self._prepare(application_id, version, script)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _prepare(self, application_id: int, version: int, script: str) -> None:
+        run = self.connection.execute
+        run("PRAGMA synchronous = FULL")  # a commit survives the loss of power, not only of the process
+        run("PRAGMA foreign_keys = ON")
+        found_id, found_version = (run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+        tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if found_id != application_id and (found_id or tables):
+            raise LedgerError(
+                f"{self.path} is not a {self.kind} but another SQLite file; move it away or set paths.state"
+            )
+        if found_version > version:
+            raise LedgerError(
+                f"{self.kind} {self.path} has schema version {found_version}, this halflife knows {version}; "
+                f"update halflife, or set paths.state to another folder"
+            )
+        self._write_ahead()
+        with self.transaction():
+            if run("PRAGMA user_version").fetchone()[0] == 0:  # else another process has just made the tables
+                for statement in script.split(";;"):
+                    run(statement)
+                run(f"PRAGMA application_id = {application_id}")
+                run(f"PRAGMA user_version = {version}")
+
+    def _write_ahead(self) -> None:
+        # SQLite does not wait for other processes where it changes the journal mode, so this does
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        if mode != "wal":
+            raise LedgerError(
+                f"{self.kind} {self.path}: its file system does not allow SQLite's write-ahead log; set paths.state "
+                f"to a folder on a local disk"
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; waits for other writers. On return the rows are on the disk."""
+        with self._lock, self._translated("written"):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        """Return the rows of a query."""
+        with self._lock, self._translated("read"):
+            cursor = self.connection.cursor()
+            cursor.row_factory = sqlite3.Row
+            return cursor.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; what was written stays."""
+        with self._lock:
+            self.connection.close()
+
+    @contextmanager
+    def _translated(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep the primary one below
+            what, cure = _CURES.get(code, ("SQLite refused", "check the file and its folder"))
+            raise LedgerError(f"{self.kind} {self.path} cannot be {verb}: {what} ({error}); {cure}") from error
+
+
+def append_only(table: str) -> str:
+    """Return the statements that forbid changing or deleting rows of ``table``, for a Database script."""
+    return ";;".join(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    )
