@@ -47,6 +47,7 @@ class Refusal(StrEnum):
     STOP_GUARD = "stop_loss_guard"
     INSTRUMENT_LOCK = "instrument_lock"
     NOT_SHORTABLE = "not_shortable"
+    ACCOUNT_UNKNOWN = "account_unknown"  # equity, a position or a working order is not a number
     INVALID = "invalid_order"  # size or price that is zero, negative or not finite
 
 
