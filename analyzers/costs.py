@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from core.errors import UnknownNameError, did_you_mean
+
 BPS = 1e4
 NAN = float("nan")
 
@@ -109,8 +111,15 @@ def break_even_from_trades(
 
 
 def entry_notional_eur(trades: pd.DataFrame, rates: Mapping[str, float]) -> pd.Series:
-    """Return the entry value of each row in EUR; ``rates``: instrument -> EUR for one unit of its currency."""
-    return trades["size"] * trades["entry_price"] * trades["instrument"].map(dict(rates)).fillna(1.0)
+    """Return the entry value of each row in EUR; ``rates``: instrument -> EUR for one unit of its currency.
+
+    Raises UnknownNameError for an instrument without a rate.
+    """
+    for name in trades["instrument"].unique():
+        if name not in rates:
+            raise UnknownNameError(f"no exchange rate given for the instrument {name!r}{did_you_mean(name, rates)}")
+    rate = trades["instrument"].map(dict(rates)).astype(float)
+    return (trades["size"] * trades["entry_price"] * rate).astype(float)
 
 
 def _rows(kinds: Mapping[str, float], traded: float, gross: float) -> dict[str, dict[str, float]]:

@@ -7,7 +7,8 @@ from typing import Any
 import backtrader as bt
 import pandas as pd
 
-from analyzers.wiring import Executions, info_of, rate_of, symbol_of, unit_of, utc_time
+from analyzers.wiring import Executions, info_of, rate_of, unit_of, utc_time
+from core.naming import symbol_of
 
 COLUMNS = (
     "ref", "unit", "strategy", "instrument", "role", "reason", "kind", "side", "size", "price", "limit", "created",

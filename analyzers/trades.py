@@ -9,8 +9,9 @@ from typing import Any
 import backtrader as bt
 import pandas as pd
 
-from analyzers.wiring import Executions, account_of, info_of, rate_of, symbol_of, unit_of, utc_time
+from analyzers.wiring import Executions, account_of, info_of, rate_of, unit_of, utc_time
 from books.trades import Fill, FillTime, TradeBook, TradeRow
+from core.naming import symbol_of
 
 COLUMNS = tuple(field.name for field in fields(TradeRow))
 
@@ -63,6 +64,11 @@ class Trades(bt.Analyzer):
             return {"closed": closed, "open": opened}
         rows = (book.open_row(self._rate(data)) for data, book in self._books.items())
         return {"closed": list(self._closed), "open": [row for row in rows if row is not None]}
+
+    def closed_since(self, seen: int) -> tuple[list[TradeRow], int]:
+        """Return the rows closed after position ``seen`` and the position to ask from next; start with 0."""
+        rows = self._account.trades if self._account is not None else self._closed
+        return [row for row in rows[seen:] if row.strategy == self._unit], len(rows)
 
     def frame(self) -> pd.DataFrame:
         """Return the closed trades."""

@@ -11,6 +11,8 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
+from core import naming
+
 _DAYS_TO_EPOCH = 719_163  # proleptic ordinal of 1970-01-01, the base of backtrader's day numbers
 _MS_PER_DAY = 86_400_000
 
@@ -44,14 +46,8 @@ class Executions:
 
 
 def unit_of(strategy: Any) -> str:
-    """Return the unit of a strategy: its ``unit`` parameter, else that of its first data, else its class name."""
-    unit = getattr(strategy.p, "unit", "") or (getattr(strategy.datas[0], "unit", "") if strategy.datas else "")
-    return str(unit) or type(strategy).__name__
-
-
-def symbol_of(data: Any) -> str:
-    """Return the instrument of a data: its ``symbol``, else its name in Cerebro."""
-    return str(getattr(data, "symbol", "") or data._name)
+    """Return the unit of a strategy: its ``unit`` parameter, else that of its first data (``core.naming``)."""
+    return str(getattr(strategy.p, "unit", "") or naming.unit_of(strategy.datas[0] if strategy.datas else None))
 
 
 def account_of(broker: Any) -> Any | None:

@@ -1,0 +1,12 @@
+"""Analyzers and observers, and the metrics of a result.
+
+The backtrader components are imported here; functions by their module (``from analyzers.metrics import performance``),
+since their libraries take a second to load and a live session does not need them.
+"""
+
+from analyzers.equity import Equity
+from analyzers.journal import JournalWriter
+from analyzers.orders import OrderLog
+from analyzers.trades import Trades
+
+__all__ = ["Equity", "JournalWriter", "OrderLog", "Trades"]
