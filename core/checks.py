@@ -43,7 +43,7 @@ def _instruments(settings: Settings) -> Iterator[Problem]:
     codes = calendar_names()
     for table, given in (("rates", fx.rates), ("files", fx.files)):
         if base in given and given[base] != 1.0:
-            yield Problem(f"costs.fx.{table}.{base} contradicts account.currency = \"{base}\"; delete the rate")
+            yield Problem(f'costs.fx.{table}.{base} contradicts account.currency = "{base}"; delete the rate')
     for symbol, instrument in settings.instruments.items():
         key = dotted(("instruments", symbol))
         if instrument.exchange not in codes:

@@ -22,6 +22,7 @@ from core.checks import cross_problems
 from core.errors import SecretMissingError, SettingsError
 from core.explain import accepts_none, annotation_at, explain, raise_problems
 from core.overrides import apply_override, parse_override
+from core.redact import remember_secret
 from core.settings import Settings
 
 OFF = "off"
@@ -69,9 +70,10 @@ def secret(name: str) -> str:
 
     Raises SecretMissingError when neither holds text. The text of a secret never appears in an error.
     """
-    value = os.environ.get(name, "")
-    if value.strip():
-        return value.strip()
+    value = os.environ.get(name, "").strip()
+    if value:
+        remember_secret(value)
+        return value
     file = os.environ.get(f"{name}_FILE", "")
     if not file:
         raise SecretMissingError(f"secret {name} is not set; export {name}=... or {name}_FILE=/path/to/a/file")
@@ -82,6 +84,7 @@ def secret(name: str) -> str:
         raise SecretMissingError(f"secret {name}: cannot read {file} ({reason}); correct {name}_FILE") from error
     if not value:
         raise SecretMissingError(f"secret {name}: {file} is empty; write the secret into it")
+    remember_secret(value)
     return value
 
 

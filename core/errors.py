@@ -118,6 +118,12 @@ class LedgerError(HalflifeError, OSError):
     code = "HL602"
 
 
+class LogError(HalflifeError, OSError):
+    """The log file cannot be opened or written."""
+
+    code = "HL603"
+
+
 class EngineError(HalflifeError, RuntimeError):
     """A graph that cannot be built or run."""
 

@@ -28,7 +28,7 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
             return parts, parse_value(text[match.end() :].strip())
     raise SettingsError(
         f"override {text!r} is not of the form a.b=value; write for example --set account.capital=50000"
-        " (a key with a dot in it is quoted: instruments.\"BRK.B\".currency=USD)"
+        ' (a key with a dot in it is quoted: instruments."BRK.B".currency=USD)'
     )
 
 

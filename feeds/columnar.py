@@ -36,7 +36,7 @@ class BarArrays:
         if not len(frame):
             raise FeedEmptyError("the frame has no bars; check the source and the range that was asked for")
         if frame.index.hasnans:
-            raise FeedError(f"the index has {int(frame.index.isna().sum())} NaT; drop those rows")
+            raise FeedError(f"the index has {int(np.count_nonzero(frame.index.isna()))} NaT; drop those rows")
         if not frame.index.is_monotonic_increasing:
             raise FeedError("the index is not sorted by time, so bars would come out of order; call sort_index()")
         self.frame = frame
@@ -156,6 +156,6 @@ def _fill(line: Any, column: Floats | None, rows: slice) -> None:
     if column is None:
         line.array.extend(array.array("d", [float("nan")]) * count)
     elif count:
-        line.array.frombytes(memoryview(column[rows]).cast("B"))
+        line.array.frombytes(column[rows].data.cast("B"))
     if room is not None:
         line.array.extend(room)

@@ -49,7 +49,7 @@ class History:
         if symbol not in self.frames:
             raise UnknownNameError(f"no bars of {symbol!r} were loaded{did_you_mean(symbol, self.frames)}")
         params.setdefault("name", symbol)
-        return ColumnarData(dataname=self._arrays(symbol), **params)
+        return ColumnarData(dataname=self._arrays(symbol), **params)  # type: ignore[call-arg]  # bt's metaclass
 
     @functools.cached_property
     def hash(self) -> str:
@@ -96,3 +96,22 @@ def stamped_with_close(frame: pd.DataFrame, calendar: ExchangeCalendar) -> tuple
     kept = frame[rows]
     index = pd.DatetimeIndex([calendar.close_of(day) for day in pd.DatetimeIndex(kept.index).date], tz="UTC")
     return kept.set_axis(index.as_unit("us"), axis=0), [day for day, there in dates.items() if not there]
+
+
+def session_notes(
+    symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar, left_out: Sequence[dt.date]
+) -> list[str]:
+    """Sentences on rows without a session and on sessions without a bar, from the first bar to the last."""
+    notes = []
+    if left_out:
+        notes.append(f"{symbol}: {len(left_out)} rows on days without a session were left out{_some(left_out)}.")
+    if len(bars):
+        seen = {calendar.session_of(stamp) for stamp in bars.index}
+        missing = [day for day in calendar.sessions(min(seen), max(seen)) if day not in seen]
+        if missing:
+            notes.append(f"{symbol}: {len(missing)} sessions have no bar{_some(missing)}.")
+    return notes
+
+
+def _some(days: Sequence[dt.date]) -> str:
+    return f" ({', '.join(map(str, days[:3]))}{', ...' if len(days) > 3 else ''})"

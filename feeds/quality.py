@@ -93,7 +93,7 @@ def _index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
             "set it: frame.set_index(pd.to_datetime(frame['date']))"
         )
     if index.hasnans:
-        raise FeedError(f"{symbol}: {int(index.isna().sum())} bars without a time (NaT); drop them")
+        raise FeedError(f"{symbol}: {int(np.count_nonzero(index.isna()))} bars without a time (NaT); drop them")
     utc = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
     steps = np.diff(utc.asi8)
     _refuse(symbol, utc[1:], steps < 0, "earlier than the bar before it", "sort by time: frame.sort_index()")
@@ -101,8 +101,8 @@ def _index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
     return utc
 
 
-def _refuse(symbol: str, index: pd.DatetimeIndex, bad: np.ndarray[Any, Any], rule: str, cure: str) -> None:
-    """Raise FeedError when any bar is bad: how many, the rule, the first ones, the cure."""
+def _refuse(symbol: str, index: pd.DatetimeIndex, bad: Any, rule: str, cure: str) -> None:
+    """``bad``: bool, shape (n,). Raise FeedError when any bar is bad: how many, the rule, the first ones, the cure."""
     count = int(np.count_nonzero(bad))
     if count:
         stamps = [f"{stamp:%Y-%m-%d %H:%M:%S}" for stamp in index[bad][:_SHOWN]]

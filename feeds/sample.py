@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 from arch.data import nasdaq, sp500, vix
 
@@ -86,15 +87,14 @@ def _defects(symbol: str, bars: pd.DataFrame, missing: int, holidays: Sequence[o
     if symbol == "VIX":
         notes.append("VIX: one value a day; open, high and low repeat it.")
         return notes
-    stale = (bars["open"] == bars["close"].shift())[1:]
-    by_year = stale.groupby(stale.index.year).mean()
-    years = by_year[by_year > _STALE_SHARE].index
-    if len(years):
-        last = int(years.max())
-        share = stale[stale.index.year <= last].mean()
+    year = pd.DatetimeIndex(bars.index).year[1:].to_numpy()
+    stale = bars["open"].to_numpy()[1:] == bars["close"].to_numpy()[:-1]
+    years = [y for y in np.unique(year) if stale[year == y].mean() > _STALE_SHARE]
+    if years:
         notes.append(
-            f"{symbol}: the open equals the previous close on {share:.0%} of days until {last}, so a fill at the next "
-            'open would be a fill at the close that gave the signal; the sample desk fills at the next close.'
+            f"{symbol}: the open equals the previous close on {stale[year <= years[-1]].mean():.0%} of days until "
+            f"{years[-1]}, so a fill at the next open would be a fill at the close that gave the signal; the sample "
+            "desk fills at the next close."
         )
     silent = int((bars["volume"] == 0.0).sum())
     if silent:
@@ -108,8 +108,8 @@ def _settings_notes(settings: Settings, bars: dict[str, pd.DataFrame]) -> list[s
     for currency in dict.fromkeys(settings.instruments[symbol].currency for symbol in bars):
         if currency != base and currency not in fx.files:
             notes.append(
-                f"The {currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one {currency}): "
-                "results hold no currency gains or losses."
+                f"The {currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one "
+                f"{currency}), so results hold no gains or losses from currencies."
             )
     series = settings.risk.throttle.series
     if series in bars and settings.risk.throttle.enabled and not bars[series].empty:
