@@ -1,8 +1,9 @@
 """What all indicators share: how bars become observations, and the two ways through backtrader.
 
-An *observation* is a bar of data0 on which every input has a finite value; for two datas also a bar that both
-have at the same time. Other bars give NaN and leave no trace: the next observation carries on as if they had not
-been. So a hole in the data costs one value, not a window of them and not everything after it.
+An *observation* is a bar of data0 on which every input has a finite value (a positive one, where logarithms are
+taken); for two datas also a bar that both have at the same time. Other bars give NaN and leave no trace: the next
+observation carries on as if they had not been. So a hole in the data costs one value, not a window of them and not
+everything after it.
 
 ``next`` (a bar at a time, live) and ``once`` (all of history) call the same kernel on the same observations; no
 indicator reads another's lines in ``next``, because sub-indicators do not advance when backtrader runs ``once``.
@@ -32,6 +33,8 @@ class ObservedIndicator(bt.Indicator):
     inputs: ClassVar[tuple[tuple[int, str], ...]] = ((0, ""),)  # (data number, line); "" = the data's first line
     bounds: ClassVar[dict[str, tuple[type, float]]] = {"period": (int, 2)}  # parameter -> (type, least value)
 
+    positive: ClassVar[bool] = False  # prices must be above 0, as they must be with a parameter ``log``
+
     # ---- declared by subclasses ------------------------------------------------------------------
 
     @classmethod
@@ -53,6 +56,11 @@ class ObservedIndicator(bt.Indicator):
         ``params`` is a mapping, a backtrader params object or None; what it does not name has its default.
         """
         return cls.settle(cls._filled(params))
+
+    @classmethod
+    def forgets(cls, params: Any = None) -> bool:
+        """Whether the start of the series ever ceases to matter; if not, ``settle_bars`` is a convention."""
+        return True
 
     @classmethod
     def min_bars(cls, params: Any = None) -> int:
@@ -91,8 +99,11 @@ class ObservedIndicator(bt.Indicator):
         if len(self.datas) < needed:
             raise StrategyError(f"{name} needs {needed} datas, got {len(self.datas)}; pass {name}(y, x, ...)")
         self._sources = [self._input(number, line) for number, line in self.inputs]
-        self._clocks = [_feed(self.datas[number], name).lines.datetime for number in range(needed)] * (needed > 1)
-        self._partners = [_feed(self.datas[number], name) for number in range(1, needed)]
+        feeds = [_feed(self.datas[number], name) for number in range(needed)] if needed > 1 else []
+        self._clocks = [feed.lines.datetime for feed in feeds]  # times to be matched; none for a single data
+        self._partners = feeds[1:]
+        self._log = bool(getattr(self.p, "log", False))  # kernels then get natural logarithms
+        self._positive = self.positive or self._log
         self._bar = -1  # length of this indicator at the bar that the pending observation belongs to
         self._reset()
         self.addminperiod(self.window(self.p))
@@ -120,7 +131,9 @@ class ObservedIndicator(bt.Indicator):
             if any(clock[0] != now for clock in self._clocks[1:]):
                 return None
         row = tuple(source[0] for source in self._sources)
-        return row if all(map(math.isfinite, row)) else None
+        if not all(map(math.isfinite, row)) or (self._positive and min(row) <= 0.0):
+            return None
+        return tuple(map(math.log, row)) if self._log else row
 
     def prenext(self) -> None:
         self._observe()
@@ -165,8 +178,12 @@ class ObservedIndicator(bt.Indicator):
         else:
             at = np.arange(size)
             columns = [column[:size] for column in columns]
-        finite = np.logical_and.reduce([np.isfinite(column) for column in columns])
-        at, columns = at[finite], [column[finite] for column in columns]
+        usable = np.logical_and.reduce([np.isfinite(column) for column in columns])
+        if self._positive:
+            usable &= np.logical_and.reduce([column > 0.0 for column in columns])
+        at, columns = at[usable], [column[usable] for column in columns]
+        if self._log:  # numpy's logarithm may differ from math's in the last bit
+            columns = [np.array([math.log(value) for value in column.tolist()]) for column in columns]
         written = at >= start - 1  # start is the minimum period; its own bar is the one before
         for line, values in zip(self.lines, self._batch(columns), strict=True):
             np.frombuffer(line.array, dtype=float)[at[written]] = values[written]

@@ -9,7 +9,6 @@ import numpy as np
 
 from core.errors import SettingsError
 from indicators.base import Array, WindowIndicator
-from indicators.hedge_ols import log_prices
 from indicators.windows import mean, ratio, total, windows
 
 COLLINEAR = 1.0 - 100.0 * np.sqrt(np.finfo(float).eps)  # R^2 from which statsmodels calls two series the same
@@ -45,7 +44,7 @@ class Cointegration(WindowIndicator):
 
     @classmethod
     def kernel(cls, p: Any, *columns: Array) -> tuple[Array, ...]:
-        y, x = (log_prices(column) for column in columns) if p.log else columns
+        y, x = columns
         t_stat = engle_granger(windows(y, p.period), windows(x, p.period), p.maxlag)
         return mackinnon(t_stat), t_stat
 

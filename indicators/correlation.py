@@ -17,13 +17,14 @@ class Correlation(WindowIndicator):
     Formula:
       - correlation = cov(r_y, r_x) / sqrt(var(r_y) * var(r_x)) over the last period returns
 
-    Lines: ``correlation`` in [-1, 1]; NaN where one of them did not vary or a price is not positive.
+    Lines: ``correlation`` in [-1, 1]; NaN where one of them did not vary.
     Returns are between consecutive common bars: where one has a hole, both returns span it.
     """
 
     _mindatas = 2
     lines = ("correlation",)
     params = (("period", 60),)  # returns in the window, >= 2
+    positive = True
     inputs = ((0, ""), (1, ""))
 
     @classmethod

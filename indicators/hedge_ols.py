@@ -33,13 +33,8 @@ class HedgeOLS(WindowIndicator):
 
     @classmethod
     def kernel(cls, p: Any, *columns: Array) -> tuple[Array, ...]:
-        y, x = (log_prices(column) for column in columns) if p.log else columns
+        y, x = columns
         return fit_lines(y, x, p.period, ols_slope)
-
-
-def log_prices(prices: Array) -> Array:
-    """Natural logarithms, NaN where a price is not positive."""
-    return np.log(np.where(prices > 0, prices, np.nan))
 
 
 def ols_slope(yy: Array, xx: Array, xy: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from indicators.base import Array, WindowIndicator
-from indicators.hedge_ols import fit_lines, log_prices
+from indicators.hedge_ols import fit_lines
 from indicators.windows import undefined_where
 
 
@@ -38,7 +38,7 @@ class HedgeTLS(WindowIndicator):
 
     @classmethod
     def kernel(cls, p: Any, *columns: Array) -> tuple[Array, ...]:
-        y, x = (log_prices(column) for column in columns) if p.log else columns
+        y, x = columns
         return fit_lines(y, x, p.period, tls_slope)
 
 

@@ -18,7 +18,7 @@ class Hurst(WindowIndicator):
       - msd(k) = mean(|z - z[-k]|^2) over the window, z = log c, for k = min_lag .. max_lag
       - hurst = half the least-squares slope of log msd(k) on log k
 
-    Lines: ``hurst``, no unit; NaN where a price is not positive or some lag shows no movement at all.
+    Lines: ``hurst``, no unit; NaN where some lag shows no movement at all.
     The differences are not demeaned, so a drift counts as trend. On 100 bars the standard error is about 0.1.
     See Chan, *Algorithmic Trading*, ch. 2, eq. 2.4; Di Matteo et al. 2003 (generalised Hurst exponent, q = 2).
     """
@@ -29,6 +29,7 @@ class Hurst(WindowIndicator):
         ("min_lag", 2),
         ("max_lag", 20),
     )
+    positive = True
     bounds = {"period": (int, 4), "min_lag": (int, 1), "max_lag": (int, 2)}
 
     @classmethod
@@ -40,7 +41,7 @@ class Hurst(WindowIndicator):
 
     @classmethod
     def kernel(cls, p: Any, *columns: Array) -> tuple[Array, ...]:
-        levels = np.log(np.where(columns[0] > 0, columns[0], np.nan))
+        levels = np.log(columns[0])
         lags = np.arange(p.min_lag, p.max_lag + 1)
         weight = np.log(lags) - np.log(lags).mean()
         weight /= (weight * weight).sum()

@@ -17,7 +17,7 @@ class RealisedVol(WindowIndicator):
     Formula:
       - vol = std(log(c / c[-1]), period, ddof=1) * sqrt(bars_per_year)
 
-    Lines: ``vol``, fraction per year (0.20 = 20%), >= 0; NaN where a price of the window is not positive.
+    Lines: ``vol``, fraction per year (0.20 = 20%), >= 0.
     See Hull, *Options, Futures, and Other Derivatives*, historical volatility.
     """
 
@@ -26,6 +26,7 @@ class RealisedVol(WindowIndicator):
         ("period", 20),  # returns in the window, >= 2
         ("bars_per_year", 252),
     )
+    positive = True
     bounds = {"period": (int, 2), "bars_per_year": (float, 1.0)}
 
     @classmethod
@@ -39,6 +40,5 @@ class RealisedVol(WindowIndicator):
 
 
 def log_returns(prices: Array) -> Array:
-    """Log returns, one fewer than prices; NaN beside a price that is not positive."""
-    valid = np.where(prices > 0, prices, np.nan)
-    return np.log(valid[1:] / valid[:-1])
+    """Log returns, one fewer than prices, which are positive."""
+    return np.log(prices[1:] / prices[:-1])
