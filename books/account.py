@@ -19,6 +19,7 @@ from books.cash import CashBook
 from books.fees import Charge
 from books.trades import Fill, TradeBook, TradeRow
 from core.errors import EngineError
+from core.settings import Settings
 
 
 class Account:
@@ -42,6 +43,12 @@ class Account:
         self.gross_exposure_eur = self.net_exposure_eur = 0.0
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Account:
+        """The account that the settings describe, not yet funded."""
+        cash = CashBook.from_settings(settings.account.currency, settings.costs)
+        return cls(settings.account.capital, cash, settings.account.initial_margin)
 
     @property
     def base(self) -> str:
@@ -104,8 +111,10 @@ class Account:
         self._pay(book.unit, borrow=fee_eur, conversion=conversion)
 
     def accrue(self, when: dt.datetime) -> None:
-        """Post interest for the days since the last call. Proceeds of shorts are collateral and earn nothing."""
-        self._revalue(when)
+        """Post interest for the days since the last call. Proceeds of shorts are collateral and earn nothing.
+
+        Call it before the first fill of a new day, so that the balances are last night's.
+        """
         held: Counter[str] = Counter()
         for book in self.books.values():
             if book.size < 0.0:

@@ -1,0 +1,80 @@
+"""What a run gives back: frames and the summary, in memory; ``engine.report`` writes them to a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+
+from analyzers import trades_frame
+from books.account import Account
+from core.errors import EngineError
+from core.settings import Settings
+from engine.build import allotment_eur
+from feeds import History
+from risk import RiskEvent
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run of a graph. Times are UTC, money is in the account's currency."""
+
+    settings: Settings
+    equity: pd.DataFrame  # on each bar: equity_eur, cash_eur, gross_exposure_eur, net_exposure_eur
+    strategy_equity: dict[str, pd.Series]  # strategy -> allotment plus result on each bar
+    trades: pd.DataFrame  # columns of books.trades.TradeRow; ``strategy`` is the unit
+    open_trades: pd.DataFrame  # the same, for positions open at the end
+    orders: pd.DataFrame  # columns of analyzers.orders.COLUMNS
+    bars: dict[str, pd.DataFrame]  # symbol -> the bars that were used
+    costs: dict[str, float]  # kind -> paid, and the cash book's interest_eur and cash_fx_eur (received > 0)
+    costs_by_strategy: dict[str, dict[str, float]]  # strategy -> kind -> paid
+    traded_eur: dict[str, float]  # strategy -> value of all fills
+    notes: list[str]  # what is wrong with the data and the run, for every report
+    events: list[RiskEvent]  # dated kills, throttle changes, loss stops
+    partial: bool  # stopped before the last bar
+    seconds: float
+    summary: dict[str, Any] = field(default_factory=dict)  # summary.json
+
+
+def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: bool, seconds: float) -> RunResult:
+    """Gather what the analyzers and the account of a finished run hold; ``summary`` is still empty."""
+    settings: Settings = cerebro.settings
+    history: History = cerebro.history
+    account: Account | None = getattr(cerebro.broker, "account", None)
+    if account is None:
+        raise EngineError("the broker keeps no account; run the graph with SimBroker(settings=...)")
+    frames = {strategy.p.unit: strategy.analyzers.equity.frame() for strategy in strategies}
+    first = next(iter(frames.values()))
+    names = {unit: name for unit, (name, _) in settings.units.items()}
+    strategy_equity = {}
+    for name in settings.strategies:
+        results = [frames[unit]["result_eur"] for unit in frames if names[unit] == name]
+        strategy_equity[name] = (sum(results[1:], start=results[0]) + allotment_eur(settings, name)).rename(name)
+    orders = pd.concat([strategy.analyzers.orderlog.frame() for strategy in strategies], ignore_index=True)
+    costs_by_strategy: dict[str, dict[str, float]] = {name: {} for name in settings.strategies}
+    traded: dict[str, float] = dict.fromkeys(settings.strategies, 0.0)
+    for unit, paid in account.costs_by_unit.items():
+        for kind, amount in paid.items():
+            owner = costs_by_strategy[names[unit]]
+            owner[kind] = owner.get(kind, 0.0) + amount
+        traded[names[unit]] += account.traded_eur[unit]
+    gate = cerebro.broker.gate
+    return RunResult(
+        settings=settings,
+        equity=first[["equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur"]],
+        strategy_equity=strategy_equity,
+        trades=trades_frame(account.trades),
+        open_trades=trades_frame(account.open_trades()),
+        orders=orders.sort_values("ref", kind="stable", ignore_index=True),
+        bars=dict(history.frames),
+        costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
+        costs_by_strategy=costs_by_strategy,
+        traded_eur=traded,
+        notes=list(history.notes),
+        events=list(gate.events) if gate is not None else [],
+        partial=partial,
+        seconds=seconds,
+    )

@@ -1,0 +1,114 @@
+"""Running a graph: Ctrl-C, timing, the trial ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import backtrader as bt
+import numpy as np
+
+from analyzers.sessions import session_returns
+from books.ledger import TrialLedger, TrialRecord
+from core.clock import SystemClock
+from core.config import settings_hash
+from core.errors import EngineError
+from core.settings import Settings
+from engine.build import allotment_eur, build
+from engine.progress import ProgressReport
+from engine.results import RunResult, collect
+from engine.sim_broker import SimBroker
+from engine.summary import summarise
+from feeds import load
+
+logger = logging.getLogger("halflife.engine")
+LEDGER_FILE = "trials.sqlite"
+PORTFOLIO = "portfolio"  # the account as a whole, beside the strategies
+
+
+def backtest(settings: Settings, *, progress: ProgressReport | None = None) -> RunResult:
+    """Load the bars that the settings name, build the graph with a simulated broker, and run it."""
+    return run(build(settings, load(settings), SimBroker(settings=settings)), progress=progress)
+
+
+def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None) -> RunResult:
+    """Run a graph that ``build`` made; record the run in the trial ledger; return frames and summary.
+
+    Ctrl-C stops the run at the next bar and gives what there is, marked ``partial``, in the ledger too: who looked at
+    half a result has looked. A second one raises KeyboardInterrupt. Raises EngineError for a Cerebro of another
+    making, LedgerError where the ledger cannot be opened (before the run starts).
+    """
+    settings: Settings | None = getattr(cerebro, "settings", None)
+    if settings is None:
+        raise EngineError("this Cerebro was not made by engine.build; run it with its own run() method")
+    cerebro.progress = progress
+    with TrialLedger(Path(settings.paths.state) / LEDGER_FILE) as ledger:
+        started = time.perf_counter()
+        with _stop_on_interrupt(cerebro) as interrupted:
+            strategies = cerebro.run()
+        result = collect(cerebro, strategies, bool(interrupted), time.perf_counter() - started)
+        result = dataclasses.replace(result, summary=summarise(result, cerebro.history.hash))
+        _record(ledger, result, cerebro.history.hash)
+        result.summary["run"]["trials_on_this_data"] = ledger.count(data_hash=cerebro.history.hash, strategy=PORTFOLIO)
+    logger.info(
+        "event=run name=%s bars=%d seconds=%.2f partial=%s", settings.name, len(result.equity), result.seconds,
+        result.partial,
+    )  # fmt: skip
+    return result
+
+
+@contextmanager
+def _stop_on_interrupt(cerebro: bt.Cerebro) -> Iterator[list[int]]:
+    """Turn the first SIGINT into a stop at the next bar; the list holds it. Only the main thread may do so."""
+    interrupted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted.append(number)
+        cerebro.runstop()
+
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _record(ledger: TrialLedger, result: RunResult, data_hash: str) -> None:
+    """One trial for the portfolio and one for each strategy, with its parameters and session returns."""
+    settings = result.settings
+    streams = {PORTFOLIO: (result.equity["equity_eur"], settings.account.capital)}
+    streams |= {name: (curve, allotment_eur(settings, name)) for name, curve in result.strategy_equity.items()}
+    now, version = SystemClock().now(), importlib.metadata.version("halflife")
+    for name, (curve, capital) in streams.items():
+        returns = session_returns(curve, capital)
+        values = np.nan_to_num(returns.to_numpy(dtype=float))  # nothing is earned or lost after ruin
+        owner = settings.strategies.get(name)
+        ledger.record(
+            TrialRecord(
+                when=now,
+                name=settings.name,
+                kind="partial" if result.partial else "backtest",
+                strategy=name,
+                parameters=owner.model_dump(mode="json") if owner else {},
+                settings_hash=settings_hash(settings),
+                data_hash=data_hash,
+                code_version=version,
+                metrics=result.summary["strategies"][name] if owner else result.summary["portfolio"],
+                returns=values,
+                dates=np.asarray(returns.index.tz_localize(None), dtype="datetime64[D]"),
+            )
+        )
+

@@ -1,0 +1,428 @@
+"""The simulated broker: stock backtrader matching, with an account, IBKR's costs and the risk gate behind it.
+
+Without settings it is ``backtrader.brokers.BackBroker`` to the last bit. With settings it differs where the stock
+broker is not what an account at IBKR does:
+
+- cash is kept by currency, equity is in the account's currency, and ``getcash`` is equity less initial margin;
+- fees are charged once for each order over all its fills; slippage makes fills worse, fees never change prices;
+- an order meets no bar that is older than itself (stock matches a stale bar of a data that did not advance);
+- market orders are matched at the open before resting orders, or at the close after them (``execution``);
+- children of a bracket live from the parent's first fill and are sized to its fills; they can fire on the bar of the
+  entry where the entry filled at its open;
+- every order passes the gate, and shorts pay their borrow fee.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+
+import backtrader as bt
+
+from books.account import Account
+from books.borrow import borrow_fee
+from books.fees import FeeSchedule, MonthlyVolume, OrderFees, get_schedule
+from books.trades import Fill, FillTime
+from core.calendar import ExchangeCalendar
+from core.errors import EngineError
+from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
+from core.orders import AccountView, ExitReason, Refusal, Role
+from core.settings import InstrumentSettings, Settings
+from engine.slippage import SlippageModel, slippage_model
+from risk import OrderGate
+from risk.boundary import (
+    BatchRoom,
+    OcaGroups,
+    is_entry,
+    mark_refused,
+    order_view,
+    position_views,
+)
+
+_MARKET = frozenset({bt.Order.Market, bt.Order.Close})
+_TAKERS = frozenset({bt.Order.Market, bt.Order.Close, bt.Order.Stop, bt.Order.StopTrail})
+
+
+class SimBroker(bt.brokers.BackBroker):
+    """Broker of backtests.
+
+    Params:
+      - settings (None): ``core.settings.Settings``; None is the stock broker
+
+    ``account`` and ``gate`` are made anew at each start; both are None for the stock broker.
+    """
+
+    params = (("settings", None),)
+
+    account: Account | None = None
+    gate: OrderGate | None = None
+
+    def init(self) -> None:
+        settings: Settings | None = self.p.settings
+        if settings is not None:
+            self.p.cash = settings.account.capital
+        super().init()
+        if settings is None:
+            return
+        self._settings = settings
+        self.account = Account.from_settings(settings)
+        self._slippage: SlippageModel = slippage_model(settings.costs.slippage)
+        self._at_close = settings.execution == "next_close"
+        self._groups = OcaGroups()
+        self._room = BatchRoom()
+        self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
+        self._schedules: dict[str, FeeSchedule] = {}  # schedule name -> schedule
+        self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
+        self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
+        self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
+        self._filled: Counter[bt.AbstractDataBase] = Counter()  # units filled in this bar
+        self._funds = settings.account.capital
+        self._when: dt.datetime | None = None
+
+    def start(self) -> None:
+        super().start()
+        if self.account is None:
+            return
+        for data in self.cerebro.datas:
+            if unit_of(data) != REFERENCE_UNIT:
+                self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
+        if self._settings.risk.enabled:
+            exchange = self._instrument(self.cerebro.datas[0]).exchange
+            self.gate = OrderGate(self._settings.risk, ExchangeCalendar(exchange), self._settings.account.capital)
+
+    # ------------------------------------------------------------------ account
+
+    def _instrument(self, data: bt.AbstractDataBase) -> InstrumentSettings:
+        instrument: InstrumentSettings | None = getattr(data, "instrument", None)
+        if instrument is None:
+            raise EngineError(
+                f"data '{data._name}' has no instrument settings; let engine.build make the datas, "
+                "or use SimBroker() without settings"
+            )
+        return instrument
+
+    def fx_rate(self, data: bt.AbstractDataBase) -> float:
+        """Account currency for one unit of the data's currency, at this bar."""
+        if self.account is None or self._when is None:
+            return 1.0
+        return self.account.rate(self._instrument(data).currency, self._when)
+
+    def estimate_commission(self, data: bt.AbstractDataBase, size: float, price: float) -> float:
+        """Fees of a market order of ``size`` signed units at ``price``, instrument currency; changes nothing."""
+        if self.account is None:
+            return float(self.getcommissioninfo(data).getcommission(size, price))
+        charge = self._schedule(data).charge(OrderFees(), abs(size), price, size < 0, False, self._moment())
+        return charge.total
+
+    def set_cash(self, cash: float) -> None:
+        if self.p.settings is not None:
+            raise EngineError("the capital comes from the settings (account.capital); set_cash would contradict it")
+        super().set_cash(cash)
+
+    setcash = set_cash
+
+    def _moment(self) -> dt.datetime:
+        if self._when is None:
+            raise EngineError("the broker has seen no bar yet; orders and costs need one")
+        return self._when
+
+    def _schedule(self, data: bt.AbstractDataBase) -> FeeSchedule:
+        instrument = self._instrument(data)
+        name = instrument.schedule if self._settings.costs.enabled else "none"
+        if name not in self._schedules:
+            self._schedules[name] = get_schedule(name, self._settings.costs.fees, instrument.currency)
+        return self._schedules[name]
+
+    def _get_value(self, datas: Sequence[bt.AbstractDataBase] | None = None, lever: bool = False) -> float:
+        account = self.account
+        if account is None or self._when is None:
+            return float(super()._get_value(datas=datas, lever=lever))
+        if datas:
+            return sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas)
+        while self._cash_addition:
+            account.deposit(self._cash_addition.popleft(), self._when)
+        account.mark(self._when, {book_key(d): (d.high[0], d.low[0], d.close[0]) for d in self._fresh})
+        self.cash = account.available_eur
+        self._value = self._valuelever = account.equity_eur
+        self._valuemkt = self._valuemktlever = account.net_exposure_eur
+        self._fundval = self._value / self._fundshares
+        return float(self._value)
+
+    # ------------------------------------------------------------------ the order of a bar
+
+    def next(self) -> None:
+        if self.account is None:
+            super().next()
+            return
+        self._begin_bar(self.account)
+        if self.p.checksubmit:
+            self.check_submitted()
+        # At the open a market order fills before anything that the bar's range can touch, at the close after it.
+        self.pending = deque(sorted(self.pending, key=lambda o: (o.exectype in _MARKET) == self._at_close))
+        super().next()  # matches, then marks the account through _get_value
+        if self.gate is not None:
+            self._ask_gate(self.gate, self.account)
+
+    def _begin_bar(self, account: Account) -> None:
+        started = [d for d in self.cerebro.datas if len(d)]
+        stamp = max(d.datetime[0] for d in started)
+        when = bt.num2date(stamp).replace(tzinfo=dt.UTC)
+        self._fresh = [d for d in started if d.datetime[0] == stamp and unit_of(d) != REFERENCE_UNIT]
+        days = (when.date() - self._when.date()).days if self._when is not None else 0
+        self._when = when
+        self._filled.clear()
+        account.fund(when)
+        if days > 0:
+            if self._settings.costs.enabled:
+                account.accrue(when)
+                self._charge_borrow(account, when, days)
+        elif not account.books:
+            raise EngineError("no data to trade: engine.build adds one for each unit and instrument")
+        self._funds = account.available_eur
+        self._reject(self._room.leftovers(), Refusal.INVALID, "the other leg of the batch was not ordered in this bar")
+
+    def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
+        return any(fresh is data for fresh in self._fresh)  # "in" would compare lines: == is overloaded
+
+    def _charge_borrow(self, account: Account, when: dt.datetime, days: int) -> None:
+        for data, position in self.positions.items():
+            if position.size < 0:
+                rate = self._instrument(data).borrow_rate
+                previous_close = data.close[-1] if self._is_fresh(data) else data.close[0]
+                fee = borrow_fee(-position.size, previous_close, rate, days)
+                account.charge_borrow(book_key(data), fee, when)
+
+    def _ask_gate(self, gate: OrderGate, account: Account) -> None:
+        when = self._moment()
+        for data in self.cerebro.datas:
+            if unit_of(data) == REFERENCE_UNIT and len(data) and symbol_of(data) == self._settings.risk.throttle.series:
+                gate.on_volatility_index(when, data.close[0])
+        action = gate.on_bar(when, account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
+        if action is None:
+            return
+        for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
+            self.cancel(order)
+        if action.flatten:
+            for data, position in list(self.positions.items()):
+                if position.size:
+                    self._flatten(data, position.size)
+
+    def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
+        """Close at market; protective orders stay until it has filled, then cancel as its OCA group."""
+        protective = next((o for o in self.pending if o.data is data and o.parent is not None and o.active()), None)
+        send = self.sell if size > 0 else self.buy
+        send(
+            self._owners[data],
+            data,
+            abs(size),
+            exectype=bt.Order.Market,
+            oco=protective,
+            role=Role.EXIT,
+            reason=ExitReason.KILL,
+        )
+
+    # ------------------------------------------------------------------ orders in
+
+    def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
+        super()._ocoize(order, oco)
+        if self.account is not None:
+            self._groups.add(order, oco)
+
+    def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
+        if self.account is None:
+            return super().submit(order, check=check)
+        self._owners[order.data] = order.owner
+        parent_ref = self._take_children(order)
+        if parent_ref is None:
+            return order
+        self._pchildren[parent_ref].append(order)
+        if order.transmit:
+            bracket = [o for o in self._pchildren[parent_ref] if o.status == bt.Order.Created]
+            self._judge(self._room.receive(bracket), check)
+        return order
+
+    def _judge(self, orders: Sequence[bt.Order], check: bool) -> None:
+        if orders and self.gate is not None:
+            views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
+            refused = self.gate.review(views, self.account_view())
+            if refused is not None:
+                self._reject(orders, *refused)
+                return
+        for order in orders:
+            self.transmit(order, check=check)
+
+    def account_view(self) -> AccountView:
+        """Return the account as the gate sees it now."""
+        if self.account is None:
+            raise EngineError("a broker without settings keeps no account")
+        working = [*self.pending, *self.submitted, *self._room]
+        return AccountView(
+            when=self._moment(),
+            equity_eur=self.account.equity_eur,
+            positions=position_views(self.positions, self.fx_rate),
+            working=tuple(order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()),
+        )
+
+    def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:
+        for order in orders:
+            mark_refused(order, refusal, detail)
+            order.reject(self)
+            self.notify(order)
+            self._pchildren.pop(order.ref, None)
+
+    def cancel(self, order: bt.Order, bracket: bool = False) -> bool:
+        if self.account is not None:
+            waiting = self._room.drop(order)
+            for held in waiting:
+                held.cancel()
+                self.notify(held)
+            if waiting:
+                return True
+        return bool(super().cancel(order, bracket=bracket))
+
+    # ------------------------------------------------------------------ matching
+
+    def _try_exec(self, order: bt.Order) -> None:
+        if self.account is None or self._is_fresh(order.data):
+            super()._try_exec(order)
+
+    def _try_exec_market(self, order: bt.Order, popen: float, phigh: float, plow: float) -> None:
+        if self.account is None or not self._at_close:
+            super()._try_exec_market(order, popen, phigh, plow)
+        elif order.data.datetime[0] > order.created.dt:
+            self._execute(order, ago=0, price=order.data.close[0])
+
+    def _bracketize(self, order: bt.Order, cancel: bool = False) -> None:
+        if self.account is None or order.parent is not None or not order.executed.size:
+            super()._bracketize(order, cancel=cancel)
+            return
+        family = self._pchildren[order.ref]  # a parent that ended with fills leaves its children working
+        if family and family[0].ref == order.ref:
+            family.popleft()
+
+    def _execute(
+        self,
+        order: bt.Order,
+        ago: int | None = None,
+        price: float | None = None,
+        cash: float | None = None,
+        position: bt.Position | None = None,
+        dtcoc: float | None = None,
+    ) -> float | None:
+        if self.account is None:
+            return super()._execute(order, ago=ago, price=price, cash=cash, position=position, dtcoc=dtcoc)
+        if ago is None:
+            return self._funds_after(order, cash, position)
+        if price is not None:
+            self._fill(self.account, order, price, dtcoc or order.data.datetime[ago])
+        return None
+
+    def _margin_need(self, data: bt.AbstractDataBase, before: float, after: float, price: float) -> float:
+        """Initial margin that a change of position takes (or, negative, sets free), account currency."""
+        margin = self._settings.account.initial_margin
+        return (abs(after) - abs(before)) * price * self.fx_rate(data) * margin
+
+    def _funds_after(self, order: bt.Order, funds: float, position: bt.Position) -> float:
+        """Available funds were ``order`` filled at its reference price; never negative for a reduction."""
+        if order.parent is not None:
+            return funds  # it closes what its parent opens
+        before = position.size
+        position.update(order.executed.remsize, order.created.price)
+        need = self._margin_need(order.data, before, position.size, order.created.price)
+        return funds - need if need > 0.0 else max(funds - need, 0.0)
+
+    def _fill(self, account: Account, order: bt.Order, price: float, stamp: float) -> None:
+        data, when = order.data, self._moment()
+        sign = 1 if order.isbuy() else -1
+        taker = order.exectype in _TAKERS
+        wanted = self._slippage.fillable(abs(order.executed.remsize), data.volume[0], self._filled[data])
+        if wanted <= 0.0:
+            return
+        paid = price
+        if taker and self._settings.costs.enabled:
+            paid = self._slippage.price(sign, price, wanted, data.volume[0], self._instrument(data))
+        position = self.positions[data]
+        before, average = position.size, position.price
+        _, _, opened, closed = position.pseudoupdate(sign * wanted, paid)
+        need = self._margin_need(data, before, before + closed + opened, paid)
+        refused = bool(opened) and need > 0.0 and need > self._funds
+        if refused:
+            opened = 0.0
+        size = closed + opened
+        if size:
+            timing = self._timing(order, price)
+            if closed and timing is FillTime.CLOSE:
+                account.books[book_key(data)].see_range(data.high[0], data.low[0], self.fx_rate(data))
+            fees = self._fees.setdefault(order.ref, OrderFees(self._month))
+            charge = self._schedule(data).charge(fees, abs(size), paid, sign < 0, not taker, when)
+            self._funds -= self._margin_need(data, before, before + size, paid) + charge.total * self.fx_rate(data)
+            self._filled[data] += abs(size)
+            fill = Fill(
+                book=book_key(data),
+                when=when,
+                size=size,
+                price=paid,
+                unslipped_price=price,
+                fees=charge.total,
+                rate=self.fx_rate(data),
+                timing=timing,
+                reason=_reason(order),
+                trade=str(order.info.get("trade", "")),
+            )
+            row = account.fill(fill, charge)
+            comminfo = self.getcommissioninfo(data)
+            pnl = comminfo.profitandloss(-closed, average, paid)
+            position.update(size, paid, data.datetime.datetime())
+            order.execute(
+                stamp,
+                size,
+                paid,
+                closed,
+                comminfo.getvaluesize(-closed, average),
+                charge.total * closed / size,
+                opened,
+                comminfo.getvaluesize(opened, paid),
+                charge.total * opened / size,
+                comminfo.margin,
+                pnl,
+                position.size,
+                position.price,
+            )
+            order.addcomminfo(comminfo)
+            self._size_children(order, timing)
+            self.notify(order)
+            self._ococheck(order)
+            if row is not None and self.gate is not None:
+                self.gate.on_trade(row)
+        if refused:
+            order.margin()
+            self.notify(order)
+            self._ococheck(order)
+            self._bracketize(order, cancel=True)
+
+    def _timing(self, order: bt.Order, price: float) -> FillTime:
+        if order.exectype == bt.Order.Close or (order.exectype == bt.Order.Market and self._at_close):
+            return FillTime.CLOSE
+        return FillTime.OPEN if price == order.data.open[0] else FillTime.INTRABAR
+
+    def _size_children(self, parent: bt.Order, timing: FillTime) -> None:
+        """Children follow the parent's fills: sized to them, and live (see the module's text)."""
+        for child in self._pchildren.get(parent.ref, ()):
+            if child.ref == parent.ref or not child.alive():
+                continue
+            child.executed.remsize = -parent.executed.size - child.executed.size
+            if timing is FillTime.OPEN:
+                child.activate()
+            else:
+                self._toactivate.append(child)
+
+
+def _reason(order: bt.Order) -> str:
+    """Why an order closes: what its owner wrote on it, else what its type says."""
+    reason = order.info.get("reason", "")
+    if reason:
+        return str(reason)
+    if order.exectype in (bt.Order.Stop, bt.Order.StopTrail, bt.Order.StopLimit, bt.Order.StopTrailLimit):
+        return ExitReason.STOP
+    return ExitReason.TARGET if order.parent is not None else ExitReason.SIGNAL

@@ -1,0 +1,142 @@
+"""The gate at the boundary of a broker: what both brokers do with backtrader orders before they go out.
+
+An order and its children arrive one by one; the bracket is complete when one with ``transmit`` arrives. The legs of a
+pair carry ``info.batch`` and ``info.batch_size`` and are judged together, when the last leg is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import backtrader as bt
+
+from core.naming import book_key, symbol_of, unit_of
+from core.orders import OrderView, PositionView, Refusal, Role
+
+_STOPS = frozenset({bt.Order.Stop, bt.Order.StopTrail})
+_LIMITS = frozenset({bt.Order.StopLimit, bt.Order.StopTrailLimit})
+
+RateOf = Callable[[bt.AbstractDataBase], float]  # account currency for one unit of the instrument's currency
+
+
+class OcaGroups:
+    """Which orders cancel each other: order ref -> group.
+
+    Children of one bracket form the group ``-parent``; an order made with ``oco=other`` joins the other's group.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[int, int] = {}  # order ref -> group
+
+    def add(self, order: bt.Order, oco: bt.Order | None) -> None:
+        if oco is not None:
+            self._groups[order.ref] = self._groups[oco.ref]
+        else:
+            self._groups[order.ref] = order.ref if order.parent is None else -order.parent.ref
+
+    def of(self, order: bt.Order) -> int:
+        return self._groups[order.ref]
+
+
+def worst_price(order: bt.Order) -> float:
+    """Return the price the gate assumes: limit price, trigger, or the last close for a market order."""
+    created = order.created
+    if order.exectype in _LIMITS:
+        return float(created.pricelimit)
+    if order.exectype in (bt.Order.Market, bt.Order.Close):
+        return float(order.data.close[0])
+    return float(created.price)
+
+
+def protective_stop(parent: bt.Order, batch: Iterable[bt.Order]) -> float | None:
+    """Return the trigger of the stop that protects ``parent``, or None if the batch holds none."""
+    for child in batch:
+        if child.parent is not None and child.parent.ref == parent.ref and child.exectype in _STOPS:
+            return float(child.created.price)
+    return None
+
+
+def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[bt.Order] = ()) -> OrderView:
+    """Return ``order`` as the gate sees it; ``batch`` holds the children that come with it."""
+    instrument = getattr(order.data, "instrument", None)
+    return OrderView(
+        ref=order.ref,
+        book=book_key(order.data),
+        unit=unit_of(order.data),
+        symbol=symbol_of(order.data),
+        sign=1 if order.isbuy() else -1,
+        size=abs(float(order.executed.remsize)),
+        worst_price=worst_price(order),
+        rate=rate,
+        stop_price=protective_stop(order, batch),
+        parent=None if order.parent is None else order.parent.ref,
+        group=groups.of(order),
+        shortable=instrument is None or instrument.shortable,
+    )
+
+
+def position_views(
+    positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf
+) -> tuple[PositionView, ...]:
+    """Return the open positions, at the last close."""
+    return tuple(
+        PositionView(
+            book=book_key(data),
+            unit=unit_of(data),
+            symbol=symbol_of(data),
+            size=float(position.size),
+            price=float(data.close[0]),
+            rate=rate_of(data),
+        )
+        for data, position in positions.items()
+        if position.size
+    )
+
+
+class BatchRoom:
+    """Holds the brackets of a batch until all of them are there.
+
+    ``receive`` returns the orders to judge together: at once for a bracket of its own, and with the last bracket for
+    a batch. ``leftovers`` empties the room: brackets whose partners did not come in the same bar.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[list[bt.Order]]] = {}  # batch id -> its brackets so far
+
+    def receive(self, bracket: Sequence[bt.Order]) -> list[bt.Order]:
+        info = bracket[0].info
+        if "batch" not in info:
+            return list(bracket)
+        brackets = self._waiting.setdefault(str(info["batch"]), [])
+        brackets.append(list(bracket))
+        if len(brackets) < int(info["batch_size"]):
+            return []
+        return [order for waiting in self._waiting.pop(str(info["batch"])) for order in waiting]
+
+    def leftovers(self) -> list[bt.Order]:
+        orders = [o for brackets in self._waiting.values() for bracket in brackets for o in bracket]
+        self._waiting.clear()
+        return orders
+
+    def __iter__(self) -> Iterator[bt.Order]:
+        return (o for brackets in self._waiting.values() for bracket in brackets for o in bracket)
+
+    def drop(self, order: bt.Order) -> list[bt.Order]:
+        """Forget the whole batch that ``order`` waits in and return its orders; empty if it does not wait."""
+        for key, brackets in self._waiting.items():
+            if any(o.ref == order.ref for bracket in brackets for o in bracket):
+                return [o for bracket in self._waiting.pop(key) for o in bracket]
+        return []
+
+
+def is_entry(order: bt.Order, position_size: float) -> bool:
+    """Whether ``order`` opens or adds: by its role, else by its direction against the position."""
+    role = order.info.get("role", None)
+    if role:
+        return bool(role == Role.ENTRY)
+    return order.parent is None and position_size * (1 if order.isbuy() else -1) >= 0.0
+
+
+def mark_refused(order: bt.Order, refusal: Refusal, detail: str) -> None:
+    """Write the reason on the order, where its owner, the order log and the journal read it."""
+    order.addinfo(refusal=refusal, refusal_detail=detail)
