@@ -128,16 +128,18 @@ class ColumnarData(bt.feed.DataBase):
     def preload(self) -> None:
         """Extend the lines by all bars in [fromdate, todate] at once.
 
-        Filters (resampling too), an input timezone and bound lines work on single bars: then bars are loaded
-        one by one as any backtrader feed does.
+        Filters (resampling too), an input timezone, bound lines and look-ahead room work on single bars: then bars
+        are loaded one by one as any backtrader feed does.
         """
-        if self._filters or self._barstack or self._barstash or self._tzinput or any(x.bindings for x in self.lines):
+        single = self._filters or self._barstack or self._barstash or self._tzinput
+        if single or any(line.bindings or line.extension for line in self.lines):
             super().preload()
             return
         arrays = self._arrays
         first = int(np.searchsorted(arrays.datetime, self.fromdate, side="left"))
         last = int(np.searchsorted(arrays.datetime, self.todate, side="right"))
-        rows = slice(max(first, self._next_row), max(last, self._next_row))
+        first = max(first, self._next_row)  # bars before it were loaded already
+        rows = slice(first, max(first, last))
         for name in self._value_lines():
             _fill(getattr(self.lines, name), arrays.column(name), rows)
         _fill(self.lines.datetime, arrays.datetime, rows)
@@ -147,15 +149,8 @@ class ColumnarData(bt.feed.DataBase):
 
 
 def _fill(line: Any, column: Floats | None, rows: slice) -> None:
-    """Put the rows of a column (None: NaN) behind what the line has; its look-ahead room stays at the end."""
-    room: array.array[float] | None = None
-    if line.extension:
-        room = line.array[-line.extension :]
-        del line.array[-line.extension :]
-    count = max(rows.stop - rows.start, 0)
+    """Append the rows of a column (None: NaN) to a line."""
     if column is None:
-        line.array.extend(array.array("d", [float("nan")]) * count)
-    elif count:
+        line.array.extend(array.array("d", [float("nan")]) * (rows.stop - rows.start))
+    elif rows.stop > rows.start:
         line.array.frombytes(column[rows].data.cast("B"))
-    if room is not None:
-        line.array.extend(room)

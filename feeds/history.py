@@ -104,12 +104,16 @@ def session_notes(
     """Sentences on rows without a session and on sessions without a bar, from the first bar to the last."""
     notes = []
     if left_out:
-        notes.append(f"{symbol}: {len(left_out)} rows on days without a session were left out{_some(left_out)}.")
+        rows = "1 row on a day without a session was" if len(left_out) == 1 else (
+            f"{len(left_out)} rows on days without a session were"
+        )
+        notes.append(f"{symbol}: {rows} left out{_some(left_out)}.")
     if len(bars):
         seen = {calendar.session_of(stamp) for stamp in bars.index}
         missing = [day for day in calendar.sessions(min(seen), max(seen)) if day not in seen]
         if missing:
-            notes.append(f"{symbol}: {len(missing)} sessions have no bar{_some(missing)}.")
+            sessions = "1 session has" if len(missing) == 1 else f"{len(missing)} sessions have"
+            notes.append(f"{symbol}: {sessions} no bar{_some(missing)}.")
     return notes
 
 
