@@ -1,0 +1,198 @@
+"""The base of all strategies: a unit with its own datas, checked parameters and settled indicators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, final
+
+import backtrader as bt
+from backtrader.lineroot import LineRoot
+from backtrader.observers import DataTrades
+from pydantic import Field
+
+from core.errors import StrategyError
+from core.parameters import Parameters, check, defaults
+from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
+from strategies.orders import ProtectedOrders
+from strategies.recover import recover
+
+REFERENCE = "reference"  # unit of datas that nobody trades
+
+Off = Annotated[float, Field(ge=0.0)]  # a limit that 0 switches off
+Period = Annotated[int, Field(ge=2)]
+
+
+class StrategyParameters(Parameters):
+    """What every strategy has."""
+
+    unit: str = ""  # only datas with this ``unit`` are the strategy's; empty = all but reference datas
+    allotment_eur: Off = 0.0  # capital of this unit, account currency; 0 = the broker's value
+
+
+class _OwnDatas(type(bt.Strategy)):
+    """Checks parameters and keeps only the unit's datas before backtrader sees either.
+
+    Filtering later would leave the clock, minimum periods and line aliases on other units' datas.
+    """
+
+    def donew(cls, *args: Any, **kwargs: Any) -> Any:
+        checked = cls.check(kwargs)  # type: ignore[attr-defined]
+        datas = [arg for arg in args if isinstance(arg, LineRoot)]
+        others = [arg for arg in args if not isinstance(arg, LineRoot)]
+        own = [data for data in datas if _belongs(data, checked.unit)]
+        cls.check_datas(own, datas, checked)  # type: ignore[attr-defined]
+        return super().donew(*own, *others, **checked.model_dump())
+
+    def dopreinit(cls, _obj: Any, *args: Any, **kwargs: Any) -> Any:
+        _obj, args, kwargs = super().dopreinit(_obj, *args, **kwargs)
+        _obj._sizer = cls.default_sizer()  # type: ignore[attr-defined]
+        return _obj, args, kwargs
+
+
+def _belongs(data: Any, unit: str) -> bool:
+    own = getattr(data, "unit", "")
+    return bool(own == unit if unit else own != REFERENCE)
+
+
+class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
+    """A unit that trades its own datas. A subclass gives ``model``, ``bars_needed`` and ``decide``.
+
+    Works in any Cerebro: without ``unit`` it trades all datas. ``decide`` is called once on each bar that all datas
+    of the unit have at the same time, after the indicators have settled; other units' bars do not reach it.
+    Nothing survives a restart but what the broker knows (see ``strategies.recover``).
+    """
+
+    model: ClassVar[type[StrategyParameters]] = StrategyParameters
+    default_sizer: ClassVar[type[CappedSizer]] = FixedRisk
+    data_count: ClassVar[int] = 1
+    params = defaults(StrategyParameters)
+
+    # -- what can be checked before a run -----------------------------------------------------------------------
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> Any:
+        """Return the completed parameters (an instance of ``model``). Raises UnknownNameError or StrategyError."""
+        unit = values.get("unit")
+        return check(cls.model, values, f"{cls.__name__} ({unit})" if unit else cls.__name__)
+
+    @classmethod
+    def bars_needed(cls, values: Mapping[str, Any]) -> int:
+        """Bars of each data until the indicators that these parameters ask for have settled."""
+        raise NotImplementedError
+
+    @classmethod
+    def check_sizer(cls, sizer: type) -> None:
+        """Raise StrategyError where ``sizer`` cannot size this strategy's entries."""
+        if issubclass(sizer, PairSizer) != issubclass(cls.default_sizer, PairSizer):
+            raise StrategyError(
+                f"{cls.__name__} cannot be sized by {sizer.__name__}; leave the sizer out for {cls.default_sizer.__name__}"
+            )
+
+    @classmethod
+    def check_datas(cls, own: list[Any], every: list[Any], checked: StrategyParameters) -> None:
+        """Raise StrategyError unless the unit has as many datas as the strategy trades."""
+        if len(own) != cls.data_count:
+            units = sorted({str(getattr(data, "unit", "")) for data in every})
+            raise StrategyError(
+                f"{cls.__name__} trades {cls.data_count} data(s), but {len(own)} carry unit '{checked.unit}'; "
+                f"set the parameter 'unit' to one of {units} or the attribute 'unit' of the datas"
+            )
+
+    # -- life cycle ---------------------------------------------------------------------------------------------
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan: EntryPlan | PairPlan | None = None  # what the sizer needs for the entry under way
+        self._settled = self.bars_needed(self.p._getkwargs())
+        self._decided = 0  # len(data0) at the last decision
+        self._lengths: list[int] = []  # of all datas of the Cerebro
+        self._started = False
+
+    def start(self) -> None:
+        self._lengths = [len(data) for data in self.env.datas]
+        self.check_sizer(type(self._sizer))
+
+    @final
+    def next(self) -> None:
+        if not self._started:
+            self._started = True
+            if self.p.unit:  # a data without unit may hold another strategy's position
+                self.holdings.update(recover(self))
+        for holding in list(self.holdings.values()):
+            self.mend(holding)
+        self.watch()
+        if len(self.data) != self._decided and self._is_fresh():
+            self._decided = len(self.data)
+            self.plan = None
+            self.decide()
+
+    def _is_fresh(self) -> bool:
+        now = self.data.datetime[0]
+        return all(len(data) >= self._settled and data.datetime[0] == now for data in self.datas)
+
+    def watch(self) -> None:
+        """Called on every bar of any data of the Cerebro, before ``decide``: what cannot wait for a common bar."""
+
+    def decide(self) -> None:
+        """Look at the bar that has just closed and call ``enter`` or ``leave``."""
+        raise NotImplementedError
+
+    def _clk_update(self) -> int:
+        # In stock next mode a strategy moves with its own datas and fails while none of them has a bar, in runonce
+        # mode it moves with any data of the Cerebro. Here both do the latter.
+        if self._oldsync:
+            return int(super()._clk_update())
+        lengths = [len(data) for data in self.env.datas]
+        if any(new > old for new, old in zip(lengths, self._lengths, strict=True)):
+            self.forward()
+        self.lines.datetime[0] = max(data.datetime[0] for data in self.env.datas if len(data))
+        self._lengths = lengths
+        return len(self)
+
+    def _addobserver(self, multi: bool, obscls: Any, *args: Any, **kwargs: Any) -> None:
+        if multi or not issubclass(obscls, DataTrades):
+            super()._addobserver(multi, obscls, *args, **kwargs)
+            return
+        # its lines are numbered by the place of a data in the Cerebro, not among the strategy's datas
+        name = kwargs.pop("obsname", "") or obscls.__name__.lower()
+        self.stats.append(obscls(*self.env.datas, *args, **kwargs), name)
+
+    # -- money --------------------------------------------------------------------------------------------------
+
+    def label(self) -> str:
+        return self.p.unit or type(self).__name__
+
+    def capital_eur(self) -> float:
+        """What this unit may put at work: its allotment plus its own result, else the broker's value."""
+        if not self.p.allotment_eur:
+            return float(self.broker.getvalue())
+        account = getattr(self.broker, "account", None)
+        result = float(account.result_eur(self.p.unit)) if account is not None else 0.0
+        return max(0.0, self.p.allotment_eur + result)
+
+    def plan_for(self, data: Any, sign: int, stop_price: float | None, **known: float) -> EntryPlan:
+        """The plan of an entry on ``data`` at its last close. ``known``: vol_annual, atr."""
+        gate = getattr(self.broker, "gate", None)
+        rate = getattr(self.broker, "fx_rate", None)
+        return EntryPlan(
+            sign=sign,
+            price=float(data.close[0]),
+            stop_price=stop_price,
+            rate=float(rate(data)) if rate is not None else 1.0,
+            capital_eur=self.capital_eur(),
+            scale=float(gate.scale(symbol_of(data))) if gate is not None else 1.0,
+            **known,
+        )
+
+
+def symbol_of(data: Any) -> str:
+    """The instrument of a data: its ``symbol`` where ``engine.build`` set one, else its name."""
+    return str(getattr(data, "symbol", "") or data._name)
+
+
+def to_tick(data: Any, price: float) -> float:
+    """``price`` on the instrument's price grid, where the data has an instrument."""
+    instrument = getattr(data, "instrument", None)
+    if instrument is None:
+        return price
+    return float(round(round(price / instrument.tick) * instrument.tick, 10))

@@ -1,0 +1,70 @@
+"""One position of a strategy and the orders around it, rebuilt from notifications alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from backtrader import Order
+
+WORKING = frozenset({Order.Created, Order.Submitted, Order.Accepted, Order.Partial})
+DEAD = frozenset({Order.Canceled, Order.Expired, Order.Margin, Order.Rejected})
+FILLING = frozenset({Order.Partial, Order.Completed})
+
+
+@dataclass(slots=True, eq=False)
+class Holding:
+    """From the entry order to flat. An order slot is None once its order can no longer fill."""
+
+    data: Any
+    trade: str  # trade id, shared by the legs of a pair
+    sign: int  # of the entry: +1 long, -1 short
+    reason: str  # of the entry
+    stop_reason: str
+    stop_price: float | None = None
+    target_price: float | None = None
+    entry: Any = None
+    stop: Any = None
+    target: Any = None
+    exit: Any = None
+    exit_reason: str = ""  # set once the strategy wants to be flat, or by the protective order that filled
+    entered: int = 0  # len(data) at the first fill; 0 = not yet
+    fills: dict[int, float] = field(default_factory=dict)  # order ref -> executed size, signed
+
+    @property
+    def size(self) -> float:
+        """What this holding's own orders have bought less what they have sold."""
+        return sum(self.fills.values())
+
+    @property
+    def bars(self) -> int:
+        """Bars of the data since the bar of the first fill."""
+        return len(self.data) - self.entered if self.entered else 0
+
+    @property
+    def orders(self) -> list[Any]:
+        """Orders that may still fill."""
+        return [order for order in (self.entry, self.stop, self.target, self.exit) if order is not None]
+
+    @property
+    def over(self) -> bool:
+        """Flat with nothing working."""
+        return not self.size and not self.orders
+
+    def slot(self, ref: int) -> str:
+        """``entry``, ``stop``, ``target`` or ``exit``; empty when the order is not (or no longer) in a slot."""
+        for name in ("entry", "stop", "target", "exit"):
+            order = getattr(self, name)
+            if order is not None and order.ref == ref:
+                return name
+        return ""
+
+    def book(self, order: Any) -> str:
+        """Take in a notification; return the slot that the order had when it came."""
+        name = self.slot(order.ref)
+        if order.executed.size:
+            self.fills[order.ref] = order.executed.size
+            self.entered = self.entered or len(self.data)
+        if name and order.status not in WORKING:
+            setattr(self, name, None)
+        return name

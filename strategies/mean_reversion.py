@@ -1,0 +1,217 @@
+"""Mean reversion on one instrument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from core.errors import did_you_mean
+from core.orders import ExitReason
+from core.parameters import defaults
+from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
+from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
+from strategies.entries import ENTRIES
+from strategies.holding import Holding
+
+REGIMES = {"bear": -1, "sideways": 0, "bull": 1}  # values of indicators.Regime
+
+Positive = Annotated[float, Field(gt=0.0)]
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class MeanReversionParameters(StrategyParameters):
+    """Defaults are the textbooks', not fitted to any sample. Periods are bars; 0 switches a filter off."""
+
+    entry: Literal["bollinger", "zscore", "rsi", "keltner"] = "bollinger"
+    side: Literal["long", "short", "both"] = "both"
+
+    bollinger_period: Period = 20
+    bollinger_devs: Positive = 2.0
+    bollinger_entry: float = 0.0  # %b at or below which long is entered; short from 1 less it
+    bollinger_exit: float = 0.5  # %b that is back at the mean for a long; 1 less it for a short
+    zscore_period: Period = 20
+    zscore_entry: Positive = 2.0
+    zscore_exit: float = 0.5
+    rsi_period: Period = 2
+    rsi_entry: Annotated[float, Field(gt=0.0, lt=50.0)] = 10.0
+    rsi_exit: Annotated[float, Field(gt=0.0, lt=100.0)] = 50.0
+    keltner_period: Period = 20
+    keltner_atr_period: Period = 10
+    keltner_mult: Positive = 2.0
+    keltner_exit: float = 0.0  # average true ranges from the middle line
+
+    stop: Literal["atr", "fraction"] = "atr"  # there is always one
+    stop_atr: Positive = 3.0  # average true ranges from the close of the signal bar
+    stop_fraction: Fraction = 0.08  # of that close
+    target: Literal["none", "atr", "fraction"] = "none"
+    target_atr: Positive = 3.0
+    target_fraction: Fraction = 0.05
+    atr_period: Period = 14
+    time_stop: Off = 3.0  # multiple of the half-life at the signal; 0 = off
+    half_life_average: Period = 20  # moving average from which the deviation is taken
+    half_life_period: Annotated[int, Field(ge=4)] = 60  # deviations in the estimate
+    half_life_min: Positive = 2.0  # bars; the estimate is clamped to [min, max]
+    half_life_max: Positive = 20.0  # bars; also stands in where nothing reverts
+
+    adx_max: Off = 30.0
+    adx_period: Period = 14
+    vol_min: Off = 0.0  # annual fraction
+    vol_max: Off = 0.0
+    vol_period: Period = 20
+    long_regimes: str = ""  # as "bull,sideways"; empty = any
+    short_regimes: str = ""
+    regime_period: Period = 200
+    regime_slope: Annotated[int, Field(ge=1)] = 20
+    regime_band: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.02
+    hurst_max: Off = 0.0
+    hurst_period: Annotated[int, Field(ge=22)] = 100
+    bars_per_year: Positive = 252.0
+
+    @field_validator("long_regimes", "short_regimes")
+    @classmethod
+    def _known(cls, text: str) -> str:
+        for name in regimes_in(text):
+            if name not in REGIMES:
+                raise ValueError(f"unknown regime '{name}'{did_you_mean(name, REGIMES)}")
+        return text
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MeanReversionParameters:
+        entry, leave = ENTRIES[self.entry].levels(self)
+        if not leave < entry:
+            raise ValueError(f"{self.entry}_exit is not nearer to the mean than the entry, so a trade would end at once")
+        if self.half_life_min > self.half_life_max:
+            raise ValueError(f"half_life_min {self.half_life_min} is above half_life_max {self.half_life_max}")
+        if self.vol_max and self.vol_min >= self.vol_max:
+            raise ValueError(f"vol_min {self.vol_min} is not below vol_max {self.vol_max}")
+        return self
+
+
+def regimes_in(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+class MeanReversion(BookStrategy):
+    """Buys what has fallen too far from its mean and sells what has risen too far, on the bar on which it gets there.
+
+    Entry: the stretch of the family (``strategies.entries``) reaches the entry level on this bar and had not on the
+    bar before, so a stopped-out trade is not repeated until the price has been back inside. Filters: ADX ceiling,
+    band of realised volatility, regimes, Hurst ceiling; a filter without a value blocks.
+    Exits: return to the mean, hard stop and profit target at the broker, time stop after ``time_stop`` half-lives.
+    The half-life is that of the deviation of the close from its moving average (AR(1) over ``half_life_period`` bars),
+    taken at the signal bar and clamped; bars are counted from the bar of the fill.
+    See Chan, *Algorithmic Trading*, ch. 2 and 3; Connors and Alvarez 2009 for RSI(2).
+    """
+
+    model = MeanReversionParameters
+    params = defaults(MeanReversionParameters)
+
+    @classmethod
+    def bars_needed(cls, values: Mapping[str, Any]) -> int:
+        p = cls.check(values)
+        needed = [indicator.settle_bars(settings) for indicator, settings in cls._used(p).values()]
+        if p.time_stop:
+            average = Bollinger.settle_bars({"period": p.half_life_average})
+            needed.append(average + HalfLife.settle_bars({"period": p.half_life_period}))
+        return max(needed) + 1  # one bar before, for the crossing
+
+    @staticmethod
+    def _used(p: Any) -> dict[str, tuple[Any, dict[str, Any]]]:
+        """Name -> indicator class and its parameters, of those that these parameters ask for."""
+        family = ENTRIES[p.entry]
+        used: dict[str, tuple[Any, dict[str, Any]]] = {
+            "stretch": (family.indicator, family.settings(p)),
+            "atr": (ATR, {"period": p.atr_period}),
+            "vol": (RealisedVol, {"period": p.vol_period, "bars_per_year": p.bars_per_year}),
+        }
+        if p.adx_max:
+            used["adx"] = (ADX, {"period": p.adx_period})
+        if p.long_regimes or p.short_regimes:
+            settings = {"period": p.regime_period, "slope": p.regime_slope, "band": p.regime_band}
+            used["regime"] = (Regime, settings)
+        if p.hurst_max:
+            used["hurst"] = (Hurst, {"period": p.hurst_period})
+        return used
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.family = ENTRIES[self.p.entry]
+        self.ind = {name: cls(self.data, **settings) for name, (cls, settings) in self._used(self.p).items()}
+        self.half_life = None
+        if self.p.time_stop:
+            average = Bollinger(self.data, period=self.p.half_life_average)
+            self.half_life = HalfLife(self.data.close - average.lines.mid, period=self.p.half_life_period)
+
+    def decide(self) -> None:
+        holding = self.holding(self.data)
+        if holding is None:
+            self._look_for_entry()
+        elif holding.size:
+            self._look_for_exit(holding)
+
+    # -- entry --------------------------------------------------------------------------------------------------
+
+    def _look_for_entry(self) -> None:
+        sign = self.signal()
+        if not sign:
+            return
+        blocked = self.blocked(sign)
+        if blocked:
+            self.log("filtered", self.data, sign=sign, why=blocked)
+            return
+        close, atr = float(self.data.close[0]), float(self.ind["atr"][0])
+        away = atr * self.p.stop_atr if self.p.stop == "atr" else close * self.p.stop_fraction
+        stop = to_tick(self.data, close - sign * away)
+        target = None
+        if self.p.target != "none":
+            gain = atr * self.p.target_atr if self.p.target == "atr" else close * self.p.target_fraction
+            target = to_tick(self.data, close + sign * gain)
+        self.plan = self.plan_for(self.data, sign, stop, atr=atr, vol_annual=float(self.ind["vol"][0]))
+        size = self.getsizing(self.data, isbuy=sign > 0)
+        self.enter(self.data, sign, size, stop, target, self.p.entry)
+
+    def signal(self) -> int:
+        """+1 or -1 on the bar on which the stretch reaches the entry level, else 0."""
+        now = self.family.stretch(self.ind["stretch"], 0, self.p)
+        before = self.family.stretch(self.ind["stretch"], -1, self.p)
+        entry, _ = self.family.levels(self.p)
+        if now <= -entry and not before <= -entry and self.p.side != "short":
+            return 1
+        if now >= entry and not before >= entry and self.p.side != "long":
+            return -1
+        return 0
+
+    def blocked(self, sign: int) -> str:
+        """The filter that forbids the entry, with its value; empty when none does."""
+        p, ind = self.p, self.ind
+        if p.adx_max and not ind["adx"][0] <= p.adx_max:
+            return f"adx {ind['adx'][0]:.1f}"
+        vol = ind["vol"][0]
+        if (p.vol_min and not vol >= p.vol_min) or (p.vol_max and not vol <= p.vol_max):
+            return f"vol {vol:.3f}"
+        allowed = regimes_in(p.long_regimes if sign > 0 else p.short_regimes)
+        if allowed and ind["regime"].lines.regime[0] not in [REGIMES[name] for name in allowed]:
+            return f"regime {ind['regime'].lines.regime[0]:g}"
+        if p.hurst_max and not ind["hurst"][0] <= p.hurst_max:
+            return f"hurst {ind['hurst'][0]:.2f}"
+        return ""
+
+    # -- exit ---------------------------------------------------------------------------------------------------
+
+    def _look_for_exit(self, holding: Holding) -> None:
+        stretch = self.family.stretch(self.ind["stretch"], 0, self.p)
+        _, leave = self.family.levels(self.p)
+        if -holding.sign * stretch <= leave:
+            self.leave(self.data, ExitReason.MEAN)
+        elif self.p.time_stop and holding.bars >= self.time_limit(holding):
+            self.leave(self.data, ExitReason.TIME)
+
+    def time_limit(self, holding: Holding) -> int:
+        """Bars after the fill at which the trade has had its time."""
+        half_life = float(self.half_life[-(holding.bars + 1)])
+        if not math.isfinite(half_life):
+            half_life = self.p.half_life_max
+        return math.ceil(self.p.time_stop * min(max(half_life, self.p.half_life_min), self.p.half_life_max))

@@ -1,0 +1,219 @@
+"""Entries that carry their protection, exits that are never doubled, and what to do when the broker says no."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import backtrader as bt
+from backtrader import Order
+
+from core.orders import ExitReason, Role
+from strategies.holding import DEAD, FILLING, Holding
+
+logger = logging.getLogger("halflife.strategy")
+
+
+class ProtectedOrders(bt.Strategy):
+    """Order side of a strategy: at most one holding for each data, each known by its own orders' executions.
+
+    An entry goes at market for the day with a bracket: the stop and the target are good till cancelled and one
+    cancels the other. Both are priced from the close of the signal bar, which is known when the order is sent (the
+    fill may be elsewhere). An exit is one market order in the OCA group of the stop, so that the stop stays until the
+    exit has filled. What the broker may leave behind (an entry that ends after a part fill, a stop that it cancelled,
+    an exit that it refused) is put right by ``mend`` once all notifications of a bar are in.
+    """
+
+    def __init__(self) -> None:
+        self.holdings: dict[str, Holding] = {}  # name of the data -> holding
+
+    def holding(self, data: Any) -> Holding | None:
+        return self.holdings.get(data._name)
+
+    def label(self) -> str:
+        """Name of the unit in trade ids and log lines."""
+        return type(self).__name__
+
+    def trade_id(self) -> str:
+        """Unique for each signal of a unit and the same after a restart: the unit and the time of its bar."""
+        return f"{self.label()}@{bt.num2date(self.data.datetime[0]):%Y%m%dT%H%M%S}"
+
+    # -- intent -------------------------------------------------------------------------------------------------
+
+    def enter(
+        self,
+        data: Any,
+        sign: int,
+        size: float,
+        stop_price: float | None = None,
+        target_price: float | None = None,
+        reason: str = "",
+        *,
+        trade: str = "",
+        stop_reason: str = ExitReason.STOP,
+        **tags: Any,
+    ) -> Holding | None:
+        """Send a market entry and its protective orders as one bracket; None when there is nothing to send.
+
+        Prices are in the instrument's currency; ``tags`` go into ``order.info`` of every order of the bracket.
+        """
+        close = float(data.close[0])
+        if not (math.isfinite(size) and size > 0) or self.holding(data) is not None:
+            return None
+        for name, price, side in (("stop", stop_price, sign), ("target", target_price, -sign)):
+            if price is not None and not (math.isfinite(price) and price > 0 and side * (close - price) > 0):
+                self.log("no_entry", data, why=f"{name} {price} is on the wrong side of {close}")
+                return None
+        holding = Holding(
+            data=data,
+            trade=trade or self.trade_id(),
+            sign=sign,
+            reason=str(reason),
+            stop_reason=str(stop_reason),
+            stop_price=stop_price,
+            target_price=target_price,
+        )
+        self.holdings[data._name] = holding
+        self.log("signal", data, trade=holding.trade, sign=sign, size=size, close=close, stop=stop_price,
+                 target=target_price, reason=reason)  # fmt: skip
+        alone = stop_price is None and target_price is None
+        holding.entry = self._order(
+            holding, sign, size, role=Role.ENTRY, reason=reason, valid=Order.DAY, transmit=alone, **tags
+        )
+        self._protect(holding, size, parent=holding.entry, **tags)
+        return holding
+
+    def leave(self, data: Any, reason: str) -> None:
+        """Want to be flat: cancel what is left of the entry and send one exit; later calls change nothing."""
+        holding = self.holding(data)
+        if holding is None or holding.exit_reason:
+            return
+        holding.exit_reason = str(reason)
+        if holding.entry is not None:
+            self.log("cancel_entry", data, trade=holding.trade, reason=reason)
+            self.cancel(holding.entry)
+        self._exit(holding)
+
+    # -- orders -------------------------------------------------------------------------------------------------
+
+    def _exit(self, holding: Holding) -> None:
+        """One market order for what is held, once the entry can no longer add to it."""
+        entry_alive = holding.entry is not None and holding.entry.alive()
+        if holding.exit is not None or entry_alive or not holding.size:
+            return
+        stop = holding.stop if holding.stop is not None and holding.stop.alive() else None
+        if stop is not None and stop.ref in holding.fills:
+            # A part fill has dissolved its OCA group: stop and exit could both fill, so one after the other.
+            self.cancel(stop)
+            if stop.alive():
+                return
+            stop = None
+        self.log("exit", holding.data, trade=holding.trade, size=holding.size, bars=holding.bars,
+                 reason=holding.exit_reason)  # fmt: skip
+        sign = -1 if holding.size > 0 else 1
+        holding.exit = self._order(
+            holding, sign, abs(holding.size), role=Role.EXIT, reason=holding.exit_reason, oco=stop
+        )
+
+    def _protect(self, holding: Holding, size: float, parent: Any = None, **tags: Any) -> None:
+        """Stop and target for ``size`` units in one OCA group; the last one transmits the bracket."""
+        sign = -holding.sign
+        if holding.stop_price is not None:
+            holding.stop = self._order(
+                holding, sign, size, role=Role.STOP, reason=holding.stop_reason, exectype=Order.Stop,
+                price=holding.stop_price, parent=parent, transmit=holding.target_price is None, **tags,
+            )  # fmt: skip
+        if holding.target_price is not None:
+            holding.target = self._order(
+                holding, sign, size, role=Role.TARGET, reason=ExitReason.TARGET, exectype=Order.Limit,
+                price=holding.target_price, parent=parent, oco=holding.stop, **tags,
+            )  # fmt: skip
+
+    def _order(self, holding: Holding, sign: int, size: float, *, role: Role, reason: str, **kwargs: Any) -> Any:
+        send = self.buy if sign > 0 else self.sell
+        return send(data=holding.data, size=size, role=role, reason=str(reason), trade=holding.trade, **kwargs)
+
+    # -- notifications ------------------------------------------------------------------------------------------
+
+    def notify_order(self, order: Order) -> None:
+        holding = self.holding(order.data)
+        if holding is None:
+            return
+        if not holding.slot(order.ref):
+            self._adopt(holding, order)
+        before = holding.size
+        name = holding.book(order)
+        if order.status in FILLING and holding.size != before:
+            self._filled(holding, name, order)
+        elif order.status in DEAD and name:
+            self._dead(holding, name, order)
+        if holding.over:
+            del self.holdings[order.data._name]
+            self.log("over", order.data, trade=holding.trade, bars=holding.bars,
+                     reason=holding.exit_reason or "not_filled")  # fmt: skip
+            self.notify_over(holding)
+
+    def notify_over(self, holding: Holding) -> None:
+        """Called when a holding is over; ``holding.entered`` is 0 where its entry never filled."""
+
+    def _adopt(self, holding: Holding, order: Order) -> None:
+        """An exit that the broker made for this strategy, as a kill switch does, is the exit."""
+        if order.info.get("role") == Role.EXIT and order.alive() and holding.exit is None:
+            holding.exit = order
+            holding.exit_reason = str(order.info.get("reason") or ExitReason.KILL)
+
+    def _filled(self, holding: Holding, name: str, order: Order) -> None:
+        self.log("fill", order.data, trade=holding.trade, role=name, size=order.executed.size,
+                 price=order.executed.price, position=holding.size)  # fmt: skip
+        if name == "stop" and holding.stop is None:  # complete
+            holding.exit_reason = holding.stop_reason
+        elif name == "target" and holding.target is None:
+            holding.exit_reason = str(ExitReason.TARGET)
+
+    def _dead(self, holding: Holding, name: str, order: Order) -> None:
+        if name == "entry" and holding.size and not holding.exit_reason:
+            self.log("part_entry", order.data, trade=holding.trade, size=holding.size)
+        failed_exit = name == "exit" and holding.size * holding.sign > 0
+        detail = order.info.get("refusal_detail") or order.info.get("refusal")
+        self.log("dead", order.data, logging.WARNING if failed_exit else logging.INFO, trade=holding.trade,
+                 role=name, status=order.getstatusname(), detail=detail or None)  # fmt: skip
+
+    def mend(self, holding: Holding) -> None:
+        """Bring the working orders in line with what is held. Nothing to do in all ordinary cases."""
+        size = holding.size
+        if holding.entry is not None or holding.exit is not None:
+            return
+        if not size:  # nothing may be left that opens a position
+            for order in holding.orders:
+                self.cancel(order)
+        elif holding.sign * size < 0:  # two exits have filled
+            holding.exit_reason = holding.exit_reason or str(ExitReason.SIGNAL)
+            self._exit(holding)
+        else:
+            if holding.stop is None and holding.stop_price is not None:
+                self._reprotect(holding)
+            if holding.exit_reason:
+                self._exit(holding)
+
+    def _reprotect(self, holding: Holding) -> None:
+        if holding.target is not None:
+            self.cancel(holding.target)
+        self.log("protect", holding.data, logging.WARNING, trade=holding.trade, size=holding.size,
+                 stop=holding.stop_price)  # fmt: skip
+        self._protect(holding, abs(holding.size))
+
+    # -- log ----------------------------------------------------------------------------------------------------
+
+    def log(self, event: str, data: Any, level: int = logging.INFO, **fields: Any) -> None:
+        """One line ``event=... bar=... unit=... data=... key=value ...``; fields that are None are left out."""
+        if logger.isEnabledFor(level):
+            bar = bt.num2date(self.lines.datetime[0]).isoformat()
+            known = " ".join(f"{key}={_text(value)}" for key, value in fields.items() if value is not None)
+            logger.log(level, "event=%s bar=%s unit=%s data=%s %s", event, bar, self.label(), data._name, known)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return repr(str(value)) if " " in str(value) else str(value)

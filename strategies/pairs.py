@@ -1,0 +1,249 @@
+"""Pairs trading: two instruments, one position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from core.orders import ExitReason
+from core.parameters import defaults
+from indicators import (
+    Cointegration,
+    Correlation,
+    HalfLife,
+    HedgeKalman,
+    HedgeOLS,
+    HedgeTLS,
+    RealisedVol,
+    ZScore,
+)
+from sizers import PairPlan, PairSizer
+from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
+from strategies.holding import Holding
+
+Positive = Annotated[float, Field(gt=0.0)]
+HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
+
+
+class PairsTradingParameters(StrategyParameters):
+    """Defaults are of the kind the literature uses, not fitted to any sample. Periods are bars; 0 switches a gate off."""
+
+    hedge: Literal["ols", "tls", "kalman"] = "ols"
+    log_prices: bool = True  # regress logarithms: the ratio is in value, not in units
+    hedge_period: Annotated[int, Field(ge=3)] = 60
+    zscore_period: Period = 60  # spreads in the z-score (ols, tls)
+    kalman_delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
+    kalman_obs_var: Positive = 1e-4
+    neutrality: Literal["beta", "dollar"] = "beta"
+
+    entry_z: Positive = 2.0
+    exit_z: Annotated[float, Field(ge=0.0)] = 0.5
+    stop_z: Off = 4.0
+    disaster_stop: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.10  # of the close, on each leg, at the broker
+    time_stop: Off = 3.0  # multiple of the half-life of the spread at the signal
+    leg_timeout: Annotated[int, Field(ge=1)] = 2  # bars that one leg may stand filled while the other is not
+
+    coint_max: Annotated[float, Field(ge=0.0, le=1.0)] = 0.10  # p-value ceiling for entries
+    coint_exit: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  # p-value above which a pair is closed
+    coint_period: Annotated[int, Field(ge=8)] = 252
+    half_life_period: Annotated[int, Field(ge=4)] = 60
+    half_life_min: Off = 1.0  # bars: band for entries ...
+    half_life_max: Off = 30.0  # ... and the clamp of the time stop
+    correlation_min: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5
+    correlation_period: Period = 60
+    vol_period: Period = 20
+    bars_per_year: Positive = 252.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PairsTradingParameters:
+        if not self.exit_z < self.entry_z:
+            raise ValueError(f"exit_z {self.exit_z} is not below entry_z {self.entry_z}, so a trade would end at once")
+        if self.stop_z and self.stop_z <= self.entry_z:
+            raise ValueError(f"stop_z {self.stop_z} is not above entry_z {self.entry_z}, so a trade would end at once")
+        if self.half_life_max and self.half_life_min > self.half_life_max:
+            raise ValueError(f"half_life_min {self.half_life_min} is above half_life_max {self.half_life_max}")
+        if self.time_stop and not self.half_life_max:
+            raise ValueError("time_stop needs half_life_max, which bounds it; set time_stop = 0 or half_life_max > 0")
+        if self.coint_exit and self.coint_exit < self.coint_max:
+            raise ValueError(f"coint_exit {self.coint_exit} is below coint_max {self.coint_max}; raise it")
+        return self
+
+
+class PairsTrading(BookStrategy):
+    """Sells the dear leg and buys the cheap one when their spread is stretched; y = data0, x = data1.
+
+    The spread is y - beta * x - alpha by rolling least squares, total least squares or a Kalman filter. ``z`` is the
+    spread's rolling z-score (ols, tls) or the filter's forecast error over its standard deviation (kalman).
+    Entry: |z| reaches ``entry_z`` on this bar and had not on the bar before, the gates hold and beta is positive.
+    Gates: rolling cointegration p-value, half-life of the spread, correlation of returns; one without a value blocks.
+    Exits: z back within ``exit_z``, spread stop at ``stop_z``, time, loss of cointegration, other leg gone. Once |z|
+    has been at ``stop_z`` there is no entry until it has come back within ``exit_z``: a rule about the data alone, so
+    a restart does not forget it.
+    Both legs share ``trade``; each has a wide disaster stop at the broker. When one leg is refused, stopped or not
+    filled for ``leg_timeout`` bars, the other is cancelled or closed on the same bar.
+    See Gatev, Goetzmann and Rouwenhorst 2006; Chan, *Algorithmic Trading*, ch. 3; Engle and Granger 1987.
+    """
+
+    model = PairsTradingParameters
+    default_sizer = PairSizer
+    data_count = 2
+    params = defaults(PairsTradingParameters)
+
+    @classmethod
+    def bars_needed(cls, values: Mapping[str, Any]) -> int:
+        p = cls.check(values)
+        hedge = HEDGES[p.hedge].settle_bars(cls._hedge_settings(p))
+        needed = [
+            hedge + HalfLife.settle_bars({"period": p.half_life_period}),
+            RealisedVol.settle_bars({"period": p.vol_period}),
+        ]
+        if p.hedge != "kalman":
+            needed.append(hedge + ZScore.settle_bars({"period": p.zscore_period}))
+        if p.coint_max or p.coint_exit:
+            needed.append(Cointegration.settle_bars({"period": p.coint_period}))
+        if p.correlation_min:
+            needed.append(Correlation.settle_bars({"period": p.correlation_period}))
+        return max(needed) + 1  # one bar before, for the crossing
+
+    @staticmethod
+    def _hedge_settings(p: Any) -> dict[str, Any]:
+        if p.hedge == "kalman":
+            return {"delta": p.kalman_delta, "obs_var": p.kalman_obs_var, "log": p.log_prices}
+        return {"period": p.hedge_period, "log": p.log_prices}
+
+    def __init__(self) -> None:
+        super().__init__()
+        p = self.p
+        self.y, self.x = self.datas
+        self.hedge = HEDGES[p.hedge](self.y, self.x, **self._hedge_settings(p))
+        spread = self.hedge.lines.spread
+        self.zscore = None if p.hedge == "kalman" else ZScore(spread, period=p.zscore_period)
+        self.half_life = HalfLife(spread, period=p.half_life_period)
+        self.coint = self.correlation = None
+        if p.coint_max or p.coint_exit:
+            self.coint = Cointegration(self.y, self.x, period=p.coint_period, log=p.log_prices)
+        if p.correlation_min:
+            self.correlation = Correlation(self.y, self.x, period=p.correlation_period)
+        self.vols = [RealisedVol(data, period=p.vol_period, bars_per_year=p.bars_per_year) for data in self.datas]
+        self._before = math.nan  # z on the last common bar
+        self._stopped = False  # |z| has been at stop_z and not yet back within exit_z
+
+    def z(self) -> float:
+        if self.zscore is not None:
+            return float(self.zscore[0])
+        std = float(self.hedge.lines.spread_std[0])
+        return float(self.hedge.lines.spread[0]) / std if std > 0 else math.nan
+
+    def decide(self) -> None:
+        z, before = self.z(), self._before
+        if not math.isfinite(z):
+            return
+        self._before = z
+        if abs(z) <= self.p.exit_z:
+            self._stopped = False
+        elif self.p.stop_z and abs(z) >= self.p.stop_z:
+            self._stopped = True
+        legs = [self.holding(data) for data in self.datas]
+        if legs == [None, None]:
+            self._look_for_entry(z, before)
+        elif None not in legs:
+            self._look_for_exit(z, legs[0])  # type: ignore[arg-type]
+
+    # -- entry --------------------------------------------------------------------------------------------------
+
+    def _look_for_entry(self, z: float, before: float) -> None:
+        p = self.p
+        if abs(z) < p.entry_z or (abs(before) >= p.entry_z and before * z > 0):
+            return
+        sign = -1 if z > 0 else 1  # of leg y
+        blocked = self.blocked(z)
+        if blocked:
+            self.log("filtered", self.y, sign=sign, why=blocked)
+            return
+        stops = [
+            to_tick(data, float(data.close[0]) * (1 - way * p.disaster_stop))
+            for data, way in ((self.y, sign), (self.x, -sign))
+        ]
+        plans = [
+            self.plan_for(data, way, stop, vol_annual=float(vol[0]))
+            for data, way, stop, vol in zip(self.datas, (sign, -sign), stops, self.vols, strict=True)
+        ]
+        self.plan = PairPlan(*plans, hedge_ratio=self.units_of_x(plans), neutrality=p.neutrality)
+        size = self._sizer.pair_size(self.y, self.x, self.plan)
+        if not (size.y and size.x):
+            return
+        trade = self.trade_id()
+        self.log("pair", self.y, trade=trade, z=z, beta=float(self.hedge.lines.beta[0]), y=size.y, x=size.x,
+                 residual_eur=size.residual_eur, residual=size.residual_fraction)  # fmt: skip
+        for data, way, units, stop in zip(self.datas, (sign, -sign), (size.y, size.x), stops, strict=True):
+            self.enter(
+                data, way, units, stop, reason=p.hedge, trade=trade, stop_reason=ExitReason.DISASTER_STOP,
+                batch=trade, batch_size=2,
+            )  # fmt: skip
+
+    def blocked(self, z: float) -> str:
+        """What forbids an entry, with its value; empty when nothing does."""
+        p, beta = self.p, float(self.hedge.lines.beta[0])
+        if not (math.isfinite(beta) and beta > 0):
+            return f"hedge ratio {beta:.4g}"
+        if self._stopped:
+            return f"z {z:.2f} after a spread stop"
+        if p.coint_max and not self.coint[0] <= p.coint_max:
+            return f"cointegration p {self.coint[0]:.3f}"
+        half_life = float(self.half_life[0])
+        if not half_life >= p.half_life_min or (p.half_life_max and not half_life <= p.half_life_max):
+            return f"half_life {half_life:.1f}"
+        if p.correlation_min and not self.correlation[0] >= p.correlation_min:
+            return f"correlation {self.correlation[0]:.2f}"
+        return ""
+
+    def units_of_x(self, plans: list[Any]) -> float:
+        """Units of x that hedge one unit of y: beta as it is, or from values where logarithms were regressed."""
+        beta = float(self.hedge.lines.beta[0])
+        return beta * plans[0].unit_value / plans[1].unit_value if self.p.log_prices else beta
+
+    # -- exit ---------------------------------------------------------------------------------------------------
+
+    def _look_for_exit(self, z: float, leg: Holding) -> None:
+        p, side = self.p, leg.sign * z  # side: below 0 while the spread is away from its mean
+        if side >= -p.exit_z:
+            self._leave_both(ExitReason.MEAN)
+        elif p.stop_z and side <= -p.stop_z:
+            self._leave_both(ExitReason.SPREAD_STOP)
+        elif p.coint_exit and self.coint[0] > p.coint_exit:
+            self._leave_both(ExitReason.COINTEGRATION)
+        elif p.time_stop and leg.entered and leg.bars >= self.time_limit(leg):
+            self._leave_both(ExitReason.TIME)
+
+    def time_limit(self, leg: Holding) -> int:
+        """Bars after the fill at which the trade has had its time."""
+        half_life = float(self.half_life[-(leg.bars + 1)])
+        if not math.isfinite(half_life):
+            half_life = self.p.half_life_max
+        return math.ceil(self.p.time_stop * min(max(half_life, self.p.half_life_min), self.p.half_life_max))
+
+    def _leave_both(self, reason: str) -> None:
+        for data in self.datas:
+            self.leave(data, reason)
+
+    # -- the pair is one position -------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        legs = [self.holding(data) for data in self.datas]
+        for data, leg, other in ((self.y, *legs), (self.x, *legs[::-1])):
+            if leg is None or leg.exit_reason:
+                continue
+            if other is None or other.exit_reason or self._late(leg, other):
+                self.leave(data, ExitReason.OTHER_LEG)
+
+    def _late(self, leg: Holding, other: Holding) -> bool:
+        """Whether one of the legs has been filled for too long while the other's entry still works."""
+        late = any(
+            a.bars >= self.p.leg_timeout and a.entry is None and b.entry is not None for a, b in ((leg, other), (other, leg))
+        )
+        if late:
+            self.log("leg_timeout", leg.data, trade=leg.trade, bars=max(leg.bars, other.bars))
+        return late

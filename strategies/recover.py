@@ -1,0 +1,63 @@
+"""After a restart: what a unit held, rebuilt from the broker's position and working orders."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import backtrader as bt
+
+from core.orders import ExitReason, Role
+from strategies.holding import Holding
+
+_SLOTS = {Role.ENTRY: "entry", Role.STOP: "stop", Role.TARGET: "target", Role.EXIT: "exit"}
+
+
+def recover(strategy: Any) -> dict[str, Holding]:
+    """Holdings of the strategy's datas that have a position. Only for datas that no other strategy trades.
+
+    The trade id of the protective orders tells the signal bar, and so the age that the time stop counts; without one
+    the age begins now.
+    """
+    found: dict[str, Holding] = {}
+    for data in strategy.datas:
+        size = float(strategy.getposition(data).size)
+        if not size:
+            continue
+        orders = [order for order in strategy.broker.get_orders_open() if order.data is data]
+        holding = Holding(
+            data=data,
+            trade=next((str(order.info.trade) for order in orders if order.info.get("trade")), ""),
+            sign=1 if size > 0 else -1,
+            reason="recovered",
+            stop_reason=str(ExitReason.STOP),
+            fills={0: size},
+        )
+        for order in orders:
+            slot = _SLOTS.get(order.info.get("role"))
+            if slot:
+                setattr(holding, slot, order)
+        if holding.stop is not None:
+            holding.stop_price = float(holding.stop.created.price)
+            holding.stop_reason = str(holding.stop.info.get("reason") or ExitReason.STOP)
+        if holding.target is not None:
+            holding.target_price = float(holding.target.created.price)
+        if holding.exit is not None:
+            holding.exit_reason = str(holding.exit.info.get("reason") or ExitReason.SIGNAL)
+        holding.entered = _first_bar_after(data, holding.trade)
+        strategy.log("recovered", data, trade=holding.trade, size=size, bars=holding.bars, stop=holding.stop_price)
+        found[data._name] = holding
+    return found
+
+
+def _first_bar_after(data: Any, trade: str) -> int:
+    """``len(data)`` at the first bar after the signal that ``trade`` names, else now."""
+    try:
+        signal = dt.datetime.strptime(trade.rpartition("@")[2], "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return len(data)
+    since = bt.date2num(signal.replace(tzinfo=None)) + 0.5 / 86400
+    ago = 0
+    while ago + 1 < len(data) and data.datetime[-(ago + 1)] > since:
+        ago += 1
+    return len(data) - ago
