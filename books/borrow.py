@@ -6,15 +6,27 @@ import math
 
 from core.errors import CostError
 
-COLLATERAL = 1.02  # of the previous close, the industry's convention
+YEAR_DAYS = 360
+
+COLLATERAL: dict[str, tuple[float, float]] = {  # currency -> (share of the close that is deposited, rounded up to)
+    "USD": (1.02, 1.0),
+    "CAD": (1.02, 1.0),
+}
+OTHER_COLLATERAL = (1.05, 0.01)  # EUR, GBP, CHF, HKD and others
 
 
-def borrow_fee(shares: float, previous_close: float, annual_rate: float, days: int, year_days: int = 360) -> float:
-    """Return the fee on a short for ``days`` calendar days, >= 0, in the instrument's currency.
+def collateral_mark(previous_close: float, currency: str = "USD") -> float:
+    """Return the collateral for one share in its currency; for USD 102% of the close, up to the next whole dollar."""
+    share, unit = COLLATERAL.get(currency, OTHER_COLLATERAL)
+    # 1.02 * 50 and the like may come out a hair above the whole number: do not round that up to the next one
+    return math.ceil(round(share * previous_close / unit, 6)) * unit
 
-    shares x (102% of the previous close, rounded up to the next whole currency unit) x rate / 360 x days: a
-    stock at USD 0.10 is charged as USD 1. ``shares`` may carry the sign of the short; ``year_days`` is 360 for USD.
-    Raises CostError where a number is negative or not finite. Source: docs/costs.md.
+
+def borrow_fee(shares: float, previous_close: float, annual_rate: float, days: int, currency: str = "USD") -> float:
+    """Return the fee on a short for ``days`` calendar days, >= 0, in the instrument's ``currency``.
+
+    shares x collateral mark x annual rate / 360 x days: a stock at USD 0.10 is charged as USD 1. ``shares`` may carry
+    the sign of the short. Raises CostError where a number is negative or not finite. Source: docs/costs.md.
     """
     numbers = (previous_close, annual_rate, days)
     if not (math.isfinite(shares) and all(math.isfinite(x) and x >= 0 for x in numbers)):
@@ -22,6 +34,4 @@ def borrow_fee(shares: float, previous_close: float, annual_rate: float, days: i
             f"no borrow fee for {shares!r} shares at {previous_close!r}, rate {annual_rate!r}, {days!r} days: close, "
             f"rate and days must be finite and not negative; check the previous close and instruments.*.borrow_rate"
         )
-    # 1.02 * 150 is 153.00000000000003 in some products: without the rounding it would be charged as 154
-    mark = math.ceil(round(COLLATERAL * previous_close, 6))
-    return abs(shares) * mark * annual_rate * days / year_days
+    return abs(shares) * collateral_mark(previous_close, currency) * annual_rate * days / YEAR_DAYS

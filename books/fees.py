@@ -64,8 +64,22 @@ _DECLARED = (
         maximum=29.00,
         levies=_EUROPE_TIERED,
     ),
-    FeeSchedule("ibkr_uk_tiered", "GBP", "value", tiers(above=0.0005), minimum=1.00, levies=_EUROPE_TIERED),
-    FeeSchedule("ibkr_ch_tiered", "CHF", "value", tiers(above=0.0005), minimum=1.50, levies=_EUROPE_TIERED),
+    FeeSchedule(
+        "ibkr_uk_tiered",
+        "GBP",
+        "value",
+        tiers((40_000_000, 0.0005), (80_000_000, 0.0003), (400_000_000, 0.0002), above=0.00015),
+        minimum=1.00,
+        levies=_EUROPE_TIERED,
+    ),
+    FeeSchedule(
+        "ibkr_ch_tiered",
+        "CHF",
+        "value",
+        tiers((50_000_000, 0.0005), (100_000_000, 0.0003), (500_000_000, 0.0002), above=0.00015),
+        minimum=1.50,
+        levies=_EUROPE_TIERED,
+    ),
 )
 
 SCHEDULES: dict[str, FeeSchedule] = {schedule.name: schedule for schedule in _DECLARED}  # name -> schedule

@@ -17,7 +17,7 @@ CREDIT_FREE = 10_000.0  # of a credit balance that earns nothing, in its own cur
 
 DEBIT_SPREADS: dict[str, Tiers] = {  # currency -> spread by level of the debit
     "USD": tiers((100_000, 0.015), (1_000_000, 0.010), (50_000_000, 0.0075), above=0.005),
-    "GBP": tiers((80_000, 0.015), (800_000, 0.010), (40_000_000, 0.0075), above=0.005),
+    "GBP": tiers((80_000, 0.015), (800_000, 0.010), (38_000_000, 0.0075), above=0.005),
     "EUR": tiers((90_000, 0.015), (900_000, 0.010), (45_000_000, 0.0075), above=0.005),
     "CHF": tiers((90_000, 0.015), (900_000, 0.010), (45_000_000, 0.0075), above=0.005),
 }
