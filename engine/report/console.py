@@ -1,0 +1,104 @@
+"""The tables a run prints: strategies and portfolio, the answer about the daily target, what is wrong with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from engine.report import formats
+from engine.report.formats import Format
+from engine.report.view import Result, event_rows, refusals, strategy_names, table
+
+STYLES = {"gain": "green", "loss": "red", "": ""}
+COLUMNS: tuple[tuple[str, str, Format, bool], ...] = (  # key, heading, form, coloured by sign
+    ("net_eur", "Net EUR", formats.signed_eur, True),
+    ("cagr", "CAGR", formats.signed_percent, True),
+    ("sharpe", "Sharpe", formats.ratio, False),
+    ("max_drawdown", "Max DD", formats.percent, False),
+    ("profit_factor", "PF", formats.ratio, False),
+    ("trades", "Trades", formats.integer, False),
+    ("win_rate", "Won", formats.percent, False),
+    ("avg_trade_eur", "Avg trade", formats.signed_cents, True),
+    ("exposure", "In market", formats.percent, False),
+)
+
+
+def summary_tables(result: Result) -> list[RenderableType]:
+    """What to print after a run, in order; fits 100 columns. Names are shown as text, never as rich markup."""
+    shown: list[RenderableType] = []
+    if result.partial:
+        shown.append(Text("PARTIAL RESULTS: the run was interrupted, later bars are missing.", style="bold"))
+    shown += [_metrics(result), _daily_target(result)]
+    if (risk := _risk(result)) is not None:
+        shown.append(risk)
+    if result.notes:
+        shown.append(_notes(result))
+    return shown
+
+
+def _metrics(result: Result) -> Table:
+    view = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=_title(result), title_justify="left", title_style="bold")
+    view.add_column("", max_width=22, overflow="ellipsis", no_wrap=True)
+    for _, heading, _, _ in COLUMNS:
+        view.add_column(heading, justify="right", no_wrap=True)
+    capital = result.settings.account.capital
+    strategies = table(result.summary, "strategies")
+    for name in strategy_names(result):
+        allotted = capital * result.settings.strategies[name].allotment
+        view.add_row(Text(name), *_cells(table(strategies, name), allotted))
+    view.add_section()
+    view.add_row(Text("Portfolio", style="bold"), *_cells(table(result.summary, "portfolio"), capital))
+    return view
+
+
+def _title(result: Result) -> Text:
+    title = Text(result.settings.name)
+    if len(result.equity):
+        first, last = result.equity.index[0], result.equity.index[-1]
+        title.append(f"  {formats.date(first)} to {formats.date(last)}", style="not bold")
+    title.append(f", capital EUR {formats.eur(result.settings.account.capital)}, net of costs", style="not bold")
+    return title
+
+
+def _cells(metrics: Mapping[str, Any], start: float) -> list[Text]:
+    values = {**metrics, "net_eur": formats.number(metrics.get("final_equity_eur")) - start}
+    return [
+        Text(form(values.get(key)), style=STYLES[formats.sign(values.get(key))] if signed else "")
+        for key, _, form, signed in COLUMNS
+    ]
+
+
+def _daily_target(result: Result) -> RenderableType:
+    target = table(result.summary, "daily_target")
+    sentence = str(target.get("sentence") or "The daily target was not evaluated.")
+    return Padding(Text(sentence), (0, 0, 1, 0))
+
+
+def _risk(result: Result) -> RenderableType | None:
+    """Kills with their dates, and how many orders the gate refused."""
+    lines = [
+        Text(f"Kill switch {formats.date(event.get('when'))}: {event.get('detail', '')}")
+        for event in event_rows(result.events)
+        if str(event.get("kind")) == "kill"
+    ]
+    refused = refusals(result.orders)
+    if len(refused):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in refused.head(4).items())
+        more = f" and {len(refused) - 4} more reasons" if len(refused) > 4 else ""
+        lines.append(Text(f"{int(refused.sum()):,} orders refused by the risk gate: {reasons}{more}."))
+    return Padding(Group(*lines), (0, 0, 1, 0)) if lines else None
+
+
+def _notes(result: Result) -> RenderableType:
+    view = Table.grid(padding=(0, 1))
+    view.add_column(width=1)
+    view.add_column()
+    for note in result.notes:
+        view.add_row("·", Text(note))
+    return Padding(Group(Text("What is wrong with this sample", style="bold"), view), (0, 0, 1, 0))

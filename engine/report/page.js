@@ -1,0 +1,30 @@
+// Draws the charts, in the colours of the scheme that the reader prefers; paper is always light.
+(() => {
+  "use strict";
+  const partner = JSON.parse(document.getElementById("palette").textContent); // light colour -> dark colour
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const options = {
+    responsive: true,
+    displaylogo: false,
+    displayModeBar: "hover",
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+  };
+  const charts = [...document.querySelectorAll(".plot")];
+
+  const draw = (element, inDark) => {
+    const swap = (_, value) => (inDark && typeof value === "string" && partner[value]) || value;
+    const figure = JSON.parse(document.getElementById(`${element.id}-data`).textContent, swap);
+    figure.data.forEach((trace) => { if (trace.meta) trace.x = figure.data[trace.meta.x_of].x; });
+    if (element.clientWidth < 560) figure.layout.legend.font.size = 10;
+    Plotly.react(element, figure.data, figure.layout, options);
+  };
+  const drawAll = (inDark) => charts.forEach((element) => draw(element, inDark));
+
+  drawAll(dark.matches);
+  dark.addEventListener("change", () => drawAll(dark.matches));
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details").forEach((element) => { element.open = true; });
+    if (dark.matches) drawAll(false);
+  });
+  addEventListener("afterprint", () => { if (dark.matches) drawAll(true); });
+})();

@@ -1,0 +1,412 @@
+"""The words and tables of the page, as plain records for the template. Numbers are those of the summary, unchanged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.report import formats
+from engine.report.formats import Format
+from engine.report.rows import (
+    BY_KEY,
+    COSTS,
+    DAILY_TARGET,
+    EXIT_REASONS,
+    METRICS,
+    REFUSALS,
+    STRETCH_METRICS,
+    Metric,
+    interval,
+    words,
+)
+from engine.report.view import (
+    Result,
+    event_rows,
+    exit_reasons,
+    monthly_returns,
+    refusals,
+    strategy_names,
+    table,
+    trade_frame,
+)
+
+Context = dict[str, Any]
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MOST_EVENTS = 200
+EXTREMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text, its CSS class, and the exact value with its place in summary.json where it has one."""
+
+    text: str
+    css: str = ""
+    raw: str | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    text: str
+    css: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``bar``: percent of the widest bar, or None for a table without bars."""
+
+    title: str
+    cells: list[Cell]
+    small: str = ""
+    hint: str = ""
+    bar: float | None = None
+    bar_css: str = ""
+    total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    headings: list[Heading] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    title: str
+    cell: Cell
+    small: str = ""
+
+
+def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Context:
+    """Everything in the page that is no chart. ``trades`` and ``trips`` are those of ``view``."""
+    summary = result.summary
+    return {
+        "head": _head(result),
+        "tables": {
+            "metrics": metrics_table(result),
+            "reasons": reasons_table(trips),
+            "extremes": extremes_table(trips),
+            "open": open_table(result),
+            "regimes": stretch_table(table(summary, "regimes"), "regimes", "Regime"),
+            "periods": stretch_table(table(summary, "periods"), "periods", "Period"),
+            "costs": costs_table(table(summary, "costs")),
+            "events": events_table(result),
+            "refusals": refusals_table(result),
+            "data": data_table(table(summary, "data")),
+        },
+        "facts": {
+            "daily": daily_facts(table(summary, "daily_target")),
+            "costs": cost_facts(table(summary, "costs")),
+            "run": facts(table(summary, "run"), "run") + facts(table(summary, "data"), "data"),
+        },
+        "months": months(monthly_returns(result)),
+        "regime_rule": _regime_rule(result),
+    }
+
+
+def number_cell(value: Any, form: Format, key: str = "", *, signed: bool = False) -> Cell:
+    """A number as shown, with the exact value beside it; what is not finite has none."""
+    x = formats.number(value)
+    raw = repr(value) if isinstance(value, int) and not isinstance(value, bool) else repr(x)
+    return Cell(form(value), formats.sign(value) if signed else "", raw if math.isfinite(x) else None, key)
+
+
+def metrics_table(result: Result) -> Table:
+    """Metrics down, the portfolio and the strategies across."""
+    names = strategy_names(result)
+    portfolio = table(result.summary, "portfolio")
+    strategies = table(result.summary, "strategies")
+    columns = [("portfolio", portfolio)] + [(f"strategies.{name}", table(strategies, name)) for name in names]
+    rows = [
+        Row(metric.heading, [_metric_cell(metric, values, place) for place, values in columns], hint=metric.meaning)
+        for metric in METRICS
+        if any(metric.key in values for _, values in columns)
+    ]
+    return Table([Heading(""), Heading("Portfolio"), *(Heading(name) for name in names)], rows)
+
+
+def stretch_table(stretches: Mapping[str, Any], place: str, title: str) -> Table:
+    """Periods or regimes down, metrics of the portfolio across."""
+    metrics = [BY_KEY[key] for key in STRETCH_METRICS]
+    headings = [Heading(title), Heading("Sessions"), *(Heading(m.heading, hint=m.meaning) for m in metrics)]
+    rows = []
+    for name in stretches:
+        stretch = table(stretches, name)
+        inner = "portfolio" if isinstance(stretch.get("portfolio"), Mapping) else ""
+        values = table(stretch, inner) if inner else stretch
+        where = f"{place}.{name}.{inner}" if inner else f"{place}.{name}"
+        cells = [number_cell(stretch.get("sessions"), formats.integer)]
+        cells += [_metric_cell(metric, values, where) for metric in metrics]
+        dates = [formats.date(stretch[key]) for key in ("start", "end") if stretch.get(key)]
+        rows.append(Row(words(name, {}), cells, small=" to ".join(dates)))
+    return Table(headings, rows)
+
+
+def costs_table(costs: Mapping[str, Any]) -> Table:
+    """Costs of the portfolio by kind, the largest first; the total below."""
+    kinds = table(costs, "portfolio") or costs
+    paid = {kind: value for kind, value in kinds.items() if isinstance(value, Mapping) and "eur" in value}
+    place = "costs.portfolio" if "portfolio" in costs else "costs"
+    order = sorted((k for k in paid if k != "total"), key=lambda k: -abs(_or_zero(paid[k]["eur"])))
+    widest = max((abs(_or_zero(paid[kind]["eur"])) for kind in order), default=0.0) or 1.0
+    headings = [Heading("Kind"), Heading("EUR"), Heading("bps of traded value"), Heading("Share of gross"), Heading("")]
+    rows = []
+    for kind in [*order, *(["total"] if "total" in paid else [])]:
+        row, at = paid[kind], f"{place}.{kind}"
+        cells = [
+            number_cell(row["eur"], formats.cents, f"{at}.eur"),
+            number_cell(row.get("bps_of_traded"), formats.ratio, f"{at}.bps_of_traded"),
+            number_cell(row.get("share_of_gross"), formats.percent, f"{at}.share_of_gross"),
+        ]
+        eur = _or_zero(row["eur"])
+        bar = 0.0 if kind == "total" else round(100 * abs(eur) / widest, 1)
+        known = {"total": "Total", "interest": "Interest on cash", "cash_fx": "Revaluation of cash"} | COSTS
+        rows.append(
+            Row(words(kind, known), cells, bar=bar, bar_css="gain" if eur < 0 else "loss", total=kind == "total")
+        )
+    return Table(headings, rows)
+
+
+def cost_facts(costs: Mapping[str, Any]) -> list[Fact]:
+    """What the costs say beside their kinds: plain numbers, and the break-even size of a trade by strategy."""
+    plain = {key: value for key, value in costs.items() if not isinstance(value, Mapping)}
+    found = facts(plain, "costs")
+    for name, row in table(costs, "break_even").items():
+        if isinstance(row, Mapping):
+            size = number_cell(row.get("break_even_notional_eur"), formats.eur, f"costs.break_even.{name}")
+            found.append(Fact(f"Break-even trade of {name}, EUR", size))
+    return found
+
+
+def daily_facts(target: Mapping[str, Any]) -> list[Fact]:
+    """What daily_target says beside its sentence, estimates with their intervals."""
+    found = []
+    for key, (heading, form, around) in DAILY_TARGET.items():
+        if key in target:
+            low, high = interval(target.get(around))
+            level = formats.percent(target.get("confidence"), 0)
+            small = f"{level} interval {form(low)} to {form(high)}" if math.isfinite(low + high) else ""
+            found.append(Fact(heading, number_cell(target[key], form, f"daily_target.{key}"), small))
+    doubts = target.get("doubts")
+    if isinstance(doubts, list | tuple) and doubts:
+        found.append(Fact("Doubts", Cell("; ".join(str(doubt) for doubt in doubts))))
+    return found
+
+
+def reasons_table(trips: pd.DataFrame) -> Table:
+    """Trades by the reason of their exit."""
+    frame = exit_reasons(trips)
+    widest = float(frame["net_eur"].abs().max()) if len(frame) else 0.0
+    rows = [
+        Row(
+            words(str(reason), EXIT_REASONS),
+            [
+                number_cell(int(row["trades"]), formats.integer),
+                number_cell(row["win_rate"], formats.percent),
+                number_cell(row["net_eur"], formats.signed_eur, signed=True),
+                number_cell(row["avg_eur"], formats.signed_cents, signed=True),
+            ],
+            bar=round(100 * abs(_or_zero(row["net_eur"])) / widest, 1) if widest else 0.0,
+            bar_css="gain" if row["net_eur"] > 0 else "loss",
+        )
+        for reason, row in frame.iterrows()
+    ]
+    names = ("Exit", "Trades", "Won", "Net, EUR", "Average", "")
+    return Table([Heading(name) for name in names], rows, "By reason of exit")
+
+
+def extremes_table(trips: pd.DataFrame) -> Table:
+    """The best and the worst trades."""
+    ranked = trips.sort_values("net_eur", ascending=False, kind="stable")
+    chosen = ranked if len(ranked) <= 2 * EXTREMES else pd.concat([ranked.head(EXTREMES), ranked.tail(EXTREMES)])
+    rows = [
+        Row(
+            str(row.label),
+            [
+                Cell(str(row.side), "text"),
+                Cell(formats.date(row.exit_time)),
+                Cell(words(str(row.exit_reason), EXIT_REASONS), "text"),
+                number_cell(row.net_eur, formats.signed_eur, signed=True),
+            ],
+        )
+        for row in chosen.itertuples()
+    ]
+    headings = [Heading("Instrument"), Heading("Side", "text"), Heading("Closed"), Heading("Exit", "text")]
+    return Table([*headings, Heading("Net, EUR")], rows, "Best and worst")
+
+
+def open_table(result: Result) -> Table:
+    """Positions that were open at the end."""
+    rows = [
+        Row(
+            str(row.instrument),
+            [
+                Cell(str(row.name), "text"),
+                Cell(str(row.side), "text"),
+                number_cell(row.size, formats.integer),
+                Cell(formats.moment(row.entry_time)),
+                number_cell(row.entry_price, formats.price),
+                number_cell(row.net_eur, formats.signed_cents, signed=True),
+            ],
+        )
+        for row in trade_frame(result, result.open_trades).itertuples(index=False)
+    ]
+    text = ("Strategy", "Side")
+    names = ("Instrument", *text, "Size", "Since", "Entry", "Result so far, EUR")
+    return Table([Heading(name, "text" if name in text else "") for name in names], rows, "Open at the end")
+
+
+def events_table(result: Result) -> Table:
+    """What the risk gate did, dated."""
+    events = event_rows(result.events)
+    rows = [
+        Row(
+            formats.moment(event.get("when")),
+            [
+                Cell(words(str(event.get("kind", "")), REFUSALS), "text"),
+                Cell(str(event.get("detail") or event.get("reason") or ""), "text prose"),
+            ],
+        )
+        for event in events[:MOST_EVENTS]
+    ]
+    more = f"The first {MOST_EVENTS} of {len(events):,} events" if len(events) > MOST_EVENTS else ""
+    return Table([Heading("When, UTC"), Heading("Event", "text"), Heading("What happened", "text")], rows, more)
+
+
+def refusals_table(result: Result) -> Table:
+    """Refused orders by reason."""
+    counts = refusals(result.orders)
+    widest = int(counts.max()) if len(counts) else 1
+    rows = [
+        Row(words(str(reason), REFUSALS), [number_cell(int(n), formats.integer)], bar=round(100 * int(n) / widest, 1))
+        for reason, n in counts.items()
+    ]
+    return Table([Heading("Refused for"), Heading("Orders"), Heading("")], rows)
+
+
+def data_table(data: Mapping[str, Any]) -> Table:
+    """One row for each instrument that the summary describes; nested tables are left to summary.json."""
+    described = {name: row for name, row in _described(data).items() if isinstance(row, Mapping)}
+    keys = list(dict.fromkeys(k for row in described.values() for k, v in row.items() if _is_plain(v)))
+    rows = [Row(name, [_by_name(key, row.get(key)) for key in keys]) for name, row in described.items()]
+    return Table([Heading("Instrument"), *(Heading(words(key, {})) for key in keys)], rows) if keys else Table()
+
+
+def facts(values: Mapping[str, Any], place: str, skip: Iterable[str] = ()) -> list[Fact]:
+    """Scalars as rows of a definition list; a mapping of scalars becomes one row (versions)."""
+    found = []
+    for key, value in values.items():
+        if key in skip:
+            continue
+        if _is_plain(value):
+            found.append(Fact(words(key, {}), _by_name(key, value, f"{place}.{key}")))
+        elif isinstance(value, Mapping) and value and key == "versions":
+            found.append(Fact(words(key, {}), Cell(", ".join(f"{name} {version}" for name, version in value.items()))))
+    return found
+
+
+def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Years down, months across, each with the heat (0 to 60) of its return; the heat is full at the 95th centile."""
+    sizes = frame[list(range(1, 13))].abs().to_numpy(dtype=float)
+    scale = float(np.nanquantile(sizes, 0.95)) if np.isfinite(sizes).any() else 0.0
+    rows = []
+    for year, row in frame.iterrows():
+        cells = []
+        for column, value in row.items():
+            x = formats.number(value)
+            heat = 0 if not scale or not math.isfinite(x) or column == "year" else round(min(abs(x) / scale, 1) * 60)
+            css = "" if heat == 0 else "up" if x > 0 else "down"
+            text = formats.decimal(x * 100, 1) if math.isfinite(x) else ""
+            cells.append({"text": text, "css": css, "heat": heat})
+        rows.append({"year": year, "cells": cells})
+    return rows
+
+
+def _head(result: Result) -> Context:
+    settings = result.settings
+    portfolio, target = table(result.summary, "portfolio"), table(result.summary, "daily_target")
+    capital = settings.account.capital
+    net = formats.number(portfolio.get("final_equity_eur")) - capital
+    first, last = (result.equity.index[0], result.equity.index[-1]) if len(result.equity) else (None, None)
+    symbols = ", ".join(settings.traded_symbols)
+    what = f"{' and '.join(settings.strategies)} on {symbols}, {settings.data.bar} bars"
+    if first is not None:
+        what += f", {formats.date(first)} to {formats.date(last)}"
+    what += f". Capital {settings.account.currency} {formats.eur(capital)}; all results are net of costs."
+    share = formats.signed_percent(net / capital)
+    low, high = (formats.signed_cents(end) for end in interval(target.get("mean_interval_eur")))
+    win = formats.percent(portfolio.get("win_rate"))
+    length = formats.integer(portfolio.get("max_drawdown_sessions"))
+    return {
+        "name": settings.name,
+        "what": what,
+        "partial": result.partial,
+        "until": formats.moment(last) if last is not None else "",
+        "question": f"Does it earn EUR {formats.eur(settings.account.daily_target_eur)} a day?",
+        "sentence": str(target.get("sentence") or "The daily target was not evaluated."),
+        "tiles": [
+            Fact("Net result, EUR", number_cell(net, formats.signed_eur, signed=True), f"{share} of the capital"),
+            Fact("CAGR", _metric_cell(BY_KEY["cagr"], portfolio, "portfolio"), "a year, compound"),
+            Fact("Sharpe", _metric_cell(BY_KEY["sharpe"], portfolio, "portfolio"), "annual"),
+            Fact("Max drawdown", _metric_cell(BY_KEY["max_drawdown"], portfolio, "portfolio"), f"{length} sessions"),
+            Fact("Trades", _metric_cell(BY_KEY["trades"], portfolio, "portfolio"), f"{win} won"),
+            Fact(
+                "Mean of a session, EUR",
+                number_cell(target.get("mean_eur"), formats.signed_cents, "daily_target.mean_eur", signed=True),
+                f"{low} to {high}",
+            ),
+        ],
+    }
+
+
+def _regime_rule(result: Result) -> str:
+    rule = result.settings.regimes
+    benchmark = rule.benchmark or (result.settings.traded_symbols or ("the benchmark",))[0]
+    return (
+        f"Bull: {benchmark} is more than {formats.percent(rule.band, 0)} above its average of {rule.average_sessions} "
+        f"sessions and the average has risen over {rule.slope_sessions} sessions; bear: the reverse; else sideways. "
+        "Figures are annualised over the sessions of the row."
+    )
+
+
+def _metric_cell(metric: Metric, values: Mapping[str, Any], place: str) -> Cell:
+    return number_cell(values.get(metric.key), metric.format, f"{place}.{metric.key}", signed=metric.signed)
+
+
+def _described(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in ("instruments", "symbols", "series"):
+        if isinstance(data.get(key), Mapping):
+            return table(data, key)
+    return data
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bool | np.generic) or hasattr(value, "isoformat")
+
+
+def _by_name(key: str, value: Any, place: str = "") -> Cell:
+    """A fact in the form that the ending of its name asks for."""
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no")
+    if value is None or not isinstance(value, int | float | np.number):
+        return Cell(formats.DASH if value is None else formats.moment(value) if hasattr(value, "hour") else str(value))
+    if key.endswith("_eur"):
+        form: Format = formats.cents
+    elif key.startswith(("share", "confidence", "probability")) or key.endswith(("_rate", "_share", "drawdown")):
+        form = formats.percent
+    else:
+        form = formats.integer if float(value).is_integer() else formats.ratio
+    return number_cell(value, form, place)
+
+
+def _or_zero(value: Any) -> float:
+    x = formats.number(value)
+    return x if math.isfinite(x) else 0.0

@@ -1,0 +1,221 @@
+"""What the report reads of a result, and the frames that its tables and pictures share.
+
+A result is anything with the attributes of ``Result``; ``engine.results.RunResult`` is the one that runs make.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from analyzers.sessions import session_equity, session_pnl, utc
+from core.settings import Settings
+
+TRADE_COLUMNS = (
+    "trade_id", "strategy", "instrument", "side", "size", "entry_time", "entry_price", "exit_time", "exit_price",
+    "gross_eur", "commission_eur", "borrow_eur", "slippage_eur", "fx_eur", "net_eur", "mae_eur", "mfe_eur", "bars",
+    "exit_reason",
+)  # fmt: skip
+EQUITY_COLUMNS = ("equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur")
+ORDER_COLUMNS = (
+    "ref", "unit", "strategy", "instrument", "role", "reason", "kind", "side", "size", "price", "limit", "created",
+    "done", "status", "filled", "average_price", "commission_eur", "refusal", "detail",
+)  # fmt: skip
+
+
+class Result(Protocol):
+    """A run as the report sees it. Times UTC, money in the account's currency; see ``docs/results.md``."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def equity(self) -> pd.DataFrame:
+        """EQUITY_COLUMNS on each bar."""
+
+    @property
+    def strategy_equity(self) -> Mapping[str, pd.Series]:
+        """Strategy name -> allotment plus net result on each bar."""
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """TRADE_COLUMNS of closed trades, a row for each instrument."""
+
+    @property
+    def open_trades(self) -> pd.DataFrame:
+        """The same columns for positions open at the end, without an exit."""
+
+    @property
+    def orders(self) -> pd.DataFrame:
+        """ORDER_COLUMNS, refused orders too."""
+
+    @property
+    def bars(self) -> Mapping[str, pd.DataFrame]:
+        """Symbol -> open, high, low, close, volume."""
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """What summary.json holds."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences on what is wrong with the sample."""
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """Dated events of the risk gate."""
+
+    @property
+    def partial(self) -> bool:
+        """True when the run was interrupted."""
+
+    @property
+    def seconds(self) -> float: ...
+
+
+def table(summary: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of the summary; an empty one when it is absent or null."""
+    part = summary.get(key)
+    return part if isinstance(part, Mapping) else {}
+
+
+def strategy_of(settings: Settings, unit: str) -> str:
+    """The strategy that a unit belongs to; a name that is no unit stays."""
+    return settings.units[unit][0] if unit in settings.units else unit
+
+
+def strategy_names(result: Result) -> list[str]:
+    """Names in the order of the settings."""
+    known = table(result.summary, "strategies")
+    return [name for name in result.settings.strategies if name in known or name in result.strategy_equity]
+
+
+def trade_frame(result: Result, frame: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Closed trades (or ``frame``) with TRADE_COLUMNS, UTC times, and the extra columns ``unit`` and ``name``.
+
+    ``unit`` is the owner of the book, ``name`` the strategy that the unit belongs to.
+    """
+    trades = (result.trades if frame is None else frame).reindex(columns=list(TRADE_COLUMNS)).reset_index(drop=True)
+    for column in ("entry_time", "exit_time"):
+        trades[column] = utc(trades[column])
+    units = trades["strategy"].astype("object")
+    names = {unit: strategy_of(result.settings, str(unit)) for unit in units.unique()}
+    return trades.assign(unit=units, name=units.map(names))
+
+
+def round_trips(trades: pd.DataFrame) -> pd.DataFrame:
+    """One row for each trade, the legs of a pair together, in order of exit.
+
+    Columns: name, unit, trade_id, label, side, entry_time, exit_time, net_eur, mae_eur, mfe_eur, bars, exit_reason.
+    Side is that of the first leg. Excursions of a pair are the sums over its legs, so they are bounds: the legs need
+    not have been at their worst at the same time.
+    """
+    if trades.empty:
+        columns = ["name", "unit", "trade_id", "label", "side", "entry_time", "exit_time", "net_eur"]
+        return pd.DataFrame(columns=[*columns, "mae_eur", "mfe_eur", "bars", "exit_reason"])
+    grouped = trades.groupby(["name", "unit", "trade_id"], sort=False, observed=True)
+    rows = grouped.agg(
+        label=("instrument", " / ".join),
+        side=("side", "first"),
+        entry_time=("entry_time", "min"),
+        exit_time=("exit_time", "max"),
+        net_eur=("net_eur", "sum"),
+        mae_eur=("mae_eur", "sum"),
+        mfe_eur=("mfe_eur", "sum"),
+        bars=("bars", "max"),
+        exit_reason=("exit_reason", "first"),
+    )
+    return rows.reset_index().sort_values("exit_time", kind="stable", ignore_index=True)
+
+
+def costs_of(trades: pd.DataFrame) -> pd.Series:
+    """What each trade row paid: commission, borrow and slippage, less currency gains."""
+    return trades["commission_eur"] + trades["borrow_eur"] + trades["slippage_eur"] - trades["fx_eur"]
+
+
+def gross_equity(net: pd.Series, trades: pd.DataFrame) -> pd.Series:
+    """Equity with the costs of closed trades added back from their exits on."""
+    closed = trades.dropna(subset=["exit_time"]).sort_values("exit_time")
+    if closed.empty or net.empty:
+        return net
+    paid = np.concatenate(([0.0], costs_of(closed).fillna(0.0).to_numpy(dtype=float).cumsum()))
+    return net + paid[utc(closed["exit_time"]).searchsorted(utc(net.index), side="right")]
+
+
+def drawdown(equity: pd.Series, start: float | None = None) -> pd.Series:
+    """Fall from the running peak as a fraction <= 0; ``start`` is the capital before the first bar."""
+    peak = equity.cummax()
+    if start is not None:
+        peak = peak.clip(lower=start)
+    with np.errstate(all="ignore"):
+        return (equity / peak - 1.0).where(peak > 0.0)
+
+
+def sessions(result: Result) -> pd.Series:
+    """Net result of each session in EUR."""
+    if result.equity.empty:
+        return pd.Series(dtype=float, index=pd.DatetimeIndex([]), name="pnl_eur")
+    return session_pnl(result.equity["equity_eur"], result.settings.account.capital)
+
+
+def monthly_returns(result: Result) -> pd.DataFrame:
+    """Year x month (1 to 12) returns as fractions, and the column ``year``; NaN where there was no session."""
+    columns = [*range(1, 13), "year"]
+    if result.equity.empty:
+        return pd.DataFrame(columns=columns, dtype=float)
+    ends = session_equity(result.equity["equity_eur"])
+    days = pd.DatetimeIndex(ends.index)
+    months = ends.groupby([days.year, days.month]).last()
+    years = ends.groupby(days.year).last()
+    start = result.settings.account.capital
+    with np.errstate(all="ignore"):
+        monthly = (months / months.shift(1, fill_value=start) - 1.0).unstack()
+        frame = monthly.reindex(columns=range(1, 13))
+        frame["year"] = years / years.shift(1, fill_value=start) - 1.0
+    return frame.replace([np.inf, -np.inf], np.nan)
+
+
+def exit_reasons(trips: pd.DataFrame) -> pd.DataFrame:
+    """Reason -> trades, share of trades, net_eur, avg_eur, win_rate; the most frequent first."""
+    if trips.empty:
+        return pd.DataFrame(columns=["trades", "share", "net_eur", "avg_eur", "win_rate"])
+    net = trips.groupby("exit_reason", sort=False)["net_eur"]
+    frame = pd.DataFrame(
+        {
+            "trades": net.size(),
+            "share": net.size() / len(trips),
+            "net_eur": net.sum(),
+            "avg_eur": net.mean(),
+            "win_rate": net.agg(lambda values: (values > 0).mean()),
+        }
+    )
+    return frame.sort_values("trades", ascending=False, kind="stable")
+
+
+def refusals(orders: pd.DataFrame) -> pd.Series:
+    """Reason of the gate -> refused orders, the most frequent first."""
+    if "refusal" not in orders:
+        return pd.Series(dtype=int)
+    reasons = orders["refusal"].dropna().astype(str)
+    return reasons[~reasons.isin(["", "None"])].value_counts()
+
+
+def event_rows(events: Sequence[Any]) -> list[dict[str, Any]]:
+    """Events as dictionaries: dataclasses by field, mappings as they are, anything else as text."""
+    rows = []
+    for event in events:
+        if dataclasses.is_dataclass(event) and not isinstance(event, type):
+            rows.append(dataclasses.asdict(event))
+        else:
+            rows.append(dict(event) if isinstance(event, Mapping) else {"detail": str(event)})
+    return rows
+
+
+def pairs(result: Result) -> dict[str, tuple[str, str]]:
+    """Unit -> its two symbols, for the units that trade two and whose bars are there."""
+    units = result.settings.units.items()
+    found = {unit: (symbols[0], symbols[1]) for unit, (_, symbols) in units if len(symbols) == 2}
+    return {unit: legs for unit, legs in found.items() if legs[0] in result.bars and legs[1] in result.bars}
