@@ -59,10 +59,16 @@ def standing_size(order: OrderView, by_ref: Mapping[int, OrderView]) -> float:
     A child first closes what its parent is still to open, so while the parent has r units unfilled, a child of size s
     acts on today's position with max(0, s - r) only: nothing before the parent's first fill, all of it after the last.
     """
+    parent = _open_parent(order, by_ref)
+    return order.size if parent is None else max(0.0, order.size - parent.size)
+
+
+def _open_parent(order: OrderView, by_ref: Mapping[int, OrderView]) -> OrderView | None:
+    """The parent that ``order`` protects and that is still to fill, None for any other order."""
     parent = by_ref.get(order.parent) if order.parent is not None else None
     if parent is None or parent.book != order.book or parent.sign != -order.sign:
-        return order.size
-    return max(0.0, order.size - parent.size)
+        return None
+    return parent
 
 
 def _slots(orders: Sequence[OrderView], by_ref: Mapping[int, OrderView], sign: int) -> list[_Slot]:
@@ -96,24 +102,37 @@ def openings(batch: Sequence[OrderView], account: AccountView) -> list[Opening]:
     """What the orders of a batch open, one after the other; empty when every one of them only reduces.
 
     An order reduces when it is opposite in sign to its book's position and within what other orders leave of it to
-    reduce. Orders of its own OCA group take nothing from it, since only one of them fills.
+    reduce. Orders of its own OCA group take nothing from it, since only one of them fills. A child reduces first what
+    its parent opens; a parent that only reduces leaves its children nothing, so that they open.
     """
     sizes = {position.book: position.size for position in account.positions}
     orders = _standing(batch, account)
     by_ref = {order.ref: order for order in (*orders, *batch)}
     found = []
     for order in batch:
-        book_orders = [o for o in orders if o.book == order.book]
-        held = sizes.get(order.book, 0.0)
-        room = 0.0
-        if held * order.sign < 0.0:
-            others = [s for s in _slots([*book_orders, order], by_ref, order.sign) if order not in s.orders]
-            room = max(0.0, abs(held) - math.fsum(slot.size for slot in others))
-        units = standing_size(order, by_ref) - room
+        units = _opened(order, sizes.get(order.book, 0.0), orders, by_ref)
         if not units <= TOLERANCE * order.size:  # so that a size that is not a number opens
             found.append(Opening(order, units))
         orders.append(order)
     return found
+
+
+def _opened(
+    order: OrderView, held: float, earlier: Sequence[OrderView], by_ref: Mapping[int, OrderView]
+) -> float:
+    """Units that ``order`` opens in a book that holds ``held``, after the ``earlier`` orders."""
+    room = 0.0
+    if held * order.sign < 0.0:
+        book_orders = [o for o in earlier if o.book == order.book and o.ref != order.ref]
+        others = [s for s in _slots([*book_orders, order], by_ref, order.sign) if order not in s.orders]
+        room = max(0.0, abs(held) - math.fsum(slot.size for slot in others))
+    parent = _open_parent(order, by_ref)
+    if parent is not None and held * order.sign < 0.0:
+        return standing_size(order, by_ref) - room
+    if parent is not None:
+        at = next((i for i, o in enumerate(earlier) if o.ref == parent.ref), len(earlier))
+        return order.size - _opened(parent, held, earlier[:at], by_ref)
+    return order.size - room
 
 
 def worst_case(positions: Iterable[PositionView], orders: Sequence[OrderView]) -> Exposure:

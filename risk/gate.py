@@ -86,7 +86,7 @@ class OrderGate:
         if not self._account_known:
             self._account_known = True
             self._note(when, RiskEventKind.ACCOUNT_KNOWN, f"equity is EUR {equity_eur:,.2f} again")
-        if new_session and self._kill_switch.due(self._clock):
+        if self._kill_switch.due(self._clock):
             self._kill_switch.rearm(equity_eur)
             sessions = self._settings.kill_switch.rearm_sessions
             detail = f"trading again {sessions} sessions after the kill; the peak is now EUR {equity_eur:,.2f}"
@@ -103,13 +103,13 @@ class OrderGate:
         """A trade was closed (``books.trades.TradeRow``); the legs of a pair come as two rows."""
         if not self._settings.enabled or row.exit_time is None:
             return
-        for kind, detail in self._protections.on_trade(row, self._clock.session_at(row.exit_time)):
+        for kind, detail in self._protections.on_trade(row, self._clock.session_of(row.exit_time)):
             self._note(row.exit_time, kind, detail)
 
     def on_volatility_index(self, when: dt.datetime, value: float) -> None:
         """A value of ``risk.throttle.series`` in percent points, stamped with its own time."""
         if self._settings.enabled:
-            self._throttle.on_index(self._clock.session_at(when), value)
+            self._throttle.on_index(self._clock.session_of(when), value)
 
     def reset(self) -> None:
         """A person lets trading go on after a kill. The peak becomes the last known equity."""
@@ -153,7 +153,7 @@ class OrderGate:
         detail = limits.not_shortable(opened)
         if detail is not None:
             return Refusal.NOT_SHORTABLE, detail
-        session = self._clock.session_at(account.when)
+        session = self._clock.session_of(account.when)
         new_session = session != self._clock.session
         new_week = new_session and self._clock.week_at(session) != self._clock.week
         refused = self._losses.refusal(account.equity_eur, new_session, new_week)

@@ -43,12 +43,9 @@ class SessionClock:
             return False
         return self._enter(session)
 
-    def session_at(self, when: dt.datetime) -> dt.date:
-        """The session of ``when``, at or after the current one; changes nothing."""
-        when = aware_utc(when)
-        if self.session is not None and self._until is not None and when <= self._until:
-            return self.session
-        return self._calendar.session_of(when)
+    def session_of(self, when: dt.datetime) -> dt.date:
+        """The session of any moment; changes nothing."""
+        return self._calendar.session_of(aware_utc(when))
 
     def week_at(self, session: dt.date) -> tuple[int, int]:
         """The week of a session."""
