@@ -7,6 +7,6 @@ since their libraries take a second to load and a live session does not need the
 from analyzers.equity import Equity
 from analyzers.journal import JournalWriter
 from analyzers.orders import OrderLog
-from analyzers.trades import Trades
+from analyzers.trades import Trades, trades_frame
 
-__all__ = ["Equity", "JournalWriter", "OrderLog", "Trades"]
+__all__ = ["Equity", "JournalWriter", "OrderLog", "Trades", "trades_frame"]

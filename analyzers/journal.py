@@ -72,7 +72,8 @@ class JournalWriter(bt.Analyzer):
         if self._status.get(order.ref) == order.status:
             return
         self._status[order.ref] = order.status
-        now = utc_time(self.strategy.lines.datetime[0])
+        submitted = order.status in (order.Created, order.Submitted)
+        now = utc_time(order.created.dt if submitted else self.strategy.lines.datetime[0])
         asked = {"side": "buy" if order.isbuy() else "sell", "size": abs(order.created.size)}
         refusal = info_of(order, "refusal")
         if refusal:
