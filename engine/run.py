@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import logging
 import signal
 import threading
@@ -22,6 +21,7 @@ from core.clock import SystemClock
 from core.config import settings_hash
 from core.errors import EngineError
 from core.settings import Settings
+from core.version import VERSION
 from engine.build import allotment_eur, build
 from engine.progress import ProgressReport
 from engine.results import RunResult, collect
@@ -91,7 +91,7 @@ def _record(ledger: TrialLedger, result: RunResult, data_hash: str) -> None:
     settings = result.settings
     streams = {PORTFOLIO: (result.equity["equity_eur"], settings.account.capital)}
     streams |= {name: (curve, allotment_eur(settings, name)) for name, curve in result.strategy_equity.items()}
-    now, version = SystemClock().now(), importlib.metadata.version("halflife")
+    now, version = SystemClock().now(), VERSION
     for name, (curve, capital) in streams.items():
         returns = session_returns(curve, capital)
         values = np.nan_to_num(returns.to_numpy(dtype=float))  # nothing is earned or lost after ruin

@@ -1,0 +1,189 @@
+"""summary.json: every metric of a run for the portfolio, each strategy, each named period and each regime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analyzers.costs import break_even_from_trades, cost_breakdown, entry_notional_eur
+from analyzers.daily_target import daily_target
+from analyzers.metrics import performance
+from analyzers.regimes import Track, by_period, by_regime, regime_labels
+from books.rates import Rates
+from core.config import settings_hash
+from core.settings import Settings
+from core.version import VERSION
+from engine.build import allotment_eur
+from engine.results import RunResult
+
+CURVES = ("portfolio", "strategies")
+
+
+def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
+    """Return what summary.json holds; keys are described in docs/results.md."""
+    settings = result.settings
+    trades = by_strategy(settings, result.trades)
+    tracks = _tracks(result, trades)
+    portfolio = tracks.pop("portfolio")
+    benchmark = settings.regimes.benchmark or settings.traded_symbols[0]
+    labels = regime_labels(result.bars[benchmark]["close"], settings.regimes)
+    covered = _covered(settings, result.equity)
+    periods = {name: by_period(track, covered) for name, track in {"portfolio": portfolio, **tracks}.items()}
+    regimes = {name: by_regime(track, labels) for name, track in {"portfolio": portfolio, **tracks}.items()}
+    target = daily_target(
+        result.equity["equity_eur"], trades, settings.account, settings.report, strategies=list(settings.strategies)
+    )
+    return {
+        "run": _run_facts(result),
+        "portfolio": _metrics(portfolio),
+        "strategies": {name: _metrics(track) for name, track in tracks.items()},
+        "periods": _turned(periods),
+        "regimes": _turned(regimes),
+        "daily_target": target.to_dict(),
+        "costs": _costs(result, trades),
+        "data": {
+            "hash": data_hash,
+            "source": settings.data.source,
+            "bar": settings.data.bar,
+            "benchmark": benchmark,
+            "symbols": {
+                symbol: {"bars": len(bars), "first": bars.index[0].isoformat(), "last": bars.index[-1].isoformat()}
+                for symbol, bars in result.bars.items()
+            },
+            "notes": result.notes,
+        },
+    }
+
+
+def by_strategy(settings: Settings, trades: pd.DataFrame) -> pd.DataFrame:
+    """Return the trades with the strategy's name in place of its unit's."""
+    names = {unit: name for unit, (name, _) in settings.units.items()}
+    return trades.assign(strategy=trades["strategy"].map(names))
+
+
+def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
+    """The portfolio and each strategy, as what the metrics are computed from."""
+    settings = result.settings
+    opened = by_strategy(settings, result.open_trades)
+    filled = result.orders[result.orders["filled"] > 0]
+    risk_free = settings.account.risk_free
+
+    def fills(rows: pd.DataFrame) -> pd.Series:
+        return pd.Series(rows["value_eur"].to_numpy(dtype=float), index=pd.DatetimeIndex(rows["done"]))
+
+    tracks = {
+        "portfolio": Track(
+            equity=result.equity["equity_eur"],
+            trades=trades,
+            gross=result.equity["gross_exposure_eur"],
+            capital=settings.account.capital,
+            traded_eur=fills(filled),
+            open_trades=opened,
+            risk_free=risk_free,
+        )
+    }
+    for name, curve in result.strategy_equity.items():
+        tracks[name] = Track(
+            equity=curve,
+            trades=trades[trades["strategy"] == name],
+            gross=None,
+            capital=allotment_eur(settings, name),
+            traded_eur=fills(filled[filled["strategy"] == name]),
+            open_trades=opened[opened["strategy"] == name],
+            risk_free=risk_free,
+        )
+    return tracks
+
+
+def _metrics(track: Track) -> dict[str, float]:
+    return performance(
+        track.equity,
+        track.trades,
+        track.gross,
+        track.capital,
+        traded_eur=track.traded_eur,
+        open_trades=track.open_trades,
+        risk_free=track.risk_free,
+    )
+
+
+def _covered(settings: Settings, equity: pd.DataFrame) -> dict[str, Any]:
+    """The named periods that the run reached; what it did not reach is noted by ``build`` or by ``partial``."""
+    if equity.empty:
+        return {}
+    first, last = equity.index[0].date(), equity.index[-1].date()
+    return {name: p for name, p in settings.periods.items() if p.start <= last and p.end >= first}
+
+
+def _turned(tracks: Mapping[str, Mapping[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
+    """track -> part -> metrics, turned into part -> {"portfolio": ..., "strategies": {...}, "sessions": n}."""
+    parts = {}
+    for part, portfolio in tracks["portfolio"].items():
+        strategies = {name: dict(track[part]) for name, track in tracks.items() if name != "portfolio"}
+        parts[part] = {"sessions": portfolio["sessions"], "portfolio": dict(portfolio), "strategies": strategies}
+        for metrics in (parts[part]["portfolio"], *strategies.values()):
+            metrics.pop("sessions")
+    return parts
+
+
+def _run_facts(result: RunResult) -> dict[str, Any]:
+    settings = result.settings
+    refused = result.orders.loc[result.orders["refusal"] != "", "refusal"]
+    return {
+        "name": settings.name,
+        "version": VERSION,
+        "engine": settings.engine,
+        "execution": settings.execution,
+        "settings_hash": settings_hash(settings),
+        "partial": result.partial,
+        "capital_eur": settings.account.capital,
+        "bars": len(result.equity),
+        "first": result.equity.index[0].isoformat() if len(result.equity) else None,
+        "last": result.equity.index[-1].isoformat() if len(result.equity) else None,
+        "seconds": result.seconds,
+        "bars_per_second": len(result.equity) / result.seconds if result.seconds > 0 else None,
+        "orders": len(result.orders),
+        "refused": {str(reason): int(count) for reason, count in refused.value_counts().sort_index().items()},
+        "open_trades": len(result.open_trades),
+        "events": [{"when": e.when.isoformat(), "kind": str(e.kind), "detail": e.detail} for e in result.events],
+    }
+
+
+def _costs(result: RunResult, trades: pd.DataFrame) -> dict[str, Any]:
+    """Costs by kind, the cash book, and the trade size from which the edge outweighs the fees."""
+    settings = result.settings
+    everything = pd.concat([trades, by_strategy(settings, result.open_trades)], ignore_index=True)
+    interest, cash_fx = result.costs["interest_eur"], result.costs["cash_fx_eur"]
+    breakdown: dict[str, Any] = cost_breakdown(
+        everything if len(result.open_trades) else trades,
+        result.costs_by_strategy,
+        result.traded_eur,
+        interest_eur=interest,
+        cash_fx_eur=cash_fx,
+    )
+    breakdown["interest_eur"], breakdown["cash_fx_eur"] = interest, cash_fx
+    breakdown["break_even"] = {
+        name: _break_even(settings, trades[trades["strategy"] == name], result.orders[result.orders["strategy"] == name])
+        for name in settings.strategies
+    }
+    return breakdown
+
+
+def _break_even(settings: Settings, trades: pd.DataFrame, orders: pd.DataFrame) -> dict[str, float]:
+    """The break-even size of a strategy's trades; the smallest fee that any of its orders paid is the minimum."""
+    rates = Rates.exchange(settings.costs.fx, settings.account.currency)
+    at_exit = trades["exit_time"].max()
+    by_symbol = {
+        symbol: rates.rate(settings.instruments[symbol].currency, at_exit.to_pydatetime())
+        for symbol in trades["instrument"].unique()
+    }
+    filled = orders[orders["filled"] > 0]
+    count = max(1, len(trades[["strategy", "trade_id"]].drop_duplicates()))
+    return break_even_from_trades(
+        trades,
+        entry_notional_eur(trades, by_symbol),
+        float(filled["commission_eur"].min()) if len(filled) else 0.0,
+        len(filled) / count,
+    )
