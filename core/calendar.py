@@ -12,6 +12,7 @@ import warnings
 from bisect import bisect_left, bisect_right
 
 import exchange_calendars as xc
+import numpy as np
 import pandas as pd
 
 from core.clock import SystemClock, as_utc
@@ -60,6 +61,16 @@ class ExchangeCalendar:
             raise self._outside(when)
         return self._table.dates[position]
 
+    def sessions_of(self, times: pd.DatetimeIndex) -> tuple[dt.date, ...]:
+        """The distinct sessions to which many moments belong, in order."""
+        utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
+        if not len(utc):
+            return ()
+        self.session_of(utc.min().to_pydatetime(warn=False))  # raises where the calendar does not reach
+        self.session_of(utc.max().to_pydatetime(warn=False))
+        positions = np.unique(self._table.closes_index.searchsorted(utc, side="left"))
+        return tuple(self._table.dates[position] for position in positions)
+
     def close_of(self, session: dt.date) -> dt.datetime:
         """The close of a session, UTC. Raises CalendarError when the exchange is closed on that day."""
         position = self._table.position.get(session)
@@ -107,6 +118,7 @@ class _Table:
         self.closes: tuple[dt.datetime, ...] = tuple(
             stamp.to_pydatetime().replace(tzinfo=dt.UTC) for stamp in calendar.schedule["close"]
         )
+        self.closes_index = pd.DatetimeIndex(self.closes)
         self.position: dict[dt.date, int] = {date: at for at, date in enumerate(self.dates)}
         self.tz: dt.tzinfo = calendar.tz
 

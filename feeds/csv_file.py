@@ -42,13 +42,14 @@ class CsvSource:
             calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
             frame, said = read_csv(symbol, self._file(settings, symbol))
             notes += said
-            left_out: list[dt.date] = []
+            start, end, left_out = settings.data.start, settings.data.end, list[dt.date]()
             if settings.data.bar == "1d":
-                frame, left_out = stamped_with_close(_by_exchange_date(frame, calendar), calendar)
+                frame, left_out = stamped_with_close(_by_exchange_date(frame, calendar), calendar, start, end)
             else:
                 frame = frame.tz_localize("UTC") if pd.DatetimeIndex(frame.index).tz is None else frame
-            frames[symbol] = within(frame, calendar, settings.data.start, settings.data.end)
-            notes += session_notes(symbol, frames[symbol], calendar, left_out)
+                frame = within(frame, calendar, start, end)
+            frames[symbol] = frame
+            notes += session_notes(symbol, frame, calendar, left_out)
         return SourceBars(frames, notes)
 
     def _file(self, settings: Settings, symbol: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -86,16 +86,22 @@ def within(frame: pd.DataFrame, calendar: ExchangeCalendar, start: dt.date | Non
     return frame[keep]
 
 
-def stamped_with_close(frame: pd.DataFrame, calendar: ExchangeCalendar) -> tuple[pd.DataFrame, list[dt.date]]:
-    """Daily bars indexed by date, stamped with the close of their session in UTC.
+def stamped_with_close(
+    frame: pd.DataFrame, calendar: ExchangeCalendar, start: dt.date | None, end: dt.date | None
+) -> tuple[pd.DataFrame, list[dt.date]]:
+    """Daily bars indexed by date, cut to ``start`` to ``end`` and stamped with the close of their session in UTC.
 
-    Returns them with the dates left out because the exchange had no session on them.
+    Returns them with the dates left out because the exchange had no session on them. Raises CalendarError where the
+    calendar does not reach.
     """
-    dates: Mapping[dt.date, bool] = {day: calendar.is_session(day) for day in pd.DatetimeIndex(frame.index).date}
-    rows = np.fromiter((dates[day] for day in pd.DatetimeIndex(frame.index).date), dtype=bool, count=len(frame))
-    kept = frame[rows]
-    index = pd.DatetimeIndex([calendar.close_of(day) for day in pd.DatetimeIndex(kept.index).date], tz="UTC")
-    return kept.set_axis(index.as_unit("us"), axis=0), [day for day, there in dates.items() if not there]
+    days = np.asarray(pd.DatetimeIndex(frame.index).date)
+    wanted = (days >= (start or dt.date.min)) & (days <= (end or dt.date.max))
+    frame, days = frame[wanted], days[wanted]
+    for day in days[(days < calendar.first) | (days > calendar.last)][:1]:
+        calendar.close_of(day)  # raises: such days are unknown, which is not to say that there was no session
+    there = np.fromiter((calendar.is_session(day) for day in days), dtype=bool, count=len(days))
+    index = pd.DatetimeIndex([calendar.close_of(day) for day in days[there]], dtype="datetime64[us, UTC]")
+    return frame[there].set_axis(index, axis=0), list(dict.fromkeys(days[~there]))
 
 
 def session_notes(
@@ -104,13 +110,11 @@ def session_notes(
     """Sentences on rows without a session and on sessions without a bar, from the first bar to the last."""
     notes = []
     if left_out:
-        rows = "1 row on a day without a session was" if len(left_out) == 1 else (
-            f"{len(left_out)} rows on days without a session were"
-        )
-        notes.append(f"{symbol}: {rows} left out{_some(left_out)}.")
-    if len(bars):
-        seen = {calendar.session_of(stamp) for stamp in bars.index}
-        missing = [day for day in calendar.sessions(min(seen), max(seen)) if day not in seen]
+        days = "1 day" if len(left_out) == 1 else f"{len(left_out)} days"
+        notes.append(f"{symbol}: bars of {days} without a session were left out{_some(left_out)}.")
+    seen = calendar.sessions_of(pd.DatetimeIndex(bars.index))
+    if seen:
+        missing = sorted(set(calendar.sessions(seen[0], seen[-1])).difference(seen))
         if missing:
             sessions = "1 session has" if len(missing) == 1 else f"{len(missing)} sessions have"
             notes.append(f"{symbol}: {sessions} no bar{_some(missing)}.")

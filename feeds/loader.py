@@ -41,7 +41,7 @@ def load(settings: Settings) -> History:
         if frame.empty:
             raise FeedEmptyError(
                 f"{symbol}: no bars from {settings.data.start or 'the beginning'} to {settings.data.end or 'the end'};"
-                f" {_span(loaded.frames[symbol].index)}"
+                " widen data.start and data.end or leave the symbol out"
             )
         frames[symbol] = check_bars(symbol, frame)
     for _, unit in settings.units.values():
@@ -60,7 +60,3 @@ def wanted_symbols(settings: Settings) -> tuple[str, ...]:
     """Traded symbols, then the throttle's series and the regimes' benchmark."""
     references = (settings.risk.throttle.series, settings.regimes.benchmark)
     return tuple(dict.fromkeys((*settings.traded_symbols, *(symbol for symbol in references if symbol))))
-
-
-def _span(index: object) -> str:
-    return "widen data.start and data.end"

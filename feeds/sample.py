@@ -14,7 +14,7 @@ from arch.data import nasdaq, sp500, vix
 from core.calendar import ExchangeCalendar
 from core.errors import FeedError, UnknownNameError, did_you_mean
 from core.settings import Settings
-from feeds.history import SourceBars, stamped_with_close, within
+from feeds.history import SourceBars, session_notes, stamped_with_close
 
 NAMES = {"SPX": "S&P 500", "IXIC": "Nasdaq Composite", "VIX": "CBOE Volatility Index"}
 _STALE_SHARE = 0.5  # a year in which more opens than this repeat the close before is worth a note
@@ -36,9 +36,11 @@ class SampleSource:
                 raise UnknownNameError(f"the sample source has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
             calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
             frame, missing = _LOADERS[symbol]()
-            frame, holidays = stamped_with_close(frame, calendar)
-            bars[symbol] = within(frame, calendar, settings.data.start, settings.data.end)
-            notes += _defects(symbol, bars[symbol], missing, holidays)
+            bars[symbol], left_out = stamped_with_close(frame, calendar, settings.data.start, settings.data.end)
+            if missing:
+                notes.append(f"{symbol}: {missing} rows of the file hold no value and were dropped.")
+            notes += session_notes(symbol, bars[symbol], calendar, left_out)
+            notes += _defects(symbol, bars[symbol], settings.execution)
         notes += _settings_notes(settings, bars)
         return SourceBars(bars, notes)
 
@@ -75,30 +77,29 @@ def _not_tradable(symbols: Sequence[str]) -> str:
     )
 
 
-def _defects(symbol: str, bars: pd.DataFrame, missing: int, holidays: Sequence[object]) -> list[str]:
+def _defects(symbol: str, bars: pd.DataFrame, execution: str) -> list[str]:
     """What is wrong with one series, counted in the bars that are used."""
-    notes = []
-    if missing:
-        notes.append(f"{symbol}: {missing} rows without a value were dropped.")
-    if holidays:
-        notes.append(f"{symbol}: {len(holidays)} rows on days without a session were dropped.")
     if bars.empty:
-        return notes
+        return []
     if symbol == "VIX":
-        notes.append("VIX: one value a day; open, high and low repeat it.")
-        return notes
+        return ["VIX: one value a day, taken as open, high, low and close."]
+    notes = []
     year = pd.DatetimeIndex(bars.index).year[1:].to_numpy()
     stale = bars["open"].to_numpy()[1:] == bars["close"].to_numpy()[:-1]
     years = [y for y in np.unique(year) if stale[year == y].mean() > _STALE_SHARE]
     if years:
         notes.append(
             f"{symbol}: the open equals the previous close on {stale[year <= years[-1]].mean():.0%} of days until "
-            f"{years[-1]}, so a fill at the next open would be a fill at the close that gave the signal; the sample "
-            "desk fills at the next close."
+            f"{years[-1]}, so a fill at the next open would be a fill at the close that gave the signal; "
+            + (
+                "market orders fill at the next close instead."
+                if execution == "next_close"
+                else 'set execution = "next_close", or the results are too good.'
+            )
         )
     silent = int((bars["volume"] == 0.0).sum())
     if silent:
-        notes.append(f"{symbol}: {silent} bars have a volume of 0.")
+        notes.append(f"{symbol}: {silent} {'bar has' if silent == 1 else 'bars have'} a volume of 0.")
     return notes
 
 
@@ -108,11 +109,11 @@ def _settings_notes(settings: Settings, bars: dict[str, pd.DataFrame]) -> list[s
     for currency in dict.fromkeys(settings.instruments[symbol].currency for symbol in bars):
         if currency != base and currency not in fx.files:
             notes.append(
-                f"The {currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one "
-                f"{currency}), so results hold no gains or losses from currencies."
+                f"The {base}{currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one "
+                f"{currency}), so results hold no gains or losses from the currency."
             )
     series = settings.risk.throttle.series
-    if series in bars and settings.risk.throttle.enabled and not bars[series].empty:
+    if series in bars and settings.risk.enabled and settings.risk.throttle.enabled and not bars[series].empty:
         begin = bars[series].index[0]
         if any(not frame.empty and frame.index[0] < begin for frame in bars.values()):
             notes.append(

@@ -20,6 +20,9 @@ from core.errors import FeedEmptyError, FeedError
 from feeds import BarArrays, ColumnarData
 from feeds.datenum import date_numbers
 
+naive = dt.datetime.fromisoformat  # backtrader's datetimes are naive UTC
+EPOCH = naive("1970-01-01")
+
 
 class Recorder(bt.Strategy):
     """Writes down all that a strategy can see of its datas, on every bar."""
@@ -60,7 +63,9 @@ def frame_of(bars: int, *, freq: str = "1min", start: str = "2013-10-07 13:30", 
     )
 
 
-def run(data: Any, *, others: tuple[Any, ...] = (), how: str = "add", how_args: dict[str, Any] | None = None, **cerebro):
+def run(
+    data: Any, *, others: tuple[Any, ...] = (), how: str = "add", how_args: dict[str, Any] | None = None, **cerebro
+):
     """What Recorder saw, and the bytes of every line of every data after the run."""
     graph = bt.Cerebro(stdstats=False, **cerebro)
     if how == "add":
@@ -90,10 +95,10 @@ MODES = {
 FEEDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "intraday": {"timeframe": bt.TimeFrame.Minutes},
-    "from and to": {"fromdate": dt.datetime(2013, 10, 7, 13, 41), "todate": dt.datetime(2013, 10, 7, 14, 2)},
+    "from and to": {"fromdate": naive("2013-10-07 13:41"), "todate": naive("2013-10-07 14:02")},
     "from and to by date": {"fromdate": dt.date(2013, 10, 7), "todate": dt.date(2013, 10, 8)},
-    "nothing before": {"todate": dt.datetime(2013, 10, 7, 13, 35)},
-    "display timezone": {"tz": "America/New_York", "fromdate": dt.datetime(2013, 10, 7, 9, 50)},
+    "nothing before": {"todate": naive("2013-10-07 13:35")},
+    "display timezone": {"tz": "America/New_York", "fromdate": naive("2013-10-07 09:50")},
     "input timezone": {"tzinput": "America/New_York"},
     "session end": {"sessionend": dt.time(16, 0), "timeframe": bt.TimeFrame.Minutes},
     "named": {"name": "SPX", "compression": 1},
@@ -205,7 +210,7 @@ columns = st.floats(min_value=-1e300, max_value=1e300) | st.just(math.nan)  # st
 def frames(draw: st.DrawFn) -> pd.DataFrame:
     """Any frame: times in any unit, in any zone or none, all kinds of numbers, columns in any order and case."""
     unit = draw(st.sampled_from(["s", "ms", "us", "ns"]))
-    bounds = (dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1))
+    bounds = (EPOCH, naive("2100-01-01 00:00"))
     stamps = draw(st.lists(st.datetimes(*bounds), min_size=2, max_size=12))
     index = pd.DatetimeIndex(sorted(stamps)).as_unit(unit)
     zone = draw(st.sampled_from([None, "UTC", "America/New_York", "Asia/Kolkata", "Europe/Berlin"]))
@@ -229,10 +234,9 @@ def test_columnar_equals_pandas_on_any_frame(frame: pd.DataFrame, mode: str, tz:
 
 
 @given(st.lists(st.datetimes(), min_size=1, max_size=50))
-@example([dt.datetime.min, dt.datetime.max])
+@example([naive("0001-01-01"), naive("9999-12-31 23:59:59.999999")])
 def test_date_numbers_equal_date2num(stamps: list[dt.datetime]) -> None:
-    epoch = dt.datetime(1970, 1, 1)
-    micros = np.array([(stamp - epoch) // dt.timedelta(microseconds=1) for stamp in stamps], dtype=np.int64)
+    micros = np.array([(stamp - EPOCH) // dt.timedelta(microseconds=1) for stamp in stamps], dtype=np.int64)
     assert bits(list(date_numbers(micros))) == bits([bt.date2num(stamp) for stamp in stamps])
 
 
@@ -245,9 +249,9 @@ def test_date_numbers_equal_date2num_on_every_minute_of_two_weeks() -> None:
 def test_date_numbers_equal_date2num_where_the_sum_is_a_tie() -> None:
     # Below 2**19 days (the year 1436) doubles are 2**-34 apart: 0.5 + k * 2**-35 is half-way. Microseconds cannot
     # say such fractions exactly, so the nearest ones are tried.
-    epoch = (dt.datetime(1970, 1, 1) - dt.datetime(1400, 1, 1)).days * 86_400_000_000
+    epoch = (EPOCH - naive("1400-01-01 00:00")).days * 86_400_000_000
     micros = np.array([-epoch + round(86_400e6 * (0.5 + k / 2**35)) for k in range(1, 400, 2)], dtype=np.int64)
-    stamps = [dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=int(us)) for us in micros]
+    stamps = [EPOCH + dt.timedelta(microseconds=int(us)) for us in micros]
     assert bits(list(date_numbers(micros))) == bits([bt.date2num(stamp) for stamp in stamps])
 
 
@@ -255,7 +259,7 @@ def test_a_stamp_in_another_zone_is_the_same_moment() -> None:
     new_york = frame_of(3, tz="America/New_York", start="2013-10-07 09:30")
     data = ColumnarData(dataname=new_york)
     run(data)
-    assert bt.num2date(data.lines.datetime.array[0]) == dt.datetime(2013, 10, 7, 13, 30)
+    assert bt.num2date(data.lines.datetime.array[0]) == naive("2013-10-07 13:30")
 
 
 def test_shared_arrays_are_converted_once() -> None:
