@@ -83,7 +83,7 @@ class EntriesExits(bt.Observer):
         "exit": {"marker": "x", "markersize": 8.0, "color": "black", "ls": ""},
     }
 
-    def start(self) -> None:
+    def __init__(self) -> None:  # backtrader does not call start of an observer that is added for each data
         self._executions = Executions()
         self._size = 0.0
 

@@ -64,13 +64,12 @@ def test_no_bar(nyse: ExchangeCalendar) -> None:
     assert session_returns(empty, 100.0, nyse).empty
 
 
-@given(st.datetimes(min_value=pd.Timestamp("1990-01-01").to_pydatetime(), max_value=pd.Timestamp("2060-01-01")))
-def test_day_numbers_become_the_stamps_they_were(when: object) -> None:
-    stamp = pd.Timestamp(when).floor("ms")
-    assert utc_index([bt.date2num(stamp.to_pydatetime())])[0] == stamp.tz_localize("UTC")
+@given(st.integers(0, 70 * 365 * 86_400_000).map(lambda ms: pd.Timestamp("1990-01-01") + pd.Timedelta(ms, "ms")))
+def test_day_numbers_become_the_stamps_they_were(when: pd.Timestamp) -> None:
+    assert utc_index([bt.date2num(when.to_pydatetime())])[0] == when.tz_localize("UTC")
 
 
 def test_many_day_numbers_at_once() -> None:
     expected = pd.date_range("1999-01-04 21:00", periods=1_000, freq="1min", tz="UTC")
     numbers = np.array([bt.date2num(stamp.to_pydatetime().replace(tzinfo=None)) for stamp in expected])
-    pd.testing.assert_index_equal(utc_index(numbers), expected, exact=False, check_names=False)
+    assert (utc_index(numbers) == expected).all()
