@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import backtrader as bt
+from backtrader.metabase import MetaParams
 from pydantic import Field
 
+from core.logs import log_event
 from core.parameters import Parameters, check, defaults
 from sizers.plan import EntryPlan
 
-logger = logging.getLogger("halflife.sizer")
+logger = logging.getLogger(__name__)
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 
@@ -28,9 +30,9 @@ class SizerParameters(Parameters):
     max_cost_bps: Annotated[float, Field(ge=0.0)] = 30.0  # commission of entry and exit, bps of value; 0 = off
 
 
-class _CheckedSizer(type(bt.Sizer)):
+class _CheckedSizer(MetaParams):
     def donew(cls, *args: Any, **kwargs: Any) -> Any:
-        checked = cls.check(kwargs)  # type: ignore[attr-defined]
+        checked = cls.check(kwargs)
         return super().donew(*args, **checked.model_dump())
 
 
@@ -92,10 +94,10 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
         """Commission of entry and exit in basis points of the entry's value."""
         estimate = getattr(self.broker, "estimate_commission", None)
         if estimate is None:
-            one_way = self.broker.getcommissioninfo(data).getcommission(size, price)
+            round_trip = 2.0 * self.broker.getcommissioninfo(data).getcommission(size, price)
         else:
-            one_way = estimate(data, size, price)
-        return 2.0 * float(one_way) / (size * price) * 1e4
+            round_trip = estimate(data, size, price) + estimate(data, -size, price)  # sales pay more
+        return float(round_trip) / (size * price) * 1e4
 
     def plain_plan(self, data: Any, sign: int) -> EntryPlan:
         """The plan of a strategy that has none: last close, no stop, the broker's value as capital."""
@@ -108,5 +110,5 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
         )
 
     def _none(self, data: Any, rule: str, detail: str) -> float:
-        logger.info("event=no_size data=%s sizer=%s rule=%s detail=%r", data._name, type(self).__name__, rule, detail)
+        log_event(logger, "no_size", data=data._name, sizer=type(self).__name__, rule=rule, detail=detail)
         return 0.0

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, final
 
-import backtrader as bt
 from backtrader.lineroot import LineRoot
 from backtrader.observers import DataTrades
+from backtrader.strategy import MetaStrategy
 from pydantic import Field
 
 from core.errors import StrategyError
+from core.naming import REFERENCE_UNIT, symbol_of
 from core.parameters import Parameters, check, defaults
 from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
 from strategies.orders import ProtectedOrders
 from strategies.recover import recover
-
-REFERENCE = "reference"  # unit of datas that nobody trades
 
 Off = Annotated[float, Field(ge=0.0)]  # a limit that 0 switches off
 Period = Annotated[int, Field(ge=2)]
@@ -29,29 +28,29 @@ class StrategyParameters(Parameters):
     allotment_eur: Off = 0.0  # capital of this unit, account currency; 0 = the broker's value
 
 
-class _OwnDatas(type(bt.Strategy)):
+class _OwnDatas(MetaStrategy):
     """Checks parameters and keeps only the unit's datas before backtrader sees either.
 
     Filtering later would leave the clock, minimum periods and line aliases on other units' datas.
     """
 
     def donew(cls, *args: Any, **kwargs: Any) -> Any:
-        checked = cls.check(kwargs)  # type: ignore[attr-defined]
+        checked = cls.check(kwargs)
         datas = [arg for arg in args if isinstance(arg, LineRoot)]
         others = [arg for arg in args if not isinstance(arg, LineRoot)]
         own = [data for data in datas if _belongs(data, checked.unit)]
-        cls.check_datas(own, datas, checked)  # type: ignore[attr-defined]
+        cls.check_datas(own, datas, checked)
         return super().donew(*own, *others, **checked.model_dump())
 
     def dopreinit(cls, _obj: Any, *args: Any, **kwargs: Any) -> Any:
         _obj, args, kwargs = super().dopreinit(_obj, *args, **kwargs)
-        _obj._sizer = cls.default_sizer()  # type: ignore[attr-defined]
+        _obj._sizer = cls.default_sizer()
         return _obj, args, kwargs
 
 
 def _belongs(data: Any, unit: str) -> bool:
     own = getattr(data, "unit", "")
-    return bool(own == unit if unit else own != REFERENCE)
+    return bool(own == unit if unit else own != REFERENCE_UNIT)
 
 
 class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
@@ -85,7 +84,8 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         """Raise StrategyError where ``sizer`` cannot size this strategy's entries."""
         if issubclass(sizer, PairSizer) != issubclass(cls.default_sizer, PairSizer):
             raise StrategyError(
-                f"{cls.__name__} cannot be sized by {sizer.__name__}; leave the sizer out for {cls.default_sizer.__name__}"
+                f"{cls.__name__} cannot be sized by {sizer.__name__}; "
+                f"leave the sizer out to have {cls.default_sizer.__name__}"
             )
 
     @classmethod
@@ -183,11 +183,6 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
             scale=float(gate.scale(symbol_of(data))) if gate is not None else 1.0,
             **known,
         )
-
-
-def symbol_of(data: Any) -> str:
-    """The instrument of a data: its ``symbol`` where ``engine.build`` set one, else its name."""
-    return str(getattr(data, "symbol", "") or data._name)
 
 
 def to_tick(data: Any, price: float) -> float:

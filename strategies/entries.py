@@ -8,7 +8,7 @@ from indicators import RSI, Bollinger, Keltner, ObservedIndicator, ZScore
 
 
 class EntryFamily:
-    """``stretch`` is below 0 under the mean. Long from ``-entry`` down, back at the mean from ``-exit`` up; mirrored."""
+    """``stretch`` is below 0 under the mean: long from ``-entry`` down, out from ``-exit`` up; short mirrored."""
 
     indicator: ClassVar[type[ObservedIndicator]]
 

@@ -82,7 +82,7 @@ class MeanReversionParameters(StrategyParameters):
     def _ordered(self) -> MeanReversionParameters:
         entry, leave = ENTRIES[self.entry].levels(self)
         if not leave < entry:
-            raise ValueError(f"{self.entry}_exit is not nearer to the mean than the entry, so a trade would end at once")
+            raise ValueError(f"{self.entry}_exit is no nearer to the mean than the entry: a trade would end at once")
         if self.half_life_min > self.half_life_max:
             raise ValueError(f"half_life_min {self.half_life_min} is above half_life_max {self.half_life_max}")
         if self.vol_max and self.vol_min >= self.vol_max:
@@ -140,9 +140,9 @@ class MeanReversion(BookStrategy):
         super().__init__()
         self.family = ENTRIES[self.p.entry]
         self.ind = {name: cls(self.data, **settings) for name, (cls, settings) in self._used(self.p).items()}
-        self.half_life = None
+        self.half_life: Any = None
         if self.p.time_stop:
-            average = Bollinger(self.data, period=self.p.half_life_average)
+            average: Any = Bollinger(self.data, period=self.p.half_life_average)
             self.half_life = HalfLife(self.data.close - average.lines.mid, period=self.p.half_life_period)
 
     def decide(self) -> None:

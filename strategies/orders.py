@@ -9,10 +9,11 @@ from typing import Any
 import backtrader as bt
 from backtrader import Order
 
+from core.logs import log_event
 from core.orders import ExitReason, Role
 from strategies.holding import DEAD, FILLING, Holding
 
-logger = logging.getLogger("halflife.strategy")
+logger = logging.getLogger(__name__)
 
 
 class ProtectedOrders(bt.Strategy):
@@ -176,8 +177,9 @@ class ProtectedOrders(bt.Strategy):
             self.log("part_entry", order.data, trade=holding.trade, size=holding.size)
         failed_exit = name == "exit" and holding.size * holding.sign > 0
         detail = order.info.get("refusal_detail") or order.info.get("refusal")
-        self.log("dead", order.data, logging.WARNING if failed_exit else logging.INFO, trade=holding.trade,
-                 role=name, status=order.getstatusname(), detail=detail or None)  # fmt: skip
+        kind = "refused" if order.status in (Order.Margin, Order.Rejected) else "cancelled"
+        self.log(kind, order.data, logging.WARNING if failed_exit else logging.INFO, trade=holding.trade, role=name,
+                 status=order.getstatusname(), detail=detail or None)  # fmt: skip
 
     def mend(self, holding: Holding) -> None:
         """Bring the working orders in line with what is held. Nothing to do in all ordinary cases."""
@@ -206,14 +208,8 @@ class ProtectedOrders(bt.Strategy):
     # -- log ----------------------------------------------------------------------------------------------------
 
     def log(self, event: str, data: Any, level: int = logging.INFO, **fields: Any) -> None:
-        """One line ``event=... bar=... unit=... data=... key=value ...``; fields that are None are left out."""
+        """One structured line with the bar, the unit and the data; fields that are None are left out."""
         if logger.isEnabledFor(level):
-            bar = bt.num2date(self.lines.datetime[0]).isoformat()
-            known = " ".join(f"{key}={_text(value)}" for key, value in fields.items() if value is not None)
-            logger.log(level, "event=%s bar=%s unit=%s data=%s %s", event, bar, self.label(), data._name, known)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    return repr(str(value)) if " " in str(value) else str(value)
+            known = {key: value for key, value in fields.items() if value is not None}
+            bar = bt.num2date(self.lines.datetime[0])
+            log_event(logger, event, level=level, bar=bar, unit=self.label(), data=data._name, **known)

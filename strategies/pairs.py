@@ -29,14 +29,16 @@ HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
 
 
 class PairsTradingParameters(StrategyParameters):
-    """Defaults are of the kind the literature uses, not fitted to any sample. Periods are bars; 0 switches a gate off."""
+    """Defaults are of the kind the literature uses, not fitted to a sample. Periods are bars; 0 switches a gate off."""
 
     hedge: Literal["ols", "tls", "kalman"] = "ols"
     log_prices: bool = True  # regress logarithms: the ratio is in value, not in units
     hedge_period: Annotated[int, Field(ge=3)] = 60
     zscore_period: Period = 60  # spreads in the z-score (ols, tls)
-    kalman_delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
-    kalman_obs_var: Positive = 1e-4
+    # The filter's noises are in the units of the prices. For logarithms of daily prices these give forecast errors
+    # of about the size that the filter expects; for prices as they are, Chan's 1e-4 and 1e-3 are a start.
+    kalman_delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-7
+    kalman_obs_var: Positive = 1e-5
     neutrality: Literal["beta", "dollar"] = "beta"
 
     entry_z: Positive = 2.0
@@ -78,7 +80,8 @@ class PairsTrading(BookStrategy):
     The spread is y - beta * x - alpha by rolling least squares, total least squares or a Kalman filter. ``z`` is the
     spread's rolling z-score (ols, tls) or the filter's forecast error over its standard deviation (kalman).
     Entry: |z| reaches ``entry_z`` on this bar and had not on the bar before, the gates hold and beta is positive.
-    Gates: rolling cointegration p-value, half-life of the spread, correlation of returns; one without a value blocks.
+    Gates: rolling cointegration p-value, half-life of the least-squares spread, correlation of returns; one without a
+    value blocks.
     Exits: z back within ``exit_z``, spread stop at ``stop_z``, time, loss of cointegration, other leg gone. Once |z|
     has been at ``stop_z`` there is no entry until it has come back within ``exit_z``: a rule about the data alone, so
     a restart does not forget it.
@@ -97,7 +100,8 @@ class PairsTrading(BookStrategy):
         p = cls.check(values)
         hedge = HEDGES[p.hedge].settle_bars(cls._hedge_settings(p))
         needed = [
-            hedge + HalfLife.settle_bars({"period": p.half_life_period}),
+            hedge,
+            max(p.hedge_period, hedge) + HalfLife.settle_bars({"period": p.half_life_period}),
             RealisedVol.settle_bars({"period": p.vol_period}),
         ]
         if p.hedge != "kalman":
@@ -118,11 +122,17 @@ class PairsTrading(BookStrategy):
         super().__init__()
         p = self.p
         self.y, self.x = self.datas
-        self.hedge = HEDGES[p.hedge](self.y, self.x, **self._hedge_settings(p))
+        self.hedge: Any = HEDGES[p.hedge](self.y, self.x, **self._hedge_settings(p))
         spread = self.hedge.lines.spread
-        self.zscore = None if p.hedge == "kalman" else ZScore(spread, period=p.zscore_period)
-        self.half_life = HalfLife(spread, period=p.half_life_period)
-        self.coint = self.correlation = None
+        self.zscore: Any = None
+        if p.hedge == "kalman":  # a filter's forecast errors are nearly white: their half-life tells nothing
+            fit: Any = HedgeOLS(self.y, self.x, period=p.hedge_period, log=p.log_prices)
+            self.half_life: Any = HalfLife(fit.lines.spread, period=p.half_life_period)
+        else:
+            self.zscore = ZScore(spread, period=p.zscore_period)
+            self.half_life = HalfLife(spread, period=p.half_life_period)
+        self.coint: Any = None
+        self.correlation: Any = None
         if p.coint_max or p.coint_exit:
             self.coint = Cointegration(self.y, self.x, period=p.coint_period, log=p.log_prices)
         if p.correlation_min:
@@ -171,7 +181,7 @@ class PairsTrading(BookStrategy):
             self.plan_for(data, way, stop, vol_annual=float(vol[0]))
             for data, way, stop, vol in zip(self.datas, (sign, -sign), stops, self.vols, strict=True)
         ]
-        self.plan = PairPlan(*plans, hedge_ratio=self.units_of_x(plans), neutrality=p.neutrality)
+        self.plan = PairPlan(plans[0], plans[1], hedge_ratio=self.units_of_x(plans), neutrality=p.neutrality)
         size = self._sizer.pair_size(self.y, self.x, self.plan)
         if not (size.y and size.x):
             return
@@ -242,7 +252,8 @@ class PairsTrading(BookStrategy):
     def _late(self, leg: Holding, other: Holding) -> bool:
         """Whether one of the legs has been filled for too long while the other's entry still works."""
         late = any(
-            a.bars >= self.p.leg_timeout and a.entry is None and b.entry is not None for a, b in ((leg, other), (other, leg))
+            a.bars >= self.p.leg_timeout and a.entry is None and b.entry is not None
+            for a, b in ((leg, other), (other, leg))
         )
         if late:
             self.log("leg_timeout", leg.data, trade=leg.trade, bars=max(leg.bars, other.bars))
