@@ -18,7 +18,7 @@ OTHER_COLLATERAL = (1.05, 0.01)  # EUR, GBP, CHF, HKD and others
 def collateral_mark(previous_close: float, currency: str = "USD") -> float:
     """Return the collateral for one share in its currency; for USD 102% of the close, up to the next whole dollar."""
     share, unit = COLLATERAL.get(currency, OTHER_COLLATERAL)
-    # 1.02 * 50 and the like may come out a hair above the whole number: do not round that up to the next one
+    # 1.05 * 2.20 is 2.3100000000000005, and adjusted closes end like that too: no reason to charge a step more
     return math.ceil(round(share * previous_close / unit, 6)) * unit
 
 

@@ -35,15 +35,21 @@ def test_collateral_outside_north_america_is_105_percent_to_the_cent() -> None:
     assert borrow_fee(100, 20.0, 0.036, 1, "EUR") == pytest.approx(0.21)
 
 
-@given(dollars=st.integers(1, 40_000))
-def test_whole_collateral_is_never_rounded_up_by_floating_point(dollars: int) -> None:
-    # 50 x n dollars x 1.02 = 51 x n, a whole number
-    assert collateral_mark(50.0 * dollars) == 51 * dollars
+@pytest.mark.parametrize(
+    ("close", "currency", "mark"),
+    [
+        pytest.param(2.20, "EUR", 2.31, id="1.05 x 2.20 is 2.3100000000000005 in floating point"),
+        pytest.param(50.00000000000044, "USD", 51.0, id="500 x 0.1 added up"),
+    ],
+)
+def test_floating_point_does_not_round_up_a_whole_collateral(close: float, currency: str, mark: float) -> None:
+    assert collateral_mark(close, currency) == pytest.approx(mark, rel=1e-12)
 
 
 @given(cents=st.integers(1, 10_000_000))
-def test_collateral_is_the_next_whole_dollar(cents: int) -> None:
+def test_collateral_is_the_next_whole_dollar_or_cent(cents: int) -> None:
     assert collateral_mark(cents / 100) == -(-cents * 102 // 10_000)  # in integers, exact
+    assert round(collateral_mark(cents / 100, "EUR") * 100) == -(-cents * 105 // 100)
 
 
 @pytest.mark.parametrize(
