@@ -28,7 +28,7 @@ def complaints(results: Path) -> list[str]:
     for name, metrics in summary.get("strategies", {}).items():
         trades = metrics["trades"]
         sys.stdout.write(f"{name}: {trades} trades\n")
-        if trades < MIN_TRADES and f"{name}: {trades} closed trades" not in report:
+        if trades < MIN_TRADES and f"{name} closed {trades} trades" not in report:
             wrong.append(f"{name} closed {trades} trades, and the report does not say why")
     if len(summary.get("strategies", {})) < 2:
         wrong.append("fewer than two strategies")
