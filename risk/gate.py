@@ -177,7 +177,7 @@ class OrderGate:
             openings=opened,
             equity=account.equity_eur,
             scale=self.scale(symbol),
-            volatility=f"{self._throttle.source()} {self._throttle.volatility(symbol) or 0.0:.1%} ({symbol})",
+            volatility=self._throttle.describe(symbol),
             trade=TradeSide(sum(t.notional for t in trades), sum(t.risk for t in trades)),
             before=worst_case(account.positions, before),
             after=worst_case(account.positions, after),

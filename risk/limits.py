@@ -140,7 +140,7 @@ def _scaled(p: Proposal, verb: str, value: float, key: str, fraction: float | No
     """A limit of a trade: a fraction of equity times the throttle's scale."""
     if fraction is None or value <= fraction * p.scale * p.equity * (1.0 + TOLERANCE):
         return None
-    scale = f" at throttle scale {p.scale:.2f}" if p.scale < 1.0 else ""
+    scale = f" at throttle scale {p.scale:.3f}" if p.scale < 1.0 else ""
     return (
         f"{p.what} {verb} EUR {value:,.2f}{_percent(value, p.equity)}, above risk.{key} = {fraction:g}{scale}"
         f" (EUR {fraction * p.scale * p.equity:,.2f})"

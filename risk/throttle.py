@@ -152,6 +152,12 @@ class VolatilityThrottle:
             return self._settings.series or "volatility index"
         return "realised volatility"
 
+    def describe(self, symbol: str) -> str:
+        """The volatility in force in words: ``VIX 35.0%`` or ``realised volatility 31.2% of SPX``."""
+        volatility = self.volatility(symbol)
+        of = "" if self._index_value() is not None or not symbol else f" of {symbol}"
+        return f"{self.source()} {volatility:.1%}{of}" if volatility is not None else f"unknown volatility{of}"
+
     def _index_value(self) -> float | None:
         if self._index_stale:
             self._index_stale = False
@@ -178,17 +184,17 @@ class VolatilityThrottle:
             scale = self.scale(symbol)
             state = Throttle.FULL if scale == 1.0 else Throttle.STOPPED if self._stops(volatility) else Throttle.REDUCED
             if state != self._states.get(symbol, Throttle.FULL) and volatility is not None:
-                found.append((RiskEventKind.THROTTLE, self._sentence(symbol, state, scale, volatility)))
+                found.append((RiskEventKind.THROTTLE, self._sentence(symbol, state, scale)))
             self._states[symbol] = state
         return found
 
     def _stops(self, volatility: float | None) -> bool:
         return volatility is not None and volatility >= self._settings.stop_above
 
-    def _sentence(self, symbol: str, state: Throttle, scale: float, volatility: float) -> str:
+    def _sentence(self, symbol: str, state: Throttle, scale: float) -> str:
         what = f"entries in {symbol}" if symbol else "entries"
-        size = f" to {scale:.2f}" if state is Throttle.REDUCED else ""
-        return f"{what}: {state}{size} ({self.source()} {volatility:.1%})"
+        size = f" to {scale:.3f}" if state is Throttle.REDUCED else ""
+        return f"{what}: {state}{size} ({self.describe(symbol)})"
 
     def state(self) -> dict[str, Any]:
         return {
