@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, UnknownNameError, did_you_mean
 from core.settings import Settings
@@ -31,10 +33,16 @@ def load(settings: Settings) -> History:
                 f"source {settings.data.source!r} has no symbol {symbol!r}{did_you_mean(symbol, known)}"
             )
     loaded = source.load(settings, symbols)
-    frames, notes = {}, list(loaded.notes)
-    for symbol in symbols:
+    frames: dict[str, pd.DataFrame] = {}
+    notes = list(loaded.notes)
+    last: pd.Timestamp | None = None  # a reference series that goes on would add days without a market to the equity
+    for symbol in symbols:  # the traded ones come first
         calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
         frame = within(loaded.frames[symbol], calendar, settings.data.start, settings.data.end)
+        if symbol in settings.traded_symbols:
+            last = frame.index.max() if last is None else max(last, frame.index.max())
+        else:
+            frame = frame[frame.index <= last]
         if frame.empty and symbol == settings.risk.throttle.series and symbol not in settings.traded_symbols:
             notes.append(f"{symbol} has no bars in the range, so the volatility throttle uses realised volatility.")
             continue
