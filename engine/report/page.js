@@ -6,8 +6,8 @@
   const options = {
     responsive: true,
     displaylogo: false,
-    displayModeBar: "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+    // A list of what there is, since plotly's own bar has a button that sends the chart to its cloud
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   };
   const charts = [...document.querySelectorAll(".plot")];
 

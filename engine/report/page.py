@@ -13,7 +13,8 @@ import plotly.offline
 from markupsafe import Markup
 
 from core.config import dump_toml
-from engine.report import charts, page_tables
+from engine.report import page_tables, price_charts, result_charts
+from engine.report.chart import Chart, plan_drawing
 from engine.report.page_tables import MONTHS, Context
 from engine.report.palette import DARK, LIGHT, Scheme, css_variables, swaps
 from engine.report.view import Result, round_trips, trade_frame
@@ -47,13 +48,21 @@ def render_page(result: Result, pictures: list[str], remarks: list[str], files: 
     """HTML of the report. ``pictures`` and ``files`` are names in the same folder, ``remarks`` what was left out."""
     trades = trade_frame(result)
     trips = round_trips(trades)
-    drawing = charts.plan_drawing(result)
-    drawn = {
-        "equity": [charts.equity_chart(result, trades, drawing)] if len(result.equity) else [],
-        "prices": charts.price_charts(result, trades, drawing) + charts.pair_charts(result, trades, drawing),
-        "trades": [charts.trade_histogram(trips), charts.excursion_chart(trips, drawing)] if len(trips) else [],
-        "daily": [charts.daily_chart(result)] if len(result.equity) else [],
+    drawing = plan_drawing(result)
+    drawn: dict[str, list[Chart | None]] = {
+        "equity": [],
+        "prices": [
+            *price_charts.price_charts(result, trades, drawing),
+            *price_charts.pair_charts(result, trades, drawing),
+        ],
+        "trades": [],
+        "daily": [],
     }
+    if len(result.equity):
+        drawn["equity"] = [result_charts.equity_chart(result, trades, drawing)]
+        drawn["daily"] = [result_charts.target_chart(result), result_charts.daily_chart(result)]
+    if len(trips):
+        drawn["trades"] = [result_charts.trade_histogram(trips), result_charts.excursion_chart(trips, drawing)]
     if drawing.thinned:
         drawing.remarks.append(
             "Lines are drawn from the first, last, lowest and highest value of each stretch, since there are more bars "
@@ -62,7 +71,7 @@ def render_page(result: Result, pictures: list[str], remarks: list[str], files: 
     context: Context = page_tables.context(result, trades, trips)
     context |= {
         "sections": SECTIONS,
-        "charts": {name: [_chart_html(chart) for chart in made] for name, made in drawn.items()},
+        "charts": {name: [_chart_html(chart) for chart in made if chart] for name, made in drawn.items()},
         "month_names": MONTHS,
         "notes": list(result.notes),
         "remarks": [*remarks, *drawing.remarks],
@@ -74,7 +83,7 @@ def render_page(result: Result, pictures: list[str], remarks: list[str], files: 
         "plotly": Markup(_script(plotly.offline.get_plotlyjs())),
         "js": Markup(_script(_asset("page.js"))),
     }
-    return _environment().from_string(_asset("page.html.j2")).render(context)
+    return str(_environment().from_string(_asset("page.html.j2")).render(context))
 
 
 def script_json(value: Any) -> str:
@@ -85,7 +94,7 @@ def script_json(value: Any) -> str:
     return text
 
 
-def _chart_html(chart: charts.Chart) -> ChartHtml:
+def _chart_html(chart: Chart) -> ChartHtml:
     spec = json.loads(chart.figure.to_json(validate=False))
     share_times(spec["data"])
     return ChartHtml(chart.id, chart.title, chart.caption, chart.height, Markup(script_json(spec)))
@@ -112,7 +121,7 @@ def _styles() -> str:
     def declared(scheme: Scheme) -> str:
         return " ".join(f"--{name}: {color};" for name, color in css_variables(scheme).items())
 
-    return jinja2.Template(_asset("page.css")).render(light=declared(LIGHT), dark=declared(DARK))
+    return str(jinja2.Template(_asset("page.css")).render(light=declared(LIGHT), dark=declared(DARK)))
 
 
 @cache

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.report import formats
-from engine.report.formats import Format
+from engine.report.cells import Cell, Fact, Heading, Row, Table, by_name, facts, is_plain, metric_cell, number_cell
 from engine.report.rows import (
     BY_KEY,
+    COST_FACTS,
     COSTS,
     DAILY_TARGET,
     EXIT_REASONS,
     METRICS,
     REFUSALS,
     STRETCH_METRICS,
-    Metric,
     interval,
     words,
 )
@@ -39,50 +38,7 @@ Context = dict[str, Any]
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOST_EVENTS = 200
 EXTREMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Text, its CSS class, and the exact value with its place in summary.json where it has one."""
-
-    text: str
-    css: str = ""
-    raw: str | None = None
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    text: str
-    css: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """``bar``: percent of the widest bar, or None for a table without bars."""
-
-    title: str
-    cells: list[Cell]
-    small: str = ""
-    hint: str = ""
-    bar: float | None = None
-    bar_css: str = ""
-    total: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    headings: list[Heading] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    caption: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    title: str
-    cell: Cell
-    small: str = ""
+MOST_STRATEGIES = 4  # below each period and regime
 
 
 def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Context:
@@ -95,8 +51,8 @@ def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Contex
             "reasons": reasons_table(trips),
             "extremes": extremes_table(trips),
             "open": open_table(result),
-            "regimes": stretch_table(table(summary, "regimes"), "regimes", "Regime"),
-            "periods": stretch_table(table(summary, "periods"), "periods", "Period"),
+            "regimes": regimes_table(result),
+            "periods": periods_table(result),
             "costs": costs_table(table(summary, "costs")),
             "events": events_table(result),
             "refusals": refusals_table(result),
@@ -112,13 +68,6 @@ def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Contex
     }
 
 
-def number_cell(value: Any, form: Format, key: str = "", *, signed: bool = False) -> Cell:
-    """A number as shown, with the exact value beside it; what is not finite has none."""
-    x = formats.number(value)
-    raw = repr(value) if isinstance(value, int) and not isinstance(value, bool) else repr(x)
-    return Cell(form(value), formats.sign(value) if signed else "", raw if math.isfinite(x) else None, key)
-
-
 def metrics_table(result: Result) -> Table:
     """Metrics down, the portfolio and the strategies across."""
     names = strategy_names(result)
@@ -126,41 +75,53 @@ def metrics_table(result: Result) -> Table:
     strategies = table(result.summary, "strategies")
     columns = [("portfolio", portfolio)] + [(f"strategies.{name}", table(strategies, name)) for name in names]
     rows = [
-        Row(metric.heading, [_metric_cell(metric, values, place) for place, values in columns], hint=metric.meaning)
+        Row(metric.heading, [metric_cell(metric, values, place) for place, values in columns], hint=metric.meaning)
         for metric in METRICS
         if any(metric.key in values for _, values in columns)
     ]
     return Table([Heading(""), Heading("Portfolio"), *(Heading(name) for name in names)], rows)
 
 
-def stretch_table(stretches: Mapping[str, Any], place: str, title: str) -> Table:
-    """Periods or regimes down, metrics of the portfolio across."""
+def regimes_table(result: Result) -> Table:
+    names = {name: words(name, {}) for name in table(result.summary, "regimes")}
+    return _stretches(result, "regimes", "Regime", names, {})
+
+
+def periods_table(result: Result) -> Table:
+    known = result.settings.periods
+    dates = {name: f"{period.start} to {period.end}" for name, period in known.items()}
+    return _stretches(result, "periods", "Period", {}, dates)
+
+
+def _stretches(result: Result, place: str, title: str, names: Mapping[str, str], small: Mapping[str, str]) -> Table:
+    """Periods or regimes down, metrics across: the portfolio, and below it each strategy when there are a few."""
     metrics = [BY_KEY[key] for key in STRETCH_METRICS]
     headings = [Heading(title), Heading("Sessions"), *(Heading(m.heading, hint=m.meaning) for m in metrics)]
+    parts = table(result.summary, place)
     rows = []
-    for name in stretches:
-        stretch = table(stretches, name)
-        inner = "portfolio" if isinstance(stretch.get("portfolio"), Mapping) else ""
-        values = table(stretch, inner) if inner else stretch
-        where = f"{place}.{name}.{inner}" if inner else f"{place}.{name}"
-        cells = [number_cell(stretch.get("sessions"), formats.integer)]
-        cells += [_metric_cell(metric, values, where) for metric in metrics]
-        dates = [formats.date(stretch[key]) for key in ("start", "end") if stretch.get(key)]
-        rows.append(Row(words(name, {}), cells, small=" to ".join(dates)))
+    for name in parts:
+        part, at = table(parts, name), f"{place}.{name}"
+        cells = [metric_cell(metric, table(part, "portfolio"), f"{at}.portfolio") for metric in metrics]
+        sessions = number_cell(part.get("sessions"), formats.integer, f"{at}.sessions")
+        rows.append(Row(names.get(name, name), [sessions, *cells], small=small.get(name, "")))
+        strategies = table(part, "strategies")
+        for strategy in strategies if 1 < len(strategies) <= MOST_STRATEGIES else ():
+            values = table(strategies, strategy)
+            cells = [metric_cell(metric, values, f"{at}.strategies.{strategy}") for metric in metrics]
+            rows.append(Row(strategy, [Cell(""), *cells], sub=True))
     return Table(headings, rows)
 
 
 def costs_table(costs: Mapping[str, Any]) -> Table:
     """Costs of the portfolio by kind, the largest first; the total below."""
-    kinds = table(costs, "portfolio") or costs
+    kinds = table(costs, "portfolio")
     paid = {kind: value for kind, value in kinds.items() if isinstance(value, Mapping) and "eur" in value}
-    place = "costs.portfolio" if "portfolio" in costs else "costs"
     order = sorted((k for k in paid if k != "total"), key=lambda k: -abs(_or_zero(paid[k]["eur"])))
     widest = max((abs(_or_zero(paid[kind]["eur"])) for kind in order), default=0.0) or 1.0
     headings = [Heading("Kind"), Heading("EUR"), Heading("bps of traded value"), Heading("Share of gross"), Heading("")]
     rows = []
     for kind in [*order, *(["total"] if "total" in paid else [])]:
-        row, at = paid[kind], f"{place}.{kind}"
+        row, at = paid[kind], f"costs.portfolio.{kind}"
         cells = [
             number_cell(row["eur"], formats.cents, f"{at}.eur"),
             number_cell(row.get("bps_of_traded"), formats.ratio, f"{at}.bps_of_traded"),
@@ -178,7 +139,7 @@ def costs_table(costs: Mapping[str, Any]) -> Table:
 def cost_facts(costs: Mapping[str, Any]) -> list[Fact]:
     """What the costs say beside their kinds: plain numbers, and the break-even size of a trade by strategy."""
     plain = {key: value for key, value in costs.items() if not isinstance(value, Mapping)}
-    found = facts(plain, "costs")
+    found = facts(plain, "costs", COST_FACTS)
     for name, row in table(costs, "break_even").items():
         if isinstance(row, Mapping):
             size = number_cell(row.get("break_even_notional_eur"), formats.eur, f"costs.break_even.{name}")
@@ -294,23 +255,10 @@ def refusals_table(result: Result) -> Table:
 
 def data_table(data: Mapping[str, Any]) -> Table:
     """One row for each instrument that the summary describes; nested tables are left to summary.json."""
-    described = {name: row for name, row in _described(data).items() if isinstance(row, Mapping)}
-    keys = list(dict.fromkeys(k for row in described.values() for k, v in row.items() if _is_plain(v)))
-    rows = [Row(name, [_by_name(key, row.get(key)) for key in keys]) for name, row in described.items()]
+    described = {name: table(table(data, "symbols"), name) for name in table(data, "symbols")}
+    keys = list(dict.fromkeys(k for row in described.values() for k, v in row.items() if is_plain(v)))
+    rows = [Row(name, [by_name(key, row.get(key)) for key in keys]) for name, row in described.items()]
     return Table([Heading("Instrument"), *(Heading(words(key, {})) for key in keys)], rows) if keys else Table()
-
-
-def facts(values: Mapping[str, Any], place: str, skip: Iterable[str] = ()) -> list[Fact]:
-    """Scalars as rows of a definition list; a mapping of scalars becomes one row (versions)."""
-    found = []
-    for key, value in values.items():
-        if key in skip:
-            continue
-        if _is_plain(value):
-            found.append(Fact(words(key, {}), _by_name(key, value, f"{place}.{key}")))
-        elif isinstance(value, Mapping) and value and key == "versions":
-            found.append(Fact(words(key, {}), Cell(", ".join(f"{name} {version}" for name, version in value.items()))))
-    return found
 
 
 def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -354,12 +302,12 @@ def _head(result: Result) -> Context:
         "sentence": str(target.get("sentence") or "The daily target was not evaluated."),
         "tiles": [
             Fact("Net result, EUR", number_cell(net, formats.signed_eur, signed=True), f"{share} of the capital"),
-            Fact("CAGR", _metric_cell(BY_KEY["cagr"], portfolio, "portfolio"), "a year, compound"),
-            Fact("Sharpe", _metric_cell(BY_KEY["sharpe"], portfolio, "portfolio"), "annual"),
-            Fact("Max drawdown", _metric_cell(BY_KEY["max_drawdown"], portfolio, "portfolio"), f"{length} sessions"),
-            Fact("Trades", _metric_cell(BY_KEY["trades"], portfolio, "portfolio"), f"{win} won"),
+            Fact("CAGR", metric_cell(BY_KEY["cagr"], portfolio, "portfolio"), "a year, compound"),
+            Fact("Sharpe", metric_cell(BY_KEY["sharpe"], portfolio, "portfolio"), "annual"),
+            Fact("Max drawdown", metric_cell(BY_KEY["max_drawdown"], portfolio, "portfolio"), f"{length} sessions"),
+            Fact("Trades", metric_cell(BY_KEY["trades"], portfolio, "portfolio"), f"{win} won"),
             Fact(
-                "Mean of a session, EUR",
+                "Mean a day, EUR",
                 number_cell(target.get("mean_eur"), formats.signed_cents, "daily_target.mean_eur", signed=True),
                 f"{low} to {high}",
             ),
@@ -375,36 +323,6 @@ def _regime_rule(result: Result) -> str:
         f"sessions and the average has risen over {rule.slope_sessions} sessions; bear: the reverse; else sideways. "
         "Figures are annualised over the sessions of the row."
     )
-
-
-def _metric_cell(metric: Metric, values: Mapping[str, Any], place: str) -> Cell:
-    return number_cell(values.get(metric.key), metric.format, f"{place}.{metric.key}", signed=metric.signed)
-
-
-def _described(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key in ("instruments", "symbols", "series"):
-        if isinstance(data.get(key), Mapping):
-            return table(data, key)
-    return data
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool | np.generic) or hasattr(value, "isoformat")
-
-
-def _by_name(key: str, value: Any, place: str = "") -> Cell:
-    """A fact in the form that the ending of its name asks for."""
-    if isinstance(value, bool):
-        return Cell("yes" if value else "no")
-    if value is None or not isinstance(value, int | float | np.number):
-        return Cell(formats.DASH if value is None else formats.moment(value) if hasattr(value, "hour") else str(value))
-    if key.endswith("_eur"):
-        form: Format = formats.cents
-    elif key.startswith(("share", "confidence", "probability")) or key.endswith(("_rate", "_share", "drawdown")):
-        form = formats.percent
-    else:
-        form = formats.integer if float(value).is_integer() else formats.ratio
-    return number_cell(value, form, place)
 
 
 def _or_zero(value: Any) -> float:

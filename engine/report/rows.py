@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.report import formats
@@ -69,6 +70,12 @@ COSTS = {
     "borrow": "Borrow fees on shorts",
     "conversion": "Currency conversion",
 }
+COST_FACTS = {
+    "interest_eur": "Interest received (paid: below zero), EUR",
+    "cash_fx_eur": "Revaluation of foreign cash, EUR",
+    "traded_eur": "Value of all fills, EUR",
+    "gross_eur": "Gross result of all trades, EUR",
+}
 EXIT_REASONS = {
     "mean": "Return to the mean",
     "stop": "Hard stop",
@@ -99,9 +106,12 @@ REFUSALS = {
 }
 
 
-def words(key: str, known: dict[str, str]) -> str:
+def words(key: str, known: Mapping[str, str]) -> str:
     """The heading of a key, or the key in words when there is none."""
-    return known.get(key, key.replace("_", " ").strip().capitalize() or "Unnamed")
+    if key in known:
+        return known[key]
+    text, unit = (key[:-4], ", EUR") if key.endswith("_eur") else (key, "")
+    return f"{text.replace('_', ' ').strip().capitalize() or 'Unnamed'}{unit}"
 
 
 def interval(value: object) -> tuple[float, float]:

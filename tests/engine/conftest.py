@@ -161,6 +161,12 @@ def metrics_of(equity: pd.Series, trades: pd.DataFrame, start: float) -> dict[st
     }  # fmt: skip
 
 
+def part_of(equity: pd.Series, start: float) -> dict[str, Any]:
+    """A period or a regime of the summary."""
+    metrics = metrics_of(equity, no_trades(), start)
+    return {"sessions": len(equity), "portfolio": metrics, "strategies": {"meanrev": metrics, "pairs": metrics}}
+
+
 def sample_result() -> PlainResult:
     """The sample desk: mean reversion on two indices and their pair, 1999 to 2018."""
     settings = load_settings()
@@ -190,7 +196,7 @@ def sample_result() -> PlainResult:
     gross = trades["gross_eur"].sum()
     summary = {
         "run": {
-            "name": settings.name, "seconds": 1.5, "partial": False, "settings_hash": "3f" * 32, "data_hash": "a9" * 32,
+            "name": settings.name, "seconds": 1.5, "partial": False, "settings_hash": "3f" * 32,
             "trials_on_this_data": 3, "versions": {"python": "3.11.9", "halflife": "0.1.0", "pandas": pd.__version__},
         },
         "portfolio": metrics_of(total, trades, capital),
@@ -199,12 +205,10 @@ def sample_result() -> PlainResult:
             for name, own in owners.items()
         },
         "periods": {
-            name: metrics_of(total.loc[str(p.start) : str(p.end)], no_trades(), capital)
-            | {"sessions": 500, "start": p.start, "end": p.end}
-            for name, p in settings.periods.items()
+            name: part_of(total.loc[str(p.start) : str(p.end)], capital) for name, p in settings.periods.items()
         },
         "regimes": {
-            name: metrics_of(total.iloc[part], no_trades(), capital) | {"sessions": 1_500}
+            name: part_of(total.iloc[part], capital)
             for name, part in (("bull", slice(0, 1500)), ("bear", slice(1500, 3000)), ("sideways", slice(3000, None)))
         },
         "daily_target": {
@@ -225,8 +229,11 @@ def sample_result() -> PlainResult:
             "interest_eur": -812.55, "cash_fx_eur": 0.0,
         },
         "data": {
-            symbol: {"start": frame.index[0], "end": frame.index[-1], "bars": len(frame)}
-            for symbol, frame in bars.items()
+            "hash": "a9" * 32, "source": "sample", "bar": "1d", "benchmark": "SPX",
+            "symbols": {
+                symbol: {"bars": len(frame), "first": frame.index[0], "last": frame.index[-1]}
+                for symbol, frame in bars.items()
+            },
         },
     }  # fmt: skip
     when = dt.datetime(2008, 10, 10, 21, tzinfo=dt.UTC)
