@@ -19,7 +19,7 @@ _CURES = {  # primary result code of SQLite -> (what is wrong, the cure)
     sqlite3.SQLITE_READONLY: ("it is read-only", "give the file and its folder write permission or set paths.state"),
     sqlite3.SQLITE_PERM: ("access is denied", "give the file and its folder write permission or set paths.state"),
     sqlite3.SQLITE_CANTOPEN: (
-        "it cannot be opened",
+        "there is no way to it",
         "check that the folder exists and may be written, or set paths.state",
     ),
     sqlite3.SQLITE_FULL: ("the disk is full", "free space on the disk or set paths.state to another one"),
