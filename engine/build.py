@@ -32,6 +32,7 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     no strategy can touch another's position. Raises UnknownNameError for names that do not exist, StrategyError for
     parameters that are not possible, FeedTooShortError where indicators cannot settle.
     """
+    _check_periods(settings, feeds)
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.setbroker(broker)
     cerebro.settings, cerebro.history = settings, feeds
@@ -64,6 +65,20 @@ def allotment_eur(settings: Settings, name: str, unit: str = "") -> float:
     strategy = settings.strategies[name]
     whole = settings.account.capital * strategy.allotment
     return whole / len(strategy.units) if unit else whole
+
+
+def _check_periods(settings: Settings, feeds: History) -> None:
+    """A named period without a bar is a mistake, unless the data were cut on purpose."""
+    if settings.data.start or settings.data.end:
+        return
+    first = min(feeds.frames[symbol].index[0] for symbol in settings.traded_symbols).date()
+    last = max(feeds.frames[symbol].index[-1] for symbol in settings.traded_symbols).date()
+    for name, period in settings.periods.items():
+        if period.end < first or period.start > last:
+            raise UnknownNameError(
+                f"periods.{name} ({period.start} to {period.end}) has no bar: the data reach from {first} to {last}; "
+                "move or remove it"
+            )
 
 
 def _checked(settings: Settings, name: str) -> tuple[type[BookStrategy], dict[str, Any]]:

@@ -15,7 +15,9 @@ from types import FrameType
 import backtrader as bt
 import numpy as np
 
+from analyzers import JournalWriter
 from analyzers.sessions import session_returns
+from books.journal import EventKind, Journal
 from books.ledger import TrialLedger, TrialRecord
 from core.clock import SystemClock
 from core.config import settings_hash
@@ -30,17 +32,25 @@ from engine.summary import summarise
 from feeds import load
 
 logger = logging.getLogger("halflife.engine")
+EVENTS_AT_ONCE = 1_000  # a backtest can be repeated, so its events need not be durable one by one
 LEDGER_FILE = "trials.sqlite"
 PORTFOLIO = "portfolio"  # the account as a whole, beside the strategies
 
 
-def backtest(settings: Settings, *, progress: ProgressReport | None = None) -> RunResult:
-    """Load the bars that the settings name, build the graph with a simulated broker, and run it."""
-    return run(build(settings, load(settings), SimBroker(settings=settings)), progress=progress)
+def backtest(
+    settings: Settings, *, progress: ProgressReport | None = None, journal: Journal | None = None
+) -> RunResult:
+    """Load the bars that the settings name, build the graph with a simulated broker, and run it; see ``run``."""
+    return run(build(settings, load(settings), SimBroker(settings=settings)), progress=progress, journal=journal)
 
 
-def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None) -> RunResult:
+def run(
+    cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal: Journal | None = None
+) -> RunResult:
     """Run a graph that ``build`` made; record the run in the trial ledger; return frames and summary.
+
+    ``progress`` is called with (bars done, bars in all). Every order, fill, trade and refusal is one log line and, with
+    a ``journal``, one event in it.
 
     Ctrl-C stops the run at the next bar and gives what there is, marked ``partial``, in the ledger too: who looked at
     half a result has looked. A second one raises KeyboardInterrupt. Raises EngineError for a Cerebro of another
@@ -52,7 +62,7 @@ def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None) -> RunRe
     cerebro.progress = progress
     with TrialLedger(Path(settings.paths.state) / LEDGER_FILE) as ledger:
         started = time.perf_counter()
-        with _stop_on_interrupt(cerebro) as interrupted:
+        with _stop_on_interrupt(cerebro) as interrupted, _journalled(cerebro, journal):
             strategies = cerebro.run()
         result = collect(cerebro, strategies, bool(interrupted), time.perf_counter() - started)
         result = dataclasses.replace(result, summary=summarise(result, cerebro.history.hash))
@@ -63,6 +73,26 @@ def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None) -> RunRe
         result.partial,
     )  # fmt: skip
     return result
+
+
+@contextmanager
+def _journalled(cerebro: bt.Cerebro, journal: Journal | None) -> Iterator[None]:
+    """Attach a writer of events for this run only, and write the run's own beginning, end and risk events."""
+    settings: Settings = cerebro.settings
+    about = {"name": settings.name, "settings_hash": settings_hash(settings), "data_hash": cerebro.history.hash}
+    writer = (JournalWriter, (), {"journal": journal, "batch": EVENTS_AT_ONCE})
+    cerebro.analyzers.append(writer)
+    if journal is not None:
+        journal.append(EventKind.RUN, SystemClock().now(), {"what": "start", **about})
+    try:
+        yield
+    finally:
+        cerebro.analyzers.remove(writer)
+    if journal is not None:
+        gate = getattr(cerebro.broker, "gate", None)
+        for event in gate.events if gate is not None else ():
+            journal.append(EventKind.RISK, event.when, {"kind": str(event.kind), "detail": event.detail})
+        journal.append(EventKind.RUN, SystemClock().now(), {"what": "end", **about})
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
         "regimes": _turned(regimes),
         "daily_target": target.to_dict(),
         "costs": _costs(result, trades),
+        "reconciliation": _reconciliation(result),
         "data": {
             "hash": data_hash,
             "source": settings.data.source,
@@ -149,6 +150,19 @@ def _run_facts(result: RunResult) -> dict[str, Any]:
         "open_trades": len(result.open_trades),
         "events": [{"when": e.when.isoformat(), "kind": str(e.kind), "detail": e.detail} for e in result.events],
     }
+
+
+def _reconciliation(result: RunResult) -> dict[str, float]:
+    """Change in equity against what explains it, EUR; ``unexplained_eur`` is 0 to the cent."""
+    capital = result.settings.account.capital
+    change = float(result.equity["equity_eur"].iloc[-1]) - capital if len(result.equity) else 0.0
+    parts = {
+        "closed_trades_eur": float(result.trades["net_eur"].sum()),
+        "open_trades_eur": float(result.open_trades["net_eur"].sum()),
+        "interest_eur": result.costs["interest_eur"],
+        "cash_fx_eur": result.costs["cash_fx_eur"],
+    }
+    return {"change_eur": change, **parts, "unexplained_eur": change - sum(parts.values())}
 
 
 def _costs(result: RunResult, trades: pd.DataFrame) -> dict[str, Any]:

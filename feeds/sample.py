@@ -17,6 +17,8 @@ from core.settings import Settings
 from feeds.history import SourceBars, session_notes, stamped_with_close
 
 NAMES = {"SPX": "S&P 500", "IXIC": "Nasdaq Composite", "VIX": "CBOE Volatility Index"}
+POINTS = 10.0  # index points of one traded share: at a tenth the S&P 500 is priced like an ETF share of it
+_PRICES = ["open", "high", "low", "close"]
 _STALE_SHARE = 0.5  # a year in which more opens than this repeat the close before is worth a note
 
 
@@ -48,7 +50,9 @@ class SampleSource:
 def _index_bars(load: Callable[[], pd.DataFrame]) -> Callable[[], tuple[pd.DataFrame, int]]:
     def read() -> tuple[pd.DataFrame, int]:
         frame = load().rename(columns=str.lower)
-        return frame[["open", "high", "low", "close", "volume"]].astype("float64"), 0
+        frame = frame[[*_PRICES, "volume"]].astype("float64")
+        frame[_PRICES] /= POINTS
+        return frame, 0
 
     return read
 
@@ -57,7 +61,7 @@ def _vix_bars() -> tuple[pd.DataFrame, int]:
     """One value a day: open, high, low and close are that value. Rows without a value are dropped and counted."""
     values = vix.load()["vix"]
     kept = values.dropna()
-    bars = pd.DataFrame({name: kept for name in ("open", "high", "low", "close")}).assign(volume=0.0)
+    bars = pd.DataFrame({name: kept for name in _PRICES}).assign(volume=0.0)
     return bars, len(values) - len(kept)
 
 
@@ -71,7 +75,8 @@ _LOADERS: dict[str, Callable[[], tuple[pd.DataFrame, int]]] = {
 def _not_tradable(symbols: Sequence[str]) -> str:
     names = " and ".join(f"{NAMES[s]} ({s})" for s in symbols if s in NAMES and s != "VIX")
     return (
-        f"{names or 'The sample'}: an index cannot be bought; its level is traded here as if it were a share. "
+        f"{names or 'The sample'}: an index cannot be bought; a tenth of its level is traded here as if it were a "
+        "share, so that whole shares and commissions by the share have the size that they have for an ETF. "
         "An index drops the companies that fail and adds those that rise (survivorship), so it looks better than "
         "a fixed list of shares bought at the start would have been; dividends are not in its level."
     )
