@@ -10,9 +10,8 @@ from engine.report import formats
 from engine.report.chart import MARKS, Chart, Drawing, add_line, escape, figure, largest, mark
 from engine.report.palette import LIGHT, series_color
 from engine.report.rows import EXIT_REASONS, interval, words
+from engine.report.thin import FLAT, histogram, histogram_edges
 from engine.report.view import Result, drawdown, gross_equity, sessions, strategy_names, table
-
-FLAT = 0.005  # EUR; a session that moved less is flat
 
 
 def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Chart:
@@ -137,30 +136,6 @@ def target_chart(result: Result) -> Chart | None:
     made.update_xaxes(range=[min(low, 0.0) - 0.12 * reach, max(high, wanted) + 0.06 * reach], tickformat=",~g")
     made.update_yaxes(visible=False, range=[-1, 1.4])
     return Chart("chart-target", f"Mean net result of a session, EUR, with its {level} interval", made, 170)
-
-
-def histogram_edges(values: np.ndarray) -> np.ndarray:
-    """Bin edges: about the Freedman-Diaconis width, 8 to 60 bins, 0 always an edge, so no bin mixes signs.
-
-    The range is cut at the 0.5% and 99.5% quantiles, else a single crash would squeeze all else into one bar.
-    """
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return np.array([-1.0, 0.0, 1.0])
-    low, high = np.quantile(finite, [0.005, 0.995]) if len(finite) >= 200 else (finite.min(), finite.max())
-    low, high = min(float(low), 0.0), max(float(high), 0.0)
-    reach = max(high - low, 1e-9)
-    q1, q3 = np.quantile(finite, [0.25, 0.75])
-    width = float(2 * (q3 - q1) / len(finite) ** (1 / 3))
-    width = min(max(width, reach / 60), reach / 8)
-    first, last = int(np.floor(low / width)), int(np.ceil(high / width))
-    return np.arange(min(first, -1), max(last, 1) + 1) * width
-
-
-def histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Counts in the bins; what lies beyond counts in the outermost ones."""
-    inside = np.clip(values, edges[0], np.nextafter(edges[-1], -np.inf))
-    return np.histogram(inside, edges)[0]
 
 
 def _add_bars(made: go.Figure, values: np.ndarray, edges: np.ndarray, color: str, name: str) -> None:
