@@ -64,6 +64,8 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
 
     def size(self, data: Any, plan: EntryPlan) -> float:
         """Whole lots to trade on ``plan``, as a float >= 0."""
+        if not plan.scale:
+            return self._none(data, "throttle", "the volatility throttle stops entries")
         if plan.flaw:
             return self._none(data, "flaw", plan.flaw)
         wanted = self.wanted(data, plan)
@@ -78,8 +80,8 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
         return min(self.p.max_risk * budget / plan.unit_risk, self.p.max_notional * budget / plan.unit_value)
 
     def whole(self, units: float) -> float:
-        """``units`` rounded down to whole lots."""
-        return float(math.floor(units / self.p.lot) * self.p.lot)
+        """``units`` rounded down to whole lots; the last digits of a division do not cost a lot."""
+        return float(math.floor(units / self.p.lot * (1 + 1e-12)) * self.p.lot)
 
     def worthwhile(self, data: Any, size: float, plan: EntryPlan) -> float:
         """``size``, or 0 where it is below ``min_size`` or its commission would eat the edge."""

@@ -41,6 +41,9 @@ class PairSizer(CappedSizer):
     def pair_size(self, data_y: Any, data_x: Any, plan: PairPlan) -> PairSize:
         """Sizes of both legs; both are 0 when either cannot be traded."""
         for data, leg in ((data_y, plan.y), (data_x, plan.x)):
+            if not leg.scale:
+                self._none(data, "throttle", "the volatility throttle stops entries")
+                return NO_PAIR
             if leg.flaw:
                 self._none(data, "flaw", leg.flaw)
                 return NO_PAIR
