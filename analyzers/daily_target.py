@@ -215,8 +215,7 @@ def _doubts(counts: dict[str, int], report: ReportSettings, sessions: int, inter
         doubts.append(f"{sessions} sessions are fewer than {MIN_SESSIONS}")
     elif not interval[0] > 0.0:
         doubts.append(
-            f"the {report.confidence:.0%} interval of the mean result reaches from {_eur(interval[0], 2)}"
-            f" to {_eur(interval[1], 2)} a session, so it does not exclude zero or a loss"
+            f"the {report.confidence:.0%} interval of the mean result reaches down to {_eur(interval[0], 2)} a session"
         )
     return tuple(doubts)
 

@@ -53,7 +53,7 @@ class Trades(bt.Analyzer):
 
     def next(self) -> None:
         for data, book in self._books.items():
-            if len(data) != self._lengths.get(data):
+            if book.size and len(data) != self._lengths.get(data):
                 self._lengths[data] = len(data)
                 book.mark(utc_time(data.datetime[0]), data.high[0], data.low[0], data.close[0], self._rate(data))
 
