@@ -106,7 +106,7 @@ def _read(path: Path | str | None) -> tuple[str, Path, str]:
         return "sample desk", Path.cwd(), resources.files("core").joinpath(SAMPLE).read_text(encoding="utf-8")
     file = Path(path)
     try:
-        return str(file), file.resolve().parent, file.read_bytes().decode("utf-8")
+        return str(file), file.absolute().parent, file.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise SettingsError(f"{file}: no such settings file; give the path of a TOML file") from error
     except IsADirectoryError as error:

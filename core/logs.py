@@ -141,8 +141,19 @@ class _FileHandler(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
+        if isinstance(error, OSError):
+            self._give_up(error)
+        else:
             super().handleError(record)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:  # what was not written yet cannot be written now
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        if self.failed:
             return
         self.failed = True
         logging.getLogger(__name__).error(

@@ -65,7 +65,7 @@ def dotted(path: tuple[str | int, ...]) -> str:
             text += f"[{part}]"
         else:
             bare = re.fullmatch(r"[A-Za-z0-9_-]+", part)
-            text += ("." if text else "") + (part if bare else json.dumps(part))
+            text += ("." if text else "") + (part if bare else json.dumps(part, ensure_ascii=False))
     return text
 
 
