@@ -198,6 +198,7 @@ def test_interrupt_gives_partial_results_that_say_so(tmp_path: Path) -> None:
     while not ledger.exists():  # it is opened when the run begins
         assert run.poll() is None, run.communicate()
         time.sleep(0.02)
+    time.sleep(0.5)  # between the ledger and the first bar lies the handler of Ctrl-C
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=120)
     assert run.returncode == 130, err
