@@ -109,9 +109,13 @@ class OrderLog(bt.Analyzer):
 
 
 def traded_eur(orders: pd.DataFrame) -> pd.Series:
-    """Return the value of each order's fills in EUR by the time at which the order was done, for the turnover."""
+    """Return the value of each order's fills in EUR by the time at which the order was done, for the turnover.
+
+    An order that is filled in part and still alive counts at the time at which it was made.
+    """
     traded = orders[orders["filled"] > 0]
-    return pd.Series(traded["value_eur"].to_numpy(dtype=float), index=pd.DatetimeIndex(traded["done"]))
+    when = traded["done"].fillna(traded["created"])
+    return pd.Series(traded["value_eur"].to_numpy(dtype=float), index=pd.DatetimeIndex(when))
 
 
 def _price(value: Any) -> float:

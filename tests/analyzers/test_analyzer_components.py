@@ -292,6 +292,16 @@ def test_order_log_adds_partial_fills() -> None:
     assert found.Trades.open_frame().iloc[0].entry_price == pytest.approx(value / 10)
 
 
+def test_an_order_that_is_filled_in_part_at_the_end_is_traded_value() -> None:
+    broker = bt.brokers.BackBroker(filler=bt.broker.fillers.FixedSize(size=4))
+    script = {6: lambda s: s.buy(size=10, exectype=bt.Order.Limit, price=120.0)}
+    frame = run(script, OrderLog, broker=broker).OrderLog.frame()
+    assert (frame.iloc[0].status, frame.iloc[0].filled) == ("Partial", 4.0)
+    assert pd.isna(frame.iloc[0].done)
+    traded = traded_eur(frame)
+    assert traded.tolist() == [4 * 108.0] and traded.index[0] == frame.iloc[0].created
+
+
 def test_order_log_converts_at_the_rate() -> None:
     first = run(SCRIPT, OrderLog, broker=Books(), commission=0.001).OrderLog.frame().iloc[0]
     assert (first.value_eur, first.commission_eur) == pytest.approx((500.0, 0.5))
