@@ -11,7 +11,7 @@ and the debit that financed it cancel, so the balance that is revalued is cash p
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -20,6 +20,8 @@ from books.fees import Charge
 from books.trades import Fill, TradeBook, TradeRow
 from core.errors import EngineError
 from core.settings import Settings
+
+Costs = defaultdict[str, float]  # kind or currency -> amount
 
 
 class Account:
@@ -35,9 +37,9 @@ class Account:
         self.initial_margin = initial_margin
         self.books: dict[str, TradeBook] = {}  # "unit/SYMBOL" -> its trades and position
         self.trades: list[TradeRow] = []  # closed, in order of exit
-        self.costs: Counter[str] = Counter()  # kind -> base currency, cumulative, > 0 is paid
-        self.costs_by_unit: dict[str, Counter[str]] = {}  # unit -> kind -> base currency
-        self.traded_eur: Counter[str] = Counter()  # unit -> value of all fills, base currency
+        self.costs: Costs = defaultdict(float)  # kind -> base currency, cumulative, > 0 is paid
+        self.costs_by_unit: dict[str, Costs] = {}  # unit -> kind -> base currency
+        self.traded_eur: dict[str, float] = defaultdict(float)  # unit -> value of all fills, base currency
         self.deposits_eur = 0.0
         self.equity_eur = self.cash_eur = capital
         self.gross_exposure_eur = self.net_exposure_eur = 0.0
@@ -60,7 +62,7 @@ class Account:
         if key in self.books:
             raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
         self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
-        self.costs_by_unit.setdefault(unit, Counter())
+        self.costs_by_unit.setdefault(unit, defaultdict(float))
         return self.books[key]
 
     def fund(self, when: dt.datetime) -> None:
@@ -115,7 +117,7 @@ class Account:
 
         Call it before the first fill of a new day, so that the balances are last night's.
         """
-        held: Counter[str] = Counter()
+        held: Costs = defaultdict(float)
         for book in self.books.values():
             if book.size < 0.0:
                 held[book.currency] -= book.size * book.last_price
@@ -161,7 +163,7 @@ class Account:
         )
 
     def _revalue(self, when: dt.datetime) -> None:
-        principal: Counter[str] = Counter()
+        principal: Costs = defaultdict(float)
         for book in self.books.values():
             if book.size and not book.funded_in_base and book.currency != self.base:
                 principal[book.currency] += book.principal

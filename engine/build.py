@@ -9,6 +9,7 @@ import backtrader as bt
 import pandas as pd
 
 import analyzers
+from books.fees import get_schedule
 from core.errors import UnknownNameError, did_you_mean
 from core.naming import REFERENCE_UNIT
 from core.settings import Settings
@@ -36,6 +37,9 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.setbroker(broker)
     cerebro.settings, cerebro.history = settings, feeds
+    for symbol in settings.traded_symbols:
+        instrument = settings.instruments[symbol]
+        get_schedule(instrument.schedule, currency=instrument.currency)
     checked = {name: _checked(settings, name) for name in settings.strategies}
     for unit, (name, symbols) in settings.units.items():
         strategy, parameters = checked[name]

@@ -14,6 +14,7 @@ from types import FrameType
 
 import backtrader as bt
 import numpy as np
+import pandas as pd
 
 from analyzers import JournalWriter
 from analyzers.sessions import session_returns
@@ -138,7 +139,7 @@ def _record(ledger: TrialLedger, result: RunResult, data_hash: str) -> None:
                 code_version=version,
                 metrics=result.summary["strategies"][name] if owner else result.summary["portfolio"],
                 returns=values,
-                dates=np.asarray(returns.index.tz_localize(None), dtype="datetime64[D]"),
+                dates=np.asarray(pd.DatetimeIndex(returns.index), dtype="datetime64[D]"),
             )
         )
 

@@ -15,8 +15,8 @@ broker is not what an account at IBKR does:
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Sequence
 
 import backtrader as bt
 
@@ -27,24 +27,17 @@ from books.trades import Fill, FillTime
 from core.calendar import ExchangeCalendar
 from core.errors import EngineError
 from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
-from core.orders import AccountView, ExitReason, Refusal, Role
+from core.orders import ExitReason, Refusal
 from core.settings import InstrumentSettings, Settings
+from engine.gated_broker import GatedBroker
 from engine.slippage import SlippageModel, slippage_model
 from risk import OrderGate
-from risk.boundary import (
-    BatchRoom,
-    OcaGroups,
-    is_entry,
-    mark_refused,
-    order_view,
-    position_views,
-)
 
 _MARKET = frozenset({bt.Order.Market, bt.Order.Close})
 _TAKERS = frozenset({bt.Order.Market, bt.Order.Close, bt.Order.Stop, bt.Order.StopTrail})
 
 
-class SimBroker(bt.brokers.BackBroker):
+class SimBroker(GatedBroker):
     """Broker of backtests.
 
     Params:
@@ -55,9 +48,6 @@ class SimBroker(bt.brokers.BackBroker):
 
     params = (("settings", None),)
 
-    account: Account | None = None
-    gate: OrderGate | None = None
-
     def init(self) -> None:
         settings: Settings | None = self.p.settings
         if settings is not None:
@@ -65,20 +55,15 @@ class SimBroker(bt.brokers.BackBroker):
         super().init()
         if settings is None:
             return
-        self._settings = settings
+        self._open_intake(settings)
         self.account = Account.from_settings(settings)
         self._slippage: SlippageModel = slippage_model(settings.costs.slippage)
         self._at_close = settings.execution == "next_close"
-        self._groups = OcaGroups()
-        self._room = BatchRoom()
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
         self._schedules: dict[str, FeeSchedule] = {}  # schedule name -> schedule
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
-        self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
-        self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
-        self._filled: Counter[bt.AbstractDataBase] = Counter()  # units filled in this bar
+        self._filled: dict[bt.AbstractDataBase, float] = defaultdict(float)  # units filled in this bar
         self._funds = settings.account.capital
-        self._when: dt.datetime | None = None
 
     def start(self) -> None:
         super().start()
@@ -102,18 +87,11 @@ class SimBroker(bt.brokers.BackBroker):
             )
         return instrument
 
-    def fx_rate(self, data: bt.AbstractDataBase) -> float:
-        """Account currency for one unit of the data's currency, at this bar."""
-        if self.account is None or self._when is None:
-            return 1.0
-        return self.account.rate(self._instrument(data).currency, self._when)
-
     def estimate_commission(self, data: bt.AbstractDataBase, size: float, price: float) -> float:
         """Fees of a market order of ``size`` signed units at ``price``, instrument currency; changes nothing."""
         if self.account is None:
             return float(self.getcommissioninfo(data).getcommission(size, price))
-        charge = self._schedule(data).charge(OrderFees(), abs(size), price, size < 0, False, self._moment())
-        return charge.total
+        return self._schedule(data).quote(abs(size), price, is_sale=size < 0).total
 
     def set_cash(self, cash: float) -> None:
         if self.p.settings is not None:
@@ -121,11 +99,6 @@ class SimBroker(bt.brokers.BackBroker):
         super().set_cash(cash)
 
     setcash = set_cash
-
-    def _moment(self) -> dt.datetime:
-        if self._when is None:
-            raise EngineError("the broker has seen no bar yet; orders and costs need one")
-        return self._when
 
     def _schedule(self, data: bt.AbstractDataBase) -> FeeSchedule:
         instrument = self._instrument(data)
@@ -139,7 +112,7 @@ class SimBroker(bt.brokers.BackBroker):
         if account is None or self._when is None:
             return float(super()._get_value(datas=datas, lever=lever))
         if datas:
-            return sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas)
+            return float(sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas))
         while self._cash_addition:
             account.deposit(self._cash_addition.popleft(), self._when)
         account.mark(self._when, {book_key(d): (d.high[0], d.low[0], d.close[0]) for d in self._fresh})
@@ -159,7 +132,8 @@ class SimBroker(bt.brokers.BackBroker):
         if self.p.checksubmit:
             self.check_submitted()
         # At the open a market order fills before anything that the bar's range can touch, at the close after it.
-        self.pending = deque(sorted(self.pending, key=lambda o: (o.exectype in _MARKET) == self._at_close))
+        in_turn = sorted(self.pending, key=lambda order: (order.exectype in _MARKET) == self._at_close)
+        self.pending: deque[bt.Order] = deque(in_turn)
         super().next()  # matches, then marks the account through _get_value
         if self.gate is not None:
             self._ask_gate(self.gate, self.account)
@@ -188,98 +162,10 @@ class SimBroker(bt.brokers.BackBroker):
     def _charge_borrow(self, account: Account, when: dt.datetime, days: int) -> None:
         for data, position in self.positions.items():
             if position.size < 0:
-                rate = self._instrument(data).borrow_rate
+                instrument = self._instrument(data)
                 previous_close = data.close[-1] if self._is_fresh(data) else data.close[0]
-                fee = borrow_fee(-position.size, previous_close, rate, days)
+                fee = borrow_fee(-position.size, previous_close, instrument.borrow_rate, days, instrument.currency)
                 account.charge_borrow(book_key(data), fee, when)
-
-    def _ask_gate(self, gate: OrderGate, account: Account) -> None:
-        when = self._moment()
-        for data in self.cerebro.datas:
-            if unit_of(data) == REFERENCE_UNIT and len(data) and symbol_of(data) == self._settings.risk.throttle.series:
-                gate.on_volatility_index(when, data.close[0])
-        action = gate.on_bar(when, account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
-        if action is None:
-            return
-        for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
-            self.cancel(order)
-        if action.flatten:
-            for data, position in list(self.positions.items()):
-                if position.size:
-                    self._flatten(data, position.size)
-
-    def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
-        """Close at market; protective orders stay until it has filled, then cancel as its OCA group."""
-        protective = next((o for o in self.pending if o.data is data and o.parent is not None and o.active()), None)
-        send = self.sell if size > 0 else self.buy
-        send(
-            self._owners[data],
-            data,
-            abs(size),
-            exectype=bt.Order.Market,
-            oco=protective,
-            role=Role.EXIT,
-            reason=ExitReason.KILL,
-        )
-
-    # ------------------------------------------------------------------ orders in
-
-    def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
-        super()._ocoize(order, oco)
-        if self.account is not None:
-            self._groups.add(order, oco)
-
-    def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
-        if self.account is None:
-            return super().submit(order, check=check)
-        self._owners[order.data] = order.owner
-        parent_ref = self._take_children(order)
-        if parent_ref is None:
-            return order
-        self._pchildren[parent_ref].append(order)
-        if order.transmit:
-            bracket = [o for o in self._pchildren[parent_ref] if o.status == bt.Order.Created]
-            self._judge(self._room.receive(bracket), check)
-        return order
-
-    def _judge(self, orders: Sequence[bt.Order], check: bool) -> None:
-        if orders and self.gate is not None:
-            views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
-            refused = self.gate.review(views, self.account_view())
-            if refused is not None:
-                self._reject(orders, *refused)
-                return
-        for order in orders:
-            self.transmit(order, check=check)
-
-    def account_view(self) -> AccountView:
-        """Return the account as the gate sees it now."""
-        if self.account is None:
-            raise EngineError("a broker without settings keeps no account")
-        working = [*self.pending, *self.submitted, *self._room]
-        return AccountView(
-            when=self._moment(),
-            equity_eur=self.account.equity_eur,
-            positions=position_views(self.positions, self.fx_rate),
-            working=tuple(order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()),
-        )
-
-    def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:
-        for order in orders:
-            mark_refused(order, refusal, detail)
-            order.reject(self)
-            self.notify(order)
-            self._pchildren.pop(order.ref, None)
-
-    def cancel(self, order: bt.Order, bracket: bool = False) -> bool:
-        if self.account is not None:
-            waiting = self._room.drop(order)
-            for held in waiting:
-                held.cancel()
-                self.notify(held)
-            if waiting:
-                return True
-        return bool(super().cancel(order, bracket=bracket))
 
     # ------------------------------------------------------------------ matching
 
@@ -311,9 +197,12 @@ class SimBroker(bt.brokers.BackBroker):
         dtcoc: float | None = None,
     ) -> float | None:
         if self.account is None:
-            return super()._execute(order, ago=ago, price=price, cash=cash, position=position, dtcoc=dtcoc)
-        if ago is None:
-            return self._funds_after(order, cash, position)
+            left: float | None = super()._execute(
+                order, ago=ago, price=price, cash=cash, position=position, dtcoc=dtcoc
+            )
+            return left
+        if ago is None:  # how backtrader asks what would be left of the cash
+            return self._funds_after(order, cash or 0.0, position)
         if price is not None:
             self._fill(self.account, order, price, dtcoc or order.data.datetime[ago])
         return None

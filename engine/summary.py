@@ -120,12 +120,17 @@ def _covered(settings: Settings, equity: pd.DataFrame) -> dict[str, Any]:
 
 def _turned(tracks: Mapping[str, Mapping[str, dict[str, float]]]) -> dict[str, dict[str, Any]]:
     """track -> part -> metrics, turned into part -> {"portfolio": ..., "strategies": {...}, "sessions": n}."""
-    parts = {}
+    parts: dict[str, dict[str, Any]] = {}
     for part, portfolio in tracks["portfolio"].items():
-        strategies = {name: dict(track[part]) for name, track in tracks.items() if name != "portfolio"}
-        parts[part] = {"sessions": portfolio["sessions"], "portfolio": dict(portfolio), "strategies": strategies}
-        for metrics in (parts[part]["portfolio"], *strategies.values()):
-            metrics.pop("sessions")
+        metrics = {
+            name: {metric: value for metric, value in track[part].items() if metric != "sessions"}
+            for name, track in tracks.items()
+        }
+        parts[part] = {
+            "sessions": portfolio["sessions"],
+            "portfolio": metrics.pop("portfolio"),
+            "strategies": metrics,
+        }
     return parts
 
 
@@ -179,7 +184,7 @@ def _costs(result: RunResult, trades: pd.DataFrame) -> dict[str, Any]:
     )
     breakdown["interest_eur"], breakdown["cash_fx_eur"] = interest, cash_fx
     breakdown["break_even"] = {
-        name: _break_even(settings, trades[trades["strategy"] == name], result.orders[result.orders["strategy"] == name])
+        name: _break_even(settings, trades.query("strategy == @name"), result.orders.query("strategy == @name"))
         for name in settings.strategies
     }
     return breakdown

@@ -7,7 +7,9 @@ from sizers.pair import PairSizer
 from sizers.plan import EntryPlan, PairPlan, PairSize
 from sizers.single import ATRSizer, FixedRisk, VolatilityTarget
 
-SIZERS: dict[str, type] = {sizer.__name__: sizer for sizer in (FixedRisk, VolatilityTarget, ATRSizer, PairSizer)}
+SIZERS: dict[str, type[CappedSizer]] = {
+    sizer.__name__: sizer for sizer in (FixedRisk, VolatilityTarget, ATRSizer, PairSizer)
+}
 
 __all__ = [
     "SIZERS",

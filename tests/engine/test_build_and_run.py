@@ -1,4 +1,4 @@
-"""The graph that ``build`` makes and what ``run`` gives back: books apart, errors before the run, Ctrl-C, the ledger."""
+"""The graph that ``build`` makes and what ``run`` gives back: books apart, early errors, Ctrl-C, the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import engine
 from books.journal import EventKind, Journal
 from books.ledger import TrialLedger
 from core.config import load_settings
-from core.errors import EngineError, FeedTooShortError, LedgerError, StrategyError, UnknownNameError
+from core.errors import CostError, EngineError, FeedTooShortError, LedgerError, StrategyError, UnknownNameError
 from core.settings import Settings
 from feeds import History
 
@@ -79,7 +79,9 @@ def test_every_unit_and_instrument_has_a_data_of_its_own_over_shared_arrays() ->
         "one:AAA/AAA", "one:BBB/BBB", "pair/AAA", "pair/BBB",
     ]  # fmt: skip
     strategies = cerebro.run()
-    assert [[d._name for d in s.datas] for s in strategies] == [["one:AAA/AAA"], ["one:BBB/BBB"], ["pair/AAA", "pair/BBB"]]
+    assert [[d._name for d in s.datas] for s in strategies] == [
+        ["one:AAA/AAA"], ["one:BBB/BBB"], ["pair/AAA", "pair/BBB"],
+    ]  # fmt: skip
     assert [s.p.allotment_eur for s in strategies] == [25_000.0, 25_000.0, 50_000.0]
 
 
@@ -189,6 +191,16 @@ def test_too_few_bars_for_the_indicators_are_named() -> None:
 def test_a_period_outside_the_data_is_an_error_before_the_run() -> None:
     with pytest.raises(UnknownNameError, match="periods.gfc"):
         graph(settings_of(periods={"gfc": {"start": "2007-10-09", "end": "2009-03-09"}}))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "error", "cure"),
+    [("ibkr_eu_fixd", UnknownNameError, "did you mean 'ibkr_eu_fixed'"), ("ibkr_us_fixed", CostError, "ibkr_eu_fixed")],
+)
+def test_fee_schedules_are_checked_before_the_run(schedule: str, error: type[Exception], cure: str) -> None:
+    instruments = {"AAA": {"currency": "EUR", "schedule": schedule}, "BBB": {"currency": "EUR", "schedule": "none"}}
+    with pytest.raises(error, match=cure):
+        graph(settings_of(instruments=instruments))
 
 
 def test_a_foreign_cerebro_is_refused() -> None:

@@ -227,19 +227,19 @@ def test_a_reversal_pays_one_minimum() -> None:
 
 
 def test_borrow_fee_counts_calendar_days() -> None:
-    """Short 100 at 10: collateral ceil(10.20) = 11 -> 1,100 x 3.6% / 360 = 0.11 a day; Thursday to Monday: 0.11 + 0.33.
+    """Short 100 at USD 10: mark ceil(10.20) = 11 -> 1,100 x 3.6% / 360 = 0.11 a day; Thursday to Monday: 0.11 + 0.33.
 
     Sold at Thursday's open, charged on Friday (1 day) and Monday (3 days); closed at Monday's open after the charge.
     """
     config = desk(
-        instruments={"AAA": {"currency": "EUR", "schedule": "none", "borrow_rate": 0.036}},
-        costs={"interest": {"benchmarks": {"EUR": 0.0}}},
+        instruments={"AAA": {"currency": "USD", "schedule": "none", "borrow_rate": 0.036}},
+        costs={"interest": {"benchmarks": {"EUR": 0.0, "USD": 0.0}}, "fx": {"rates": {"USD": 0.5}}},
     )
     index = pd.DatetimeIndex(["2020-01-08", "2020-01-09", "2020-01-10", "2020-01-13"], tz="UTC") + pd.Timedelta("21h")
     frame = flat(10, 10, 10, 10).set_axis(index)
     script = {1: [lambda s: s.sell(size=100)], 3: [lambda s: s.close()]}
     strategy = run(SimBroker(settings=config), script, {"AAA": frame})
-    assert strategy.broker.account.trades[0].borrow_eur == pytest.approx(0.44)
+    assert strategy.broker.account.trades[0].borrow_eur == pytest.approx(0.44 * 0.5)
 
 
 def test_volume_share_fills_over_several_bars() -> None:
@@ -262,7 +262,8 @@ def test_volume_share_fills_over_several_bars() -> None:
 def test_next_close_fills_market_orders_at_the_next_close() -> None:
     config = desk(execution="next_close")
     script = {1: [lambda s: s.buy(size=1)]}
-    strategy = run(SimBroker(settings=config), script, {"AAA": bars((9, 11, 8, 10), (20, 25, 15, 22), (30, 35, 25, 31))})
+    frame = bars((9, 11, 8, 10), (20, 25, 15, 22), (30, 35, 25, 31))
+    strategy = run(SimBroker(settings=config), script, {"AAA": frame})
     assert strategy.broker.account.open_trades()[0].entry_price == 22
 
 

@@ -1,0 +1,134 @@
+"""The order intake of the simulated broker: every order passes the risk gate before stock backtrader sees it.
+
+A bracket is judged when its last child transmits, the legs of a pair together; what is refused is rejected whole, with
+its reason on every order.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+import backtrader as bt
+
+from books.account import Account
+from core.errors import EngineError
+from core.naming import REFERENCE_UNIT, symbol_of, unit_of
+from core.orders import AccountView, ExitReason, Refusal, Role
+from core.settings import Settings
+from risk import OrderGate
+from risk.boundary import BatchRoom, OcaGroups, is_entry, mark_refused, order_view, position_views
+
+
+class GatedBroker(bt.brokers.BackBroker):
+    """``BackBroker`` behind the gate. Without an ``account`` it is the stock broker; without a ``gate`` all pass."""
+
+    account: Account | None = None
+    gate: OrderGate | None = None
+
+    def _open_intake(self, settings: Settings) -> None:
+        self._settings = settings
+        self._groups = OcaGroups()
+        self._room = BatchRoom()
+        self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
+        self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
+        self._when: dt.datetime | None = None
+
+    def _moment(self) -> dt.datetime:
+        if self._when is None:
+            raise EngineError("the broker has seen no bar yet; orders and costs need one")
+        return self._when
+
+    def fx_rate(self, data: bt.AbstractDataBase) -> float:
+        """Account currency for one unit of the data's currency, at this bar."""
+        if self.account is None or self._when is None:
+            return 1.0
+        return self.account.rate(data.instrument.currency, self._when)
+
+    def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
+        super()._ocoize(order, oco)
+        if self.account is not None:
+            self._groups.add(order, oco)
+
+    def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
+        if self.account is None:
+            return super().submit(order, check=check)
+        self._owners[order.data] = order.owner
+        parent_ref = self._take_children(order)
+        if parent_ref is None:
+            return order
+        self._pchildren[parent_ref].append(order)
+        if order.transmit:
+            bracket = [o for o in self._pchildren[parent_ref] if o.status == bt.Order.Created]
+            self._judge(self._room.receive(bracket), check)
+        return order
+
+    def _judge(self, orders: Sequence[bt.Order], check: bool) -> None:
+        if orders and self.gate is not None:
+            views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
+            refused = self.gate.review(views, self.account_view())
+            if refused is not None:
+                self._reject(orders, *refused)
+                return
+        for order in orders:
+            self.transmit(order, check=check)
+
+    def account_view(self) -> AccountView:
+        """Return the account as the gate sees it now."""
+        if self.account is None:
+            raise EngineError("a broker without settings keeps no account")
+        working = [*self.pending, *self.submitted, *self._room]
+        return AccountView(
+            when=self._moment(),
+            equity_eur=self.account.equity_eur,
+            positions=position_views(self.positions, self.fx_rate),
+            working=tuple(order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()),
+        )
+
+    def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:
+        for order in orders:
+            mark_refused(order, refusal, detail)
+            order.reject(self)
+            self.notify(order)
+            self._pchildren.pop(order.ref, None)
+
+    def cancel(self, order: bt.Order, bracket: bool = False) -> bool:
+        if self.account is not None:
+            waiting = self._room.drop(order)
+            for held in waiting:
+                held.cancel()
+                self.notify(held)
+            if waiting:
+                return True
+        return bool(super().cancel(order, bracket=bracket))
+
+    # ------------------------------------------------------------------ the gate's own acts
+
+    def _ask_gate(self, gate: OrderGate, account: Account) -> None:
+        when = self._moment()
+        for data in self.cerebro.datas:
+            if unit_of(data) == REFERENCE_UNIT and len(data) and symbol_of(data) == self._settings.risk.throttle.series:
+                gate.on_volatility_index(when, data.close[0])
+        action = gate.on_bar(when, account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
+        if action is None:
+            return
+        for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
+            self.cancel(order)
+        if action.flatten:
+            for data, position in list(self.positions.items()):
+                if position.size:
+                    self._flatten(data, position.size)
+
+    def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
+        """Close at market; protective orders stay until it has filled, then cancel as its OCA group."""
+        protective = next((o for o in self.pending if o.data is data and o.parent is not None and o.active()), None)
+        send = self.sell if size > 0 else self.buy
+        send(
+            self._owners[data],
+            data,
+            abs(size),
+            exectype=bt.Order.Market,
+            oco=protective,
+            role=Role.EXIT,
+            reason=ExitReason.KILL,
+        )
