@@ -13,6 +13,8 @@ from indicators.base import Array, RecursiveIndicator, Row
 from indicators.windows import windows
 
 ONE_YEAR = 252  # daily bars
+UNKNOWN = 2  # the first two forecasts rest on no bar and on one
+START = (0.0, 0.0, 0.0, 0.0, 0.0)  # beta, alpha; R: beta's variance, covariance, alpha's variance
 
 
 class HedgeKalman(RecursiveIndicator):
@@ -58,7 +60,7 @@ class HedgeKalman(RecursiveIndicator):
 
     @classmethod
     def window(cls, p: Any) -> int:
-        return int(p.memory) or 3  # the first two forecasts rest on no bar and on one
+        return int(p.memory) or UNKNOWN + 1
 
     @classmethod
     def settle(cls, p: Any) -> int:
@@ -70,16 +72,19 @@ class HedgeKalman(RecursiveIndicator):
 
     @classmethod
     def initial(cls, p: Any) -> tuple[Any, ...]:
-        return (0.0, 0.0, 0.0, 0.0, 0.0)  # beta, alpha; R: beta's variance, covariance, alpha's variance
+        return (0, START)  # bars seen, state of the filter
 
     @classmethod
     def recurse(cls, p: Any, state: tuple[Any, ...], *columns: list[float]) -> tuple[list[Row], tuple[Any, ...]]:
+        seen, state = state
         drift = p.delta / (1.0 - p.delta)
         rows: list[Row] = []
         for y, x in zip(*columns, strict=True):
             state, spread, var = _filtered(state, y, x, drift, p.obs_var)
             rows.append((state[0], state[1], spread, math.sqrt(max(var, p.obs_var))))
-        return rows, state
+        unknown = min(len(rows), UNKNOWN - seen) if seen < UNKNOWN else 0
+        rows[:unknown] = [(math.nan,) * 4] * unknown
+        return rows, (seen + len(rows), state)
 
     # ---- the last ``memory`` bars alone -----------------------------------------------------------
 
@@ -110,7 +115,7 @@ class HedgeKalman(RecursiveIndicator):
             return super()._batch(columns)
         out = [np.full(len(columns[0]), np.nan) for _ in range(4)]
         if len(columns[0]) >= memory:  # a filter for each bar, all of them a step forward at a time
-            state = tuple(np.zeros(len(columns[0]) - memory + 1) for _ in self.initial(p))
+            state: tuple[Any, ...] = tuple(np.full(len(columns[0]) - memory + 1, value) for value in START)
             for y, x in zip(*(windows(column, memory) for column in columns), strict=True):
                 state, spread, var = _filtered(state, y, x, p.delta / (1.0 - p.delta), p.obs_var)
             for line, values in zip(out, (*state[:2], spread, np.sqrt(np.maximum(var, p.obs_var))), strict=True):
