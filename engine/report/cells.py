@@ -63,7 +63,8 @@ def number_cell(value: Any, form: Format, key: str = "", *, signed: bool = False
     """A number as shown, with the exact value beside it; what is not finite has none."""
     x = formats.number(value)
     raw = repr(value) if isinstance(value, int) and not isinstance(value, bool) else repr(x)
-    return Cell(form(value), formats.sign(value) if signed else "", raw if math.isfinite(x) else None, key)
+    text = form(value)
+    return Cell(text, formats.sign(value, text) if signed else "", raw if math.isfinite(x) else None, key)
 
 
 def metric_cell(metric: Metric, values: Mapping[str, Any], place: str) -> Cell:

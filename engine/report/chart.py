@@ -33,6 +33,7 @@ class Chart:
     figure: go.Figure
     height: int
     caption: str = ""
+    static: bool = False  # nothing in it to zoom or to point at
 
 
 @dataclass(slots=True)

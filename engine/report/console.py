@@ -68,10 +68,8 @@ def _title(result: Result) -> Text:
 
 def _cells(metrics: Mapping[str, Any], start: float) -> list[Text]:
     values = {**metrics, "net_eur": formats.number(metrics.get("final_equity_eur")) - start}
-    return [
-        Text(form(values.get(key)), style=STYLES[formats.sign(values.get(key))] if signed else "")
-        for key, _, form, signed in COLUMNS
-    ]
+    shown = [(form(values.get(key)), values.get(key), signed) for key, _, form, signed in COLUMNS]
+    return [Text(text, style=STYLES[formats.sign(value, text)] if signed else "") for text, value, signed in shown]
 
 
 def _daily_target(result: Result) -> RenderableType:

@@ -24,13 +24,15 @@ from engine.report.chart import INSTRUMENTS
 from engine.report.folder import file_name
 from engine.report.palette import LIGHT, series_color
 from engine.report.rows import EXIT_REASONS, interval, words
-from engine.report.thin import FLAT, histogram, histogram_edges, thin
+from engine.report.thin import histogram, histogram_edges, thin
 from engine.report.view import (
     Result,
     drawdown,
     exit_reasons,
     gross_equity,
+    in_market,
     monthly_returns,
+    rebased,
     round_trips,
     sessions,
     strategy_names,
@@ -51,6 +53,7 @@ STYLE: dict[str, Any] = {
     "axes.unicode_minus": True, "grid.color": LIGHT.line, "grid.linewidth": 0.8, "xtick.color": LIGHT.muted,
     "ytick.color": LIGHT.muted, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.frameon": False,
     "legend.fontsize": 8.5, "figure.facecolor": LIGHT.panel, "savefig.facecolor": LIGHT.panel, "lines.linewidth": 1.2,
+    "figure.constrained_layout.h_pad": 0.12, "figure.constrained_layout.w_pad": 0.12, "lines.solid_joinstyle": "round",
     "agg.path.chunksize": 20_000,
 }  # fmt: skip
 THOUSANDS = FuncFormatter(lambda value, _: formats.decimal(value, 0))
@@ -111,11 +114,14 @@ def draw_equity(figure: Figure, result: Result, trades: pd.DataFrame) -> None:
         _line(upper, gross_equity(net, trades), LIGHT.gross, "Portfolio before costs", linestyle=":")
     for position, name in enumerate(names if len(names) > 1 else ()):
         if name in result.strategy_equity:
-            _line(upper, result.strategy_equity[name], series_color(position), name)
-    _line(upper, net, LIGHT.accent, "Portfolio", linewidth=2.0)
+            _line(upper, rebased(result, name), series_color(position), name)
+    _line(upper, net, LIGHT.accent, "Portfolio", linewidth=1.7)
     upper.axhline(capital, color=LIGHT.muted, linewidth=0.8, linestyle="--", alpha=0.7)
     upper.set_title(f"{result.settings.name}: equity, EUR, net of costs{_partial(result)}")
     upper.yaxis.set_major_formatter(THOUSANDS)
+    if len(names) > 1:
+        note = "a strategy is drawn as the capital plus its own result"
+        upper.set_title(note, loc="right", fontsize=8.5, fontweight="normal", color=LIGHT.muted)
     _legend(upper)
     fall = drawdown(net, capital)
     drawn = thin(fall, POINTS)
@@ -197,14 +203,14 @@ def draw_daily(figure: Figure, result: Result) -> None:
     figure.set_size_inches(11, 5.2)
     upper, lower = figure.subplots(2, 1, height_ratios=(4, 1))
     wanted, pnl = result.settings.account.daily_target_eur, sessions(result)
-    moved = pnl[pnl.abs() >= FLAT].to_numpy(dtype=float)
+    moved = pnl[in_market(result)].to_numpy(dtype=float)
     edges = histogram_edges(moved)
     upper.stairs(histogram(moved, edges), edges, fill=True, color=LIGHT.accent, alpha=0.85)
     upper.axvline(wanted, color=LIGHT.warn, linestyle="--", label=f"target {formats.eur(wanted)}")
     reached = formats.percent(float((pnl >= wanted).mean()))
     upper.set_title(f"Net result of a session, EUR: {reached} of {len(pnl):,} reached {formats.eur(wanted)}")
     if len(pnl) > len(moved):
-        upper.set_xlabel(f"{len(pnl) - len(moved):,} flat sessions are not drawn")
+        upper.set_xlabel(f"{len(pnl) - len(moved):,} sessions without a position are not drawn")
     upper.xaxis.set_major_formatter(THOUSANDS)
     _legend(upper)
 

@@ -78,9 +78,11 @@ def price(value: Any) -> str:
     return decimal(x, 4 if abs(x) < 10 else 2)
 
 
-def sign(value: Any) -> str:
-    """``gain``, ``loss`` or nothing: the class that colours a signed number."""
+def sign(value: Any, text: str) -> str:
+    """``gain``, ``loss`` or nothing: the class that colours a signed number, unless it is shown as zero."""
     x = number(value)
+    if not any(character in text for character in "123456789∞"):
+        return ""
     return "gain" if x > 0 else "loss" if x < 0 else ""
 
 

@@ -15,8 +15,9 @@
     const swap = (_, value) => (inDark && typeof value === "string" && partner[value]) || value;
     const figure = JSON.parse(document.getElementById(`${element.id}-data`).textContent, swap);
     figure.data.forEach((trace) => { if (trace.meta) trace.x = figure.data[trace.meta.x_of].x; });
+    if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false; // a finger scrolls the page
     if (element.clientWidth < 560) figure.layout.legend.font.size = 10;
-    Plotly.react(element, figure.data, figure.layout, options);
+    Plotly.react(element, figure.data, figure.layout, { ...options, displayModeBar: "static" in element.dataset ? false : "hover" });
   };
   const drawAll = (inDark) => charts.forEach((element) => draw(element, inDark));
 

@@ -41,6 +41,7 @@ class ChartHtml:
     title: str
     caption: str
     height: int
+    static: bool
     json: Markup
 
 
@@ -97,7 +98,7 @@ def script_json(value: Any) -> str:
 def _chart_html(chart: Chart) -> ChartHtml:
     spec = json.loads(chart.figure.to_json(validate=False))
     share_times(spec["data"])
-    return ChartHtml(chart.id, chart.title, chart.caption, chart.height, Markup(script_json(spec)))
+    return ChartHtml(chart.id, chart.title, chart.caption, chart.height, chart.static, Markup(script_json(spec)))
 
 
 def share_times(traces: list[dict[str, Any]]) -> None:

@@ -54,7 +54,8 @@ def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Contex
             "regimes": regimes_table(result),
             "periods": periods_table(result),
             "costs": costs_table(table(summary, "costs")),
-            "events": events_table(result),
+            "events": events_table(result, throttle=False),
+            "throttle": events_table(result, throttle=True),
             "refusals": refusals_table(result),
             "data": data_table(table(summary, "data")),
         },
@@ -143,7 +144,8 @@ def cost_facts(costs: Mapping[str, Any]) -> list[Fact]:
     for name, row in table(costs, "break_even").items():
         if isinstance(row, Mapping):
             size = number_cell(row.get("break_even_notional_eur"), formats.eur, f"costs.break_even.{name}")
-            found.append(Fact(f"Break-even trade of {name}, EUR", size))
+            hopeless = "the edge does not even pay the costs that grow with the size" if size.text == "∞" else ""
+            found.append(Fact(f"Break-even trade of {name}, EUR", size, hopeless))
     return found
 
 
@@ -225,9 +227,9 @@ def open_table(result: Result) -> Table:
     return Table([Heading(name, "text" if name in text else "") for name in names], rows, "Open at the end")
 
 
-def events_table(result: Result) -> Table:
-    """What the risk gate did, dated."""
-    events = event_rows(result.events)
+def events_table(result: Result, *, throttle: bool) -> Table:
+    """What the risk gate did, dated: the changes of the volatility throttle, which are many, or all else."""
+    events = [row for row in event_rows(result.events) if str(row.get("kind", "")).startswith("throttle") == throttle]
     rows = [
         Row(
             formats.moment(event.get("when")),
@@ -238,7 +240,9 @@ def events_table(result: Result) -> Table:
         )
         for event in events[:MOST_EVENTS]
     ]
-    more = f"The first {MOST_EVENTS} of {len(events):,} events" if len(events) > MOST_EVENTS else ""
+    more = f"the first {MOST_EVENTS} of {len(events):,} events" if len(events) > MOST_EVENTS else ""
+    if throttle and not more:
+        more = f"{len(events):,} changes"
     return Table([Heading("When, UTC"), Heading("Event", "text"), Heading("What happened", "text")], rows, more)
 
 
@@ -262,7 +266,7 @@ def data_table(data: Mapping[str, Any]) -> Table:
 
 
 def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Years down, months across, each with the heat (0 to 60) of its return; the heat is full at the 95th centile."""
+    """Years down, months across, each with the heat (0 to 50) of its return; the heat is full at the 95th centile."""
     sizes = frame[list(range(1, 13))].abs().to_numpy(dtype=float)
     scale = float(np.nanquantile(sizes, 0.95)) if np.isfinite(sizes).any() else 0.0
     rows = []
@@ -270,7 +274,7 @@ def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
         cells = []
         for column, value in row.items():
             x = formats.number(value)
-            heat = 0 if not scale or not math.isfinite(x) or column == "year" else round(min(abs(x) / scale, 1) * 60)
+            heat = 0 if not scale or not math.isfinite(x) or column == "year" else round(min(abs(x) / scale, 1) * 50)
             css = "" if heat == 0 else "up" if x > 0 else "down"
             text = formats.decimal(x * 100, 1) if math.isfinite(x) else ""
             cells.append({"text": text, "css": css, "heat": heat})

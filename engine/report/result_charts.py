@@ -10,8 +10,8 @@ from engine.report import formats
 from engine.report.chart import MARKS, Chart, Drawing, add_line, escape, figure, largest, mark
 from engine.report.palette import LIGHT, series_color
 from engine.report.rows import EXIT_REASONS, interval, words
-from engine.report.thin import FLAT, histogram, histogram_edges
-from engine.report.view import Result, drawdown, gross_equity, sessions, strategy_names, table
+from engine.report.thin import histogram, histogram_edges
+from engine.report.view import Result, drawdown, gross_equity, in_market, rebased, sessions, strategy_names, table
 
 
 def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Chart:
@@ -31,7 +31,7 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
         add_line(made, drawing, gross_equity(net, trades), "Portfolio before costs", LIGHT.gross, 1.1, dash="dot")
     for position, name in enumerate(names):
         if name in result.strategy_equity and len(names) > 1:
-            curve, color = result.strategy_equity[name], series_color(position)
+            curve, color = rebased(result, name), series_color(position)
             add_line(made, drawing, curve, name, color, 1.3)
             own = trades[trades["name"] == name]
             if not own.empty:
@@ -50,6 +50,8 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
         "Before costs: net equity with the commissions, borrow fees, slippage and currency results of closed trades "
         "added back from their exits on; interest stays in."
     )
+    if len(names) > 1:
+        caption += " A strategy is drawn as the capital plus its own result, so that all lines share a scale."
     return Chart("chart-equity", "Equity and drawdown", made, 520, caption)
 
 
@@ -95,7 +97,7 @@ def daily_chart(result: Result) -> Chart:
     """Distribution of the net result of a session with the target, the mean and its confidence interval."""
     account = result.settings.account
     pnl = sessions(result)
-    moved = pnl[pnl.abs() >= FLAT].to_numpy(dtype=float)
+    moved = pnl[in_market(result)].to_numpy(dtype=float)
     made = figure("Sessions", bargap=0.04, hovermode="closest")
     edges = histogram_edges(moved)
     _add_bars(made, moved, edges, LIGHT.accent, "Sessions")
@@ -107,8 +109,8 @@ def daily_chart(result: Result) -> Chart:
     made.update_xaxes(title={"text": "Net result of a session, EUR"}, tickformat=",~g")
     made.update_yaxes(range=[0, 1.18 * max(int(histogram(moved, edges).max()), 1)])
     made.update_layout(showlegend=False)
-    flat = len(pnl) - len(moved)
-    caption = f"{flat:,} of {len(pnl):,} sessions were flat (no change of equity) and are not drawn." if flat else ""
+    idle = len(pnl) - len(moved)
+    caption = f"{idle:,} of {len(pnl):,} sessions passed without a position and are not drawn." if idle else ""
     if len(moved) and edges[0] > moved.min() or len(moved) and edges[-1] < moved.max():
         caption += " The outermost bars hold everything beyond them."
     return Chart("chart-daily", "Net result of each session", made, 340, caption.strip())
@@ -131,11 +133,13 @@ def target_chart(result: Result) -> Chart | None:
         x=mean, y=0, yshift=-20, showarrow=False, font={"color": LIGHT.ink},
         text=f"{formats.signed_cents(mean)} ({formats.signed_cents(low)} to {formats.signed_cents(high)})",
     )  # fmt: skip
-    mark(made, 0.0, "nothing", LIGHT.muted)
+    made.add_vline(x=0.0, line={"color": LIGHT.muted, "width": 1})
     mark(made, wanted, f"target {formats.eur(wanted)}", LIGHT.warn, side="left")
     made.update_xaxes(range=[min(low, 0.0) - 0.12 * reach, max(high, wanted) + 0.06 * reach], tickformat=",~g")
     made.update_yaxes(visible=False, range=[-1, 1.4])
-    return Chart("chart-target", f"Mean net result of a session, EUR, with its {level} interval", made, 170)
+    return Chart(
+        "chart-target", f"Mean net result of a session, EUR, with its {level} interval", made, 150, static=True
+    )
 
 
 def _add_bars(made: go.Figure, values: np.ndarray, edges: np.ndarray, color: str, name: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analyzers.sessions import session_returns
 from engine.report.view import Result
@@ -93,19 +94,29 @@ def _restore_backend(backend: str) -> None:
 
 
 def _arrange(figure: Figure) -> None:
-    """Without a benchmark the second panel repeats the first: drop it, and give its room to the small ones.
+    """Drop the second panel, which repeats the first without a benchmark, and mend labels that repeat a number.
 
-    The panels are known by their number; another version of pyfolio keeps its own layout.
+    pyfolio rounds axes to two decimals or to whole percents; a quiet strategy is all 0.01 then. The panels are known by
+    their number: another version of pyfolio keeps its own layout.
     """
     panels = figure.axes
     if len(panels) != PANELS:
         return
     panels.pop(1).remove()
     figure.set_size_inches(14, 46)
-    grid = figure.add_gridspec(9, 3, height_ratios=(1.6, *[1.0] * 6, 1.7, 1.0), hspace=0.5, wspace=0.35)
-    rows = [(0, slice(None))] + [(row, slice(None)) for row in range(1, 7)]
-    rows += [(7, slice(0, 1)), (7, slice(1, 2)), (7, slice(2, 3)), (8, slice(None))]
-    for axes, place in zip(panels, rows, strict=True):
-        axes.set_subplotspec(grid[place])
-        axes.xaxis.label.set_fontsize(10)
-        axes.yaxis.label.set_fontsize(10)
+    grid = figure.add_gridspec(9, 4, height_ratios=(1.6, *[1.0] * 6, 1.7, 1.0), hspace=0.5, wspace=0.5)
+    places = [grid[row, :] for row in range(7)] + [grid[7, :2], grid[7, 2], grid[7, 3], grid[8, :]]
+    for axes, place in zip(panels, places, strict=True):
+        axes.set_subplotspec(place)
+        axes.xaxis.label.set_fontsize(13)
+        axes.yaxis.label.set_fontsize(13)
+    plain, percent = FuncFormatter(lambda x, _: f"{x:.4g}"), FuncFormatter(lambda x, _: f"{x:.3g}%")
+    total, log_total, _, volatility, _, periods, underwater, _, annual, monthly, _ = panels
+    for axes in (total, log_total, volatility, periods):
+        axes.yaxis.set_major_formatter(plain)
+    log_total.yaxis.set_minor_formatter(plain)
+    underwater.yaxis.set_major_formatter(percent)
+    for axes in (annual, monthly):
+        axes.xaxis.set_major_formatter(percent)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    monthly.set_title("Monthly returns")

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 MIN_POINTS = 400
-FLAT = 0.005  # EUR; a session that moved less is flat and in no histogram
 
 
 def thin(series: pd.Series, points: int) -> pd.Series:

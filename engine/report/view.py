@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from analyzers.sessions import session_equity, session_pnl, utc
+from analyzers.sessions import session_equity, session_pnl, sessions_of, utc
 from core.settings import Settings
 
 TRADE_COLUMNS = (
@@ -159,6 +159,22 @@ def sessions(result: Result) -> pd.Series:
     if result.equity.empty:
         return pd.Series(dtype=float, index=pd.DatetimeIndex([]), name="pnl_eur")
     return session_pnl(result.equity["equity_eur"], result.settings.account.capital)
+
+
+def in_market(result: Result) -> pd.Series:
+    """For each session of ``sessions`` whether a position was open in it, the one it began with included."""
+    held = result.equity["gross_exposure_eur"].fillna(0.0) > 0.0
+    within, at_end = session_equity(held.groupby(sessions_of(held.index)).cummax()), session_equity(held)
+    return (within > 0.0) | (at_end.shift(1, fill_value=0.0) > 0.0)
+
+
+def rebased(result: Result, name: str) -> pd.Series:
+    """Equity of a strategy as if it had the whole capital: the capital plus the strategy's own result in EUR.
+
+    So drawn, strategies and portfolio share a scale.
+    """
+    account = result.settings.account
+    return result.strategy_equity[name] + account.capital * (1.0 - result.settings.strategies[name].allotment)
 
 
 def monthly_returns(result: Result) -> pd.DataFrame:
