@@ -5,11 +5,10 @@ S&P 500 (SPX) and Nasdaq Composite (IXIC), 1999 to 2018; VIX 2014 to 2018. Kevin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from arch.data import nasdaq, sp500, vix
 
 from core.calendar import ExchangeCalendar
 from core.errors import FeedError, UnknownNameError, did_you_mean
@@ -37,7 +36,7 @@ class SampleSource:
             if symbol not in NAMES:
                 raise UnknownNameError(f"the sample source has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
             calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
-            frame, missing = _LOADERS[symbol]()
+            frame, missing = _read(symbol)
             bars[symbol], left_out = stamped_with_close(frame, calendar, settings.data.start, settings.data.end)
             if missing:
                 notes.append(f"{symbol}: {missing} rows of the file hold no value and were dropped.")
@@ -47,29 +46,17 @@ class SampleSource:
         return SourceBars(bars, notes)
 
 
-def _index_bars(load: Callable[[], pd.DataFrame]) -> Callable[[], tuple[pd.DataFrame, int]]:
-    def read() -> tuple[pd.DataFrame, int]:
-        frame = load().rename(columns=str.lower)
-        frame = frame[[*_PRICES, "volume"]].astype("float64")
-        frame[_PRICES] /= POINTS
-        return frame, 0
+def _read(symbol: str) -> tuple[pd.DataFrame, int]:
+    """Bars by date as arch has them, and the number of rows without a value that were dropped."""
+    from arch.data import nasdaq, sp500, vix  # takes seconds to import: only when the sample is asked for
 
-    return read
-
-
-def _vix_bars() -> tuple[pd.DataFrame, int]:
-    """One value a day: open, high, low and close are that value. Rows without a value are dropped and counted."""
-    values = vix.load()["vix"]
-    kept = values.dropna()
-    bars = pd.DataFrame({name: kept for name in _PRICES}).assign(volume=0.0)
-    return bars, len(values) - len(kept)
-
-
-_LOADERS: dict[str, Callable[[], tuple[pd.DataFrame, int]]] = {
-    "SPX": _index_bars(sp500.load),
-    "IXIC": _index_bars(nasdaq.load),
-    "VIX": _vix_bars,
-}
+    if symbol == "VIX":  # one value a day
+        values = vix.load()["vix"]
+        kept = values.dropna()
+        bars = pd.DataFrame({name: kept for name in ("open", "high", "low", "close")}).assign(volume=0.0)
+        return bars, len(values) - len(kept)
+    frame = {"SPX": sp500, "IXIC": nasdaq}[symbol].load().rename(columns=str.lower)
+    return frame[["open", "high", "low", "close", "volume"]].astype("float64"), 0
 
 
 def _not_tradable(symbols: Sequence[str]) -> str:
