@@ -69,44 +69,37 @@ def break_even_notional(cost_eur: Callable[[float], float], edge_bps: float, lar
 
 
 def break_even_from_trades(
-    trades: pd.DataFrame, notional_eur: pd.Series, minimum_eur: float, orders_per_trade: float
+    trades: pd.DataFrame, notional_eur: pd.Series, fees_eur: Callable[[float], float]
 ) -> dict[str, float]:
-    """Return the break-even size of the trades that were made.
+    """Return the size from which trades like these pay for their costs.
 
-    Model: the commission of an order is its minimum, a fixed sum F = ``minimum_eur`` x ``orders_per_trade`` a trade;
-    every other cost (slippage, borrow, currency, and what commissions were above the minimums) is proportional to
-    the notional. With g the gross result and p the proportional costs in basis points of the notional::
+    With g the gross result and p the costs that grow with the size (slippage, borrow, currency) in basis points of
+    the notional, and F(N) the fees of a trade of N EUR, minimums and maximums included: the smallest N with
 
-        N * (g - p) / 1e4 = F        =>        N = 1e4 * F / (g - p)
+        N * (g - p) / 1e4 >= F(N)        (see ``break_even_notional``)
 
-    ``trades``: rows of trades.csv; ``notional_eur``: entry value of each row in EUR, same index. Rows that share
-    strategy and trade_id are one trade and their notionals are added. g and p are weighted by notional.
+    ``trades``: rows of trades.csv; ``notional_eur``: entry value of each row in EUR, same index; ``fees_eur``: F, all
+    orders of the round trip. Rows that share strategy and trade_id are one trade and their notionals are added; g and
+    p are weighted by notional.
 
-    Keys: ``gross_bps``, ``proportional_bps``, ``fixed_eur``, ``average_notional_eur`` and
-    ``break_even_notional_eur`` (inf: the edge does not even pay for the proportional costs; NaN: no trades).
+    Keys: ``gross_bps``, ``proportional_bps``, ``fees_bps`` (as paid), ``average_notional_eur`` and
+    ``break_even_notional_eur`` (inf: the edge does not pay for its costs at any size; NaN: no trades).
     """
     notional = float(notional_eur.sum())
-    fixed = minimum_eur * orders_per_trade
     if trades.empty or notional <= 0.0:
-        return {
-            "gross_bps": NAN,
-            "proportional_bps": NAN,
-            "fixed_eur": fixed,
-            "average_notional_eur": NAN,
-            "break_even_notional_eur": NAN,
-        }
+        names = ("gross_bps", "proportional_bps", "fees_bps", "average_notional_eur", "break_even_notional_eur")
+        return dict.fromkeys(names, NAN)
     count = len(trades[["strategy", "trade_id"]].drop_duplicates())
-    paid = trades[["commission_eur", "borrow_eur", "slippage_eur"]].to_numpy(dtype=float).sum()
-    paid -= float(trades["fx_eur"].sum())
+    other = float((trades["borrow_eur"] + trades["slippage_eur"] - trades["fx_eur"]).sum())
     gross_bps = float(trades["gross_eur"].sum()) / notional * BPS
-    proportional_bps = max(paid - fixed * count, 0.0) / notional * BPS
+    proportional_bps = other / notional * BPS
     edge = gross_bps - proportional_bps
     return {
         "gross_bps": gross_bps,
         "proportional_bps": proportional_bps,
-        "fixed_eur": fixed,
+        "fees_bps": float(trades["commission_eur"].sum()) / notional * BPS,
         "average_notional_eur": notional / count,
-        "break_even_notional_eur": fixed * BPS / edge if edge > 0.0 else math.inf,
+        "break_even_notional_eur": break_even_notional(fees_eur, edge) if edge > 0.0 else math.inf,
     }
 
 

@@ -68,7 +68,7 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
         strategy_equity=strategy_equity,
         trades=trades_frame(account.trades),
         open_trades=trades_frame(account.open_trades()),
-        orders=orders.sort_values("ref", kind="stable", ignore_index=True),
+        orders=orders.assign(strategy=orders["unit"].map(names)).sort_values("ref", kind="stable", ignore_index=True),
         bars=dict(history.frames),
         costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
         costs_by_strategy=costs_by_strategy,

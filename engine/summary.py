@@ -10,7 +10,9 @@ import pandas as pd
 from analyzers.costs import break_even_from_trades, cost_breakdown, entry_notional_eur
 from analyzers.daily_target import daily_target
 from analyzers.metrics import performance
+from analyzers.orders import traded_eur
 from analyzers.regimes import Track, by_period, by_regime, regime_labels
+from books.fees import get_schedule
 from books.rates import Rates
 from core.config import settings_hash
 from core.settings import Settings
@@ -68,19 +70,14 @@ def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
     """The portfolio and each strategy, as what the metrics are computed from."""
     settings = result.settings
     opened = by_strategy(settings, result.open_trades)
-    filled = result.orders[result.orders["filled"] > 0]
-    risk_free = settings.account.risk_free
-
-    def fills(rows: pd.DataFrame) -> pd.Series:
-        return pd.Series(rows["value_eur"].to_numpy(dtype=float), index=pd.DatetimeIndex(rows["done"]))
-
+    orders, risk_free = result.orders, settings.account.risk_free
     tracks = {
         "portfolio": Track(
             equity=result.equity["equity_eur"],
             trades=trades,
             gross=result.equity["gross_exposure_eur"],
             capital=settings.account.capital,
-            traded_eur=fills(filled),
+            traded_eur=traded_eur(orders),
             open_trades=opened,
             risk_free=risk_free,
         )
@@ -91,7 +88,7 @@ def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
             trades=trades[trades["strategy"] == name],
             gross=None,
             capital=allotment_eur(settings, name),
-            traded_eur=fills(filled[filled["strategy"] == name]),
+            traded_eur=traded_eur(orders[orders["strategy"] == name]),
             open_trades=opened[opened["strategy"] == name],
             risk_free=risk_free,
         )
@@ -184,25 +181,34 @@ def _costs(result: RunResult, trades: pd.DataFrame) -> dict[str, Any]:
     )
     breakdown["interest_eur"], breakdown["cash_fx_eur"] = interest, cash_fx
     breakdown["break_even"] = {
-        name: _break_even(settings, trades.query("strategy == @name"), result.orders.query("strategy == @name"))
-        for name in settings.strategies
+        name: _break_even(settings, trades[trades["strategy"] == name]) for name in settings.strategies
     }
     return breakdown
 
 
-def _break_even(settings: Settings, trades: pd.DataFrame, orders: pd.DataFrame) -> dict[str, float]:
-    """The break-even size of a strategy's trades; the smallest fee that any of its orders paid is the minimum."""
+def _break_even(settings: Settings, trades: pd.DataFrame) -> dict[str, float]:
+    """The break-even size of a strategy's trades by the fee schedules of its instruments, at their average prices.
+
+    A trade of N EUR is split evenly over the strategy's legs; each leg is one order in and one out.
+    """
     rates = Rates.exchange(settings.costs.fx, settings.account.currency)
-    at_exit = trades["exit_time"].max()
-    by_symbol = {
-        symbol: rates.rate(settings.instruments[symbol].currency, at_exit.to_pydatetime())
-        for symbol in trades["instrument"].unique()
+    prices = trades.groupby("instrument")["entry_price"].mean()
+    rate = {
+        symbol: rates.rate(settings.instruments[str(symbol)].currency, trades["exit_time"].max().to_pydatetime())
+        for symbol in prices.index
     }
-    filled = orders[orders["filled"] > 0]
-    count = max(1, len(trades[["strategy", "trade_id"]].drop_duplicates()))
-    return break_even_from_trades(
-        trades,
-        entry_notional_eur(trades, by_symbol),
-        float(filled["commission_eur"].min()) if len(filled) else 0.0,
-        len(filled) / count,
-    )
+    legs = trades.groupby("trade_id").size().max() if len(trades) else 1
+
+    def fees_eur(notional: float) -> float:
+        """Mean over the instruments: a single-leg strategy trades one or the other, a pair both."""
+        total = 0.0
+        for symbol, price in prices.items():
+            instrument = settings.instruments[str(symbol)]
+            name = instrument.schedule if settings.costs.enabled else "none"
+            schedule = get_schedule(name, settings.costs.fees, instrument.currency)
+            shares = notional / legs / (price * rate[symbol])
+            both = schedule.quote(shares, price).total + schedule.quote(shares, price, is_sale=True).total
+            total += both * rate[symbol]
+        return total * legs / len(prices)
+
+    return break_even_from_trades(trades, entry_notional_eur(trades, rate), fees_eur)

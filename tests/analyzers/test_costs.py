@@ -69,18 +69,18 @@ def test_break_even_of_fixed_and_proportional_costs(fixed: float, edge: float, p
 
 
 def test_break_even_from_trades() -> None:
-    # A pair, two legs of 5,000 each, gross 30 on 10,000 = 30 bps; four orders at a minimum of 1 are 4 of the 14 paid,
-    # the other 10 are 10 bps: N = 1e4 * 4 / (30 - 10) = 2,000
+    # A pair, two legs of 5,000 each, gross 30 on 10,000 = 30 bps; slippage, borrow and currency cost 10 = 10 bps; its
+    # four orders pay 4 whatever the size: N = 1e4 * 4 / (30 - 10) = 2,000
     trades = rows(
         strategy=["p", "p"], trade_id=["1", "1"], gross_eur=[20.0, 10.0], commission_eur=[2.0, 2.0],
         slippage_eur=[5.0, 3.0], borrow_eur=[0.0, 1.0], fx_eur=[0.0, -1.0],
     )  # fmt: skip
-    found = break_even_from_trades(trades, pd.Series([5_000.0, 5_000.0]), minimum_eur=1.0, orders_per_trade=4)
+    found = break_even_from_trades(trades, pd.Series([5_000.0, 5_000.0]), lambda notional: 4.0)
     assert found == pytest.approx(
         {
             "gross_bps": 30.0,
             "proportional_bps": 10.0,
-            "fixed_eur": 4.0,
+            "fees_bps": 4.0,
             "average_notional_eur": 10_000.0,
             "break_even_notional_eur": 2_000.0,
         }
@@ -89,12 +89,13 @@ def test_break_even_from_trades() -> None:
 
 def test_break_even_from_losing_trades_is_infinite() -> None:
     trades = rows(strategy=["p"], trade_id=["1"], gross_eur=[-20.0], commission_eur=[2.0])
-    assert break_even_from_trades(trades, pd.Series([1_000.0]), 1.0, 2)["break_even_notional_eur"] == math.inf
+    found = break_even_from_trades(trades, pd.Series([1_000.0]), lambda notional: 2.0)
+    assert found["break_even_notional_eur"] == math.inf
 
 
 def test_break_even_without_trades_is_not_defined() -> None:
-    found = break_even_from_trades(rows(), pd.Series(dtype=float), 1.0, 2)
-    assert found["fixed_eur"] == 2.0 and math.isnan(found["break_even_notional_eur"])
+    found = break_even_from_trades(rows(), pd.Series(dtype=float), lambda notional: 2.0)
+    assert all(math.isnan(value) for value in found.values())
 
 
 def test_entry_notional() -> None:
@@ -113,5 +114,5 @@ def test_break_even_against_the_profit_at_that_size() -> None:
         strategy=["s"] * 50, trade_id=[str(i) for i in range(50)], gross_eur=notional * 0.004,
         commission_eur=[3.0] * 50, slippage_eur=notional * 0.001,
     )  # fmt: skip
-    size = break_even_from_trades(trades, notional, 1.5, 2)["break_even_notional_eur"]
-    assert size * 0.004 - 3.0 - size * 0.001 == pytest.approx(0.0, abs=1e-9)
+    size = break_even_from_trades(trades, notional, lambda n: 3.0)["break_even_notional_eur"]
+    assert size * 0.004 - 3.0 - size * 0.001 == pytest.approx(0.0, abs=1e-6)
