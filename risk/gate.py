@@ -22,6 +22,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.errors import RiskError
 from core.orders import AccountView, OrderView, Refusal
 from core.settings import RiskSettings
 from risk import limits
@@ -213,7 +214,7 @@ class OrderGate:
     def _session(self) -> dt.date:
         session = self._clock.session
         if session is None:  # advance() sets it on the first bar
-            raise RuntimeError("the gate has seen no bar")
+            raise RiskError("the order gate has seen no bar; call on_bar first")
         return session
 
     def _note(self, when: dt.datetime, kind: RiskEventKind, detail: str) -> None:
