@@ -53,10 +53,12 @@ def _read(symbol: str) -> tuple[pd.DataFrame, int]:
     if symbol == "VIX":  # one value a day
         values = vix.load()["vix"]
         kept = values.dropna()
-        bars = pd.DataFrame({name: kept for name in ("open", "high", "low", "close")}).assign(volume=0.0)
+        bars = pd.DataFrame({name: kept for name in _PRICES}).assign(volume=0.0)
         return bars, len(values) - len(kept)
     frame = {"SPX": sp500, "IXIC": nasdaq}[symbol].load().rename(columns=str.lower)
-    return frame[["open", "high", "low", "close", "volume"]].astype("float64"), 0
+    frame = frame[[*_PRICES, "volume"]].astype("float64")
+    frame[_PRICES] /= POINTS
+    return frame, 0
 
 
 def _not_tradable(symbols: Sequence[str]) -> str:
