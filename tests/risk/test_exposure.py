@@ -256,3 +256,9 @@ def test_reversal_counts_with_what_is_left_after_reducing():
     stopped = account([position(100)], [order(1, -100, price=9.0)])
     turn = order(2, -150, price=12.0, stop_price=13.0)  # the stop may fill first, then all of it opens
     assert trade_side("u/SPX", -1, stopped, [*stopped.working, turn]) == TradeSide(1_800.0, 150.0)
+
+
+def test_worked_example_of_the_docs():
+    positions = [position(300, "A", price=100.0), position(-200, "B", price=100.0)]
+    exposure = worst_case(positions, [order(1, -300, "A", price=90.0), order(2, 100, "C", price=100.0)])
+    assert (exposure.gross, exposure.net_long, exposure.net_short) == (60_000.0, 20_000.0, -20_000.0)
