@@ -59,8 +59,13 @@ def random_pair() -> tuple[pd.DataFrame, pd.DataFrame]:
         opens = close + reach * rng.uniform(-1.0, 1.0, size)
         frames.append(
             pd.DataFrame(
-                {"open": opens, "high": np.maximum(opens, close) + reach, "low": np.minimum(opens, close) - reach,
-                 "close": close, "volume": 1_000.0},
+                {
+                    "open": opens,
+                    "high": np.maximum(opens, close) + reach,
+                    "low": np.minimum(opens, close) - reach,
+                    "close": close,
+                    "volume": 1_000.0,
+                },
                 index=pd.bdate_range("2010-01-04", periods=size),
             )  # fmt: skip
         )

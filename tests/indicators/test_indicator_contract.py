@@ -98,9 +98,7 @@ def test_later_bars_never_change_earlier_values(
 
 @ALL_VARIANTS
 @pytest.mark.parametrize("mode", ["history", "next"])
-def test_bar_without_a_number_is_as_if_it_were_absent(
-    cls: Any, params: Any, mode: str, bars: Any, run: Any
-) -> None:
+def test_bar_without_a_number_is_as_if_it_were_absent(cls: Any, params: Any, mode: str, bars: Any, run: Any) -> None:
     frames = [frame.copy() for frame in frames_of(cls, bars)]
     holes = [3, 4, 50, 200]
     frames[-1].loc[frames[-1].index[holes[:2]], ["high", "low", "close"]] = np.nan
@@ -116,8 +114,7 @@ def test_bar_without_a_number_is_as_if_it_were_absent(
 
 
 @ALL_VARIANTS
-@pytest.mark.parametrize("mode", ["history", "next"])
-@pytest.mark.parametrize("level", [0.1, 100.0, 0.0])
+@pytest.mark.parametrize(("level", "mode"), [(0.1, "history"), (0.0, "history"), (100.0, "next")])
 def test_constant_prices_raise_and_warn_nothing(
     cls: Any, params: Any, mode: str, level: float, bars: Any, run: Any
 ) -> None:
@@ -182,10 +179,11 @@ def test_misspelt_parameter_fails_with_the_nearest_name(cls: Any, bars: Any, run
 
 @pytest.mark.parametrize("cls", ALL.values(), ids=ALL)
 def test_impossible_parameters_fail_with_their_bounds(cls: Any, bars: Any, run: Any) -> None:
+    frames = [frame.iloc[:2] for frame in frames_of(cls, bars)]
     for name, (kind, least) in cls.bounds.items():
         for value in (least - 1, "x", None, float("nan"), True if kind is int else float("inf")):
             with pytest.raises(SettingsError, match=name):
-                run(cls, frames_of(cls, bars), {name: value})
+                run(cls, frames, {name: value})
 
 
 @pytest.mark.parametrize(
