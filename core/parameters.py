@@ -27,6 +27,16 @@ def defaults(model: type[Parameters]) -> tuple[tuple[str, Any], ...]:
     return tuple((name, field.default) for name, field in model.model_fields.items())
 
 
+def declared(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The body of a component's class with backtrader's ``params`` made from its ``model``.
+
+    Raises TypeError where a class gives ``params`` of its own, which no model would check.
+    """
+    if "params" in body:
+        raise TypeError(f"{name}: declare parameters as a subclass of its base's model, not as params")
+    return body | {"params": defaults(body["model"])} if "model" in body else body
+
+
 def check(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """Return ``values`` completed by the defaults; ``where`` opens the text of an error.
 

@@ -12,7 +12,7 @@ from backtrader.metabase import MetaParams
 from pydantic import Field
 
 from core.logs import log_event
-from core.parameters import Parameters, check, defaults
+from core.parameters import Parameters, check, declared
 from sizers.plan import EntryPlan
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ class SizerParameters(Parameters):
 
 
 class _CheckedSizer(MetaParams):
+    def __new__(meta, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        return super().__new__(meta, name, bases, declared(name, body))
+
     def donew(cls, *args: Any, **kwargs: Any) -> Any:
         checked = cls.check(kwargs)
         return super().donew(*args, **checked.model_dump())
@@ -45,7 +48,6 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
     """
 
     model: ClassVar[type[SizerParameters]] = SizerParameters
-    params = defaults(SizerParameters)
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> SizerParameters:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from core.parameters import defaults
 from sizers.base import CappedSizer, Share, SizerParameters
 from sizers.plan import EntryPlan, PairPlan, PairSize
 
@@ -28,7 +27,6 @@ class PairSizer(CappedSizer):
     """
 
     model = PairSizerParameters
-    params = defaults(PairSizerParameters)
 
     def _getsizing(self, comminfo: Any, cash: float, data: Any, isbuy: bool) -> float:
         plan = getattr(self.strategy, "plan", None)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from core.parameters import defaults
 from sizers.base import CappedSizer, Share, SizerParameters
 from sizers.plan import EntryPlan
 
@@ -21,7 +20,6 @@ class FixedRisk(CappedSizer):
     """The distance to the stop decides: ``risk * capital`` is lost when the stop is hit (Van Tharp's percent risk)."""
 
     model = FixedRiskParameters
-    params = defaults(FixedRiskParameters)
 
     def wanted(self, data: Any, plan: EntryPlan) -> float:
         return self.p.risk * plan.capital_eur / plan.unit_risk
@@ -37,7 +35,6 @@ class VolatilityTarget(CappedSizer):
     """The position's value times the instrument's volatility is ``target_vol`` of capital a year."""
 
     model = VolatilityTargetParameters
-    params = defaults(VolatilityTargetParameters)
 
     def wanted(self, data: Any, plan: EntryPlan) -> float:
         vol = plan.vol_annual if math.isfinite(plan.vol_annual) else self._realised(data)
@@ -60,7 +57,6 @@ class ATRSizer(CappedSizer):
     """A move of ``atr_mult`` average true ranges is ``risk`` of capital, wherever the stop is."""
 
     model = ATRSizerParameters
-    params = defaults(ATRSizerParameters)
 
     def wanted(self, data: Any, plan: EntryPlan) -> float:
         atr = plan.atr if math.isfinite(plan.atr) else self._mean_range(data)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from core.errors import StrategyError
 from core.naming import REFERENCE_UNIT, symbol_of
-from core.parameters import Parameters, check, defaults
+from core.parameters import Parameters, check, declared
 from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
 from strategies.orders import ProtectedOrders
 from strategies.recover import recover
@@ -33,6 +33,9 @@ class _OwnDatas(MetaStrategy):
 
     Filtering later would leave the clock, minimum periods and line aliases on other units' datas.
     """
+
+    def __new__(meta, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        return super().__new__(meta, name, bases, declared(name, body))
 
     def donew(cls, *args: Any, **kwargs: Any) -> Any:
         checked = cls.check(kwargs)
@@ -64,7 +67,6 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     model: ClassVar[type[StrategyParameters]] = StrategyParameters
     default_sizer: ClassVar[type[CappedSizer]] = FixedRisk
     data_count: ClassVar[int] = 1
-    params = defaults(StrategyParameters)
 
     # -- what can be checked before a run -----------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from core.errors import did_you_mean
 from core.orders import ExitReason
-from core.parameters import defaults
 from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
 from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.entries import ENTRIES
@@ -107,7 +106,6 @@ class MeanReversion(BookStrategy):
     """
 
     model = MeanReversionParameters
-    params = defaults(MeanReversionParameters)
 
     @classmethod
     def bars_needed(cls, values: Mapping[str, Any]) -> int:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from core.orders import ExitReason
-from core.parameters import defaults
 from indicators import (
     Cointegration,
     Correlation,
@@ -93,7 +92,6 @@ class PairsTrading(BookStrategy):
     model = PairsTradingParameters
     default_sizer = PairSizer
     data_count = 2
-    params = defaults(PairsTradingParameters)
 
     @classmethod
     def bars_needed(cls, values: Mapping[str, Any]) -> int:
