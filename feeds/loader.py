@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
-from core.errors import FeedEmptyError, UnknownNameError, did_you_mean
+from core.errors import FeedEmptyError, FeedSourceError, UnknownNameError, did_you_mean
 from core.settings import Settings
 from feeds.csv_file import CsvSource
 from feeds.history import History, Source, within
-from feeds.quality import check_bars, require_overlap
+from feeds.quality import check_bars, require_overlap, utc_index
 from feeds.sample import SampleSource
 
 SOURCES: dict[str, Source] = {
@@ -37,8 +37,13 @@ def load(settings: Settings) -> History:
     notes = list(loaded.notes)
     last: pd.Timestamp | None = None  # a reference series that goes on would add days without a market to the equity
     for symbol in symbols:  # the traded ones come first
+        if symbol not in loaded.frames:
+            raise FeedSourceError(
+                f"source {settings.data.source!r} gave no bars of {symbol}; ask another source for it"
+            )
+        raw = loaded.frames[symbol].set_axis(utc_index(symbol, loaded.frames[symbol].index), axis=0)
         calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
-        frame = within(loaded.frames[symbol], calendar, settings.data.start, settings.data.end)
+        frame = within(raw, calendar, settings.data.start, settings.data.end)
         if symbol in settings.traded_symbols:
             last = frame.index.max() if last is None else max(last, frame.index.max())
         else:

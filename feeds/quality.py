@@ -86,15 +86,22 @@ def _columns(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=True)
 
 
-def _index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
+def utc_index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
+    """The times of bars in UTC (naive = UTC). Raises FeedError when they are no times."""
     if not isinstance(index, pd.DatetimeIndex):
         raise FeedError(
             f"{symbol}: the index is a {type(index).__name__}, not a DatetimeIndex; "
             "set it: frame.set_index(pd.to_datetime(frame['date']))"
         )
     if index.hasnans:
-        raise FeedError(f"{symbol}: {int(np.count_nonzero(index.isna()))} bars without a time (NaT); drop them")
-    utc = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+        count = int(np.count_nonzero(index.isna()))
+        raise FeedError(f"{symbol}: {count} {'bar' if count == 1 else 'bars'} without a time (NaT); drop them")
+    return index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+
+
+def _index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
+    """The times in UTC, each later than the one before it."""
+    utc = utc_index(symbol, index)
     steps = np.diff(utc.asi8)
     _refuse(symbol, utc[1:], steps < 0, "earlier than the bar before it", "sort by time: frame.sort_index()")
     _refuse(symbol, utc[1:], steps == 0, "the same time as the bar before it", "drop duplicates: keep one bar a time")

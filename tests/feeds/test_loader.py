@@ -17,6 +17,7 @@ from core.errors import (
     FeedEmptyError,
     FeedError,
     FeedOverlapError,
+    FeedSourceError,
     HalflifeError,
     UnknownNameError,
 )
@@ -126,6 +127,26 @@ def test_a_new_source_plugs_into_the_seam(tmp_path: Path, monkeypatch: pytest.Mo
     history = load(desk(tmp_path, "data.source=constant", "data.bar=1m"))
     assert history.notes == ["Constant prices."]
     assert len(history.frames["B"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("index", "kind", "words"),
+    [(None, FeedSourceError, "gave no bars of A"), ([0, 1], FeedError, "A: the index is a .*, not a DatetimeIndex")],
+)
+def test_a_source_that_breaks_its_promise_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: list[int] | None, kind: type[Exception], words: str
+) -> None:
+    class Broken:
+        def symbols(self, settings):
+            return ()
+
+        def load(self, settings, symbols):
+            frame = pd.DataFrame(1.0, index=index or [], columns=["open", "high", "low", "close", "volume"])
+            return SourceBars({} if index is None else {symbol: frame for symbol in symbols})
+
+    monkeypatch.setitem(SOURCES, "broken", Broken())
+    with pytest.raises(kind, match=words):
+        load(desk(tmp_path, "data.source=broken"))
 
 
 def test_the_hash_is_of_the_bars_alone() -> None:

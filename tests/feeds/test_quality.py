@@ -61,7 +61,7 @@ BAD: dict[str, tuple[pd.DataFrame, str]] = {
     "two volumes": (bars().assign(Volume=1), "two columns named volume"),
     "no times": (bars().reset_index(drop=True), "index is a RangeIndex, not a DatetimeIndex"),
     "dates as text": (bars().set_axis(list("abcde")), "not a DatetimeIndex"),
-    "NaT": (bars().set_axis(bars().index.where(bars().index.day != 25)), r"1 bars without a time \(NaT\)"),
+    "NaT": (bars().set_axis(bars().index.where(bars().index.day != 25)), r"1 bar without a time \(NaT\)"),
     "all NaN": (
         bars() * np.nan,
         r"5 bars with NaN or infinite: 2018-12-24 .*, 2018-12-25 .*, 2018-12-26 .*, \.\.\. UTC",
