@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import backtrader as bt
 
+from analyzers.wiring import utc_time
 from books.account import Account
 from core.errors import EngineError
 from core.naming import REFERENCE_UNIT, symbol_of, unit_of
@@ -49,6 +50,29 @@ class GatedBroker(bt.brokers.BackBroker):
         super()._ocoize(order, oco)
         if self.account is not None:
             self._groups.add(order, oco)
+
+    def _ococheck(self, order: bt.Order) -> None:
+        """The exits of a bracket share one size: a fill of one reduces the others, and cancels them at zero.
+
+        So the stop always covers what is left of a position (IBKR's ocaType 2). Stock cancels the group at the first
+        partial fill, and also when one of its orders is cancelled; other groups behave like stock.
+        """
+        group = self._groups.of(order) if self.account is not None else 0
+        if group >= 0:
+            super()._ococheck(order)
+            return
+        if order.status not in (bt.Order.Partial, bt.Order.Completed):
+            return
+        filled = order.executed.exbits[-1].size
+        for other in [o for o in self.pending if o is not None and o.ref != order.ref]:
+            if other.data is order.data and self._groups.of(other) == group:
+                left = other.executed.remsize - filled
+                if left * other.executed.remsize > 0:
+                    other.executed.remsize = left
+                else:
+                    self.pending.remove(other)
+                    other.cancel()
+                    self.notify(other)
 
     def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
         if self.account is None:
@@ -105,11 +129,11 @@ class GatedBroker(bt.brokers.BackBroker):
     # ------------------------------------------------------------------ the gate's own acts
 
     def _ask_gate(self, gate: OrderGate, account: Account) -> None:
-        when = self._moment()
+        series = self._settings.risk.throttle.series
         for data in self.cerebro.datas:
-            if unit_of(data) == REFERENCE_UNIT and len(data) and symbol_of(data) == self._settings.risk.throttle.series:
-                gate.on_volatility_index(when, data.close[0])
-        action = gate.on_bar(when, account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
+            if unit_of(data) == REFERENCE_UNIT and symbol_of(data) == series and len(data):
+                gate.on_volatility_index(utc_time(data.datetime[0]), data.close[0])
+        action = gate.on_bar(self._moment(), account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
         if action is None:
             return
         for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
@@ -120,15 +144,20 @@ class GatedBroker(bt.brokers.BackBroker):
                     self._flatten(data, position.size)
 
     def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
-        """Close at market; protective orders stay until it has filled, then cancel as its OCA group."""
-        protective = next((o for o in self.pending if o.data is data and o.parent is not None and o.active()), None)
-        send = self.sell if size > 0 else self.buy
-        send(
-            self._owners[data],
-            data,
-            abs(size),
-            exectype=bt.Order.Market,
-            oco=protective,
-            role=Role.EXIT,
-            reason=ExitReason.KILL,
-        )
+        """Close at market, one exit for each bracket in its OCA group: protective orders stay until it has filled."""
+        protective: dict[int, bt.Order] = {}  # OCA group -> one of its working orders
+        for order in self.pending:
+            if order.data is data and order.parent is not None and order.active():
+                protective.setdefault(self._groups.of(order), order)
+        left = abs(size)
+        for order in protective.values():
+            share = min(left, abs(order.executed.remsize))
+            left -= share
+            self._send_exit(data, size, share, order)
+        self._send_exit(data, size, left, None)
+
+    def _send_exit(self, data: bt.AbstractDataBase, position: float, size: float, oco: bt.Order | None) -> None:
+        if size > 0:
+            send = self.sell if position > 0 else self.buy
+            about = {"role": Role.EXIT, "reason": ExitReason.KILL}
+            send(self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, **about)

@@ -9,6 +9,7 @@ broker is not what an account at IBKR does:
 - market orders are matched at the open before resting orders, or at the close after them (``execution``);
 - children of a bracket live from the parent's first fill and are sized to its fills; they can fire on the bar of the
   entry where the entry filled at its open;
+- the exits of a bracket are one OCA group: a partial fill reduces the others instead of cancelling them;
 - every order passes the gate, and shorts pay their borrow fee.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 
 import backtrader as bt
 
+from analyzers.wiring import utc_time
 from books.account import Account
 from books.borrow import borrow_fee
 from books.fees import FeeSchedule, MonthlyVolume, OrderFees, get_schedule
@@ -141,7 +143,7 @@ class SimBroker(GatedBroker):
     def _begin_bar(self, account: Account) -> None:
         started = [d for d in self.cerebro.datas if len(d)]
         stamp = max(d.datetime[0] for d in started)
-        when = bt.num2date(stamp).replace(tzinfo=dt.UTC)
+        when = utc_time(stamp)
         self._fresh = [d for d in started if d.datetime[0] == stamp and unit_of(d) != REFERENCE_UNIT]
         days = (when.date() - self._when.date()).days if self._when is not None else 0
         self._when = when

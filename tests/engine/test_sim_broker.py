@@ -315,6 +315,29 @@ def test_children_are_sized_to_a_partly_filled_parent_that_is_cancelled() -> Non
     assert not strategy.position.size and not strategy.broker.pending
 
 
+def test_a_partial_exit_leaves_the_stop_on_what_is_left() -> None:
+    """10 held; 2 a bar can be sold. The exit sells 2 and 2, then the stop finds 6 left; the target is gone with it."""
+    config = desk(costs={"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}})
+    orders: list[bt.Order] = []
+
+    def enter(s: Scripted) -> None:
+        orders.extend(s.buy_bracket(size=10, exectype=bt.Order.Market, stopprice=95, limitprice=150))
+
+    frame = flat(100, 100, 100, 100, 90, 90, 90)
+    frame["volume"] = [100, 100, 2, 2, 100, 100, 100]
+    frame.iloc[4, :4] = [100, 100, 90, 92]  # the exit was cancelled: the stop fires
+
+    def leave(s: Scripted) -> None:
+        orders.append(s.close(oco=orders[1]))
+
+    script = {1: [enter], 2: [leave], 4: [lambda s: s.cancel(orders[3])]}
+    strategy = run(SimBroker(settings=config), script, {"AAA": frame})
+    (row,) = strategy.broker.account.trades
+    sold = [(e[3], e[4]) for e in strategy.log if e[2] in ("Partial", "Completed") and e[3] < 0]
+    assert sold == [(-2, 100), (-4, 100), (-6, 95)]
+    assert row.size == 10 and not strategy.position.size and not strategy.broker.pending
+
+
 def test_an_order_does_not_meet_a_bar_older_than_itself() -> None:
     """BBB has no bar on day 3: a limit sent on day 2's close waits for day 4 (stock fills it on day 2's old bar)."""
     aaa = flat(10, 10, 10, 10)
@@ -383,6 +406,44 @@ def test_the_kill_switch_cancels_entries_flattens_and_latches() -> None:
     status = {e[1]: e[2] for e in strategy.log if e[1] != "trade"}
     assert (status[2], status[4]) == ("Canceled", "Rejected")
     assert [event.kind for event in strategy.broker.gate.events][:1] == ["kill"]
+
+
+def test_a_kill_flattens_each_bracket_under_its_own_stop() -> None:
+    """Two brackets of 5 in one book: each flatten order is in the OCA group of one stop, so both pass the gate."""
+    config = gated(
+        max_trade_risk=None, max_trade_notional=None, max_daily_loss=None, max_weekly_loss=None,
+        kill_switch={"max_drawdown": 0.1, "flatten": True},
+    )  # fmt: skip
+
+    def enter(s: Scripted) -> None:
+        s.buy_bracket(size=5, exectype=bt.Order.Market, stopprice=1, limitprice=999)
+
+    strategy = run(SimBroker(settings=config), {1: [enter], 2: [enter]}, {"AAA": flat(400, 400, 400, 250, 240, 240)})
+    assert strategy.position.size == 0 and not strategy.broker.pending
+    (row,) = strategy.broker.account.trades
+    assert (row.exit_reason, row.exit_price, row.size) == ("kill", 240, 10)
+
+
+def test_the_throttle_sees_the_age_of_its_index() -> None:
+    """An index that ends early goes stale: after 5 sessions the throttle falls back on realised volatility."""
+    index = flat(*[15.0] * 5)
+    prices = flat(*np.linspace(100, 101, 30))
+    config = Settings.model_validate(
+        {
+            **desk(risk={"throttle": {"series": "VIX"}}).model_dump(),
+            "instruments": {s: {"currency": "EUR", "schedule": "none"} for s in ("AAA", "VIX")},
+        }
+    )
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.setbroker(SimBroker(settings=config))
+    for symbol, frame, unit in (("AAA", prices, "one"), ("VIX", index, "reference")):
+        data = ColumnarData(dataname=frame)
+        data.unit, data.symbol, data.instrument = unit, symbol, config.instruments[symbol]
+        cerebro.adddata(data, name=f"{unit}/{symbol}")
+    cerebro.addstrategy(Scripted)
+    cerebro.run()
+    sources = [event.detail for event in cerebro.broker.gate.events if event.kind == "throttle_source"]
+    assert len(sources) >= 2 and "realised" in sources[-1]
 
 
 def test_the_legs_of_a_batch_pass_or_fall_together() -> None:
