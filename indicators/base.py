@@ -185,6 +185,8 @@ class ObservedIndicator(bt.Indicator):
         if self._log:  # numpy's logarithm may differ from math's in the last bit
             columns = [np.array([math.log(value) for value in column.tolist()]) for column in columns]
         written = at >= start - 1  # start is the minimum period; its own bar is the one before
+        if not written.any():
+            return
         for line, values in zip(self.lines, self._batch(columns), strict=True):
             np.frombuffer(line.array, dtype=float)[at[written]] = values[written]
 

@@ -25,6 +25,8 @@ class Bollinger(WindowIndicator):
         ("period", 20),  # bars in the window, >= 2
         ("devs", 2.0),  # population standard deviations from mid to a band
     )
+    plotinfo = {"subplot": False}
+    plotlines = {"percent_b": {"_plotskip": True}, "bandwidth": {"_plotskip": True}}  # of another scale
     bounds = {"period": (int, 2), "devs": (float, 0.0)}
 
     @classmethod

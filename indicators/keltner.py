@@ -30,6 +30,8 @@ class Keltner(RecursiveIndicator):
         ("atr_period", 10),  # true ranges in the smoothing, >= 1
         ("mult", 2.0),  # average true ranges from mid to a band
     )
+    plotinfo = {"subplot": False}
+    plotlines = {"position": {"_plotskip": True}}  # of another scale
     bounds = {"period": (int, 1), "atr_period": (int, 1), "mult": (float, 0.0)}
     inputs = ((0, "high"), (0, "low"), (0, "close"))
 

@@ -81,7 +81,7 @@ def test_first_value_is_on_the_bar_of_the_minimum_period(cls: Any, params: Any, 
 
 
 @ALL_VARIANTS
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(cut=st.integers(2, BARS - 1), factor=st.floats(0.5, 2.0))
 def test_later_bars_never_change_earlier_values(
     cls: Any, params: Any, bars: Any, run: Any, cut: int, factor: float
@@ -130,10 +130,23 @@ def test_constant_prices_raise_and_warn_nothing(
 @ALL_VARIANTS
 def test_too_few_bars_give_no_value(cls: Any, params: Any, bars: Any, run: Any) -> None:
     short = [frame.iloc[: cls.min_bars(params) - 1] for frame in frames_of(cls, bars)]
-    if not len(short[0]):
-        return
     for mode in ("history", "once", "next"):
-        assert run(cls, short, params, mode).isna().all(axis=None)
+        values = run(cls, short, params, mode)
+        assert len(values) and values.isna().all(axis=None)
+
+
+@pytest.mark.parametrize("cls", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("runonce", [True, False])
+def test_feeds_without_bars_raise_nothing(cls: Any, runonce: bool, bars: Any) -> None:
+    class Reader(bt.Strategy):
+        def __init__(self) -> None:
+            cls(*self.datas)
+
+    cerebro = bt.Cerebro(stdstats=False, runonce=runonce)
+    for frame in frames_of(cls, bars):
+        cerebro.adddata(bt.feeds.PandasData(dataname=frame.iloc[:0]))
+    cerebro.addstrategy(Reader)
+    cerebro.run()
 
 
 @ALL_VARIANTS
