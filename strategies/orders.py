@@ -118,14 +118,14 @@ class ProtectedOrders(bt.Strategy):
         )
 
     def _protect(self, holding: Holding, size: float, parent: Any = None, **tags: Any) -> None:
-        """Stop and target for ``size`` units in one OCA group; the last one transmits the bracket."""
-        sign = -holding.sign
+        """Stop and target for ``size`` units in one OCA group; with a parent the last one transmits the bracket."""
+        sign, both = -holding.sign, holding.target_price is not None
         if holding.stop_price is not None:
             holding.stop = self._order(
                 holding, sign, size, role=Role.STOP, reason=holding.stop_reason, exectype=Order.Stop,
-                price=holding.stop_price, parent=parent, transmit=holding.target_price is None, **tags,
+                price=holding.stop_price, parent=parent, transmit=parent is None or not both, **tags,
             )  # fmt: skip
-        if holding.target_price is not None:
+        if both:
             holding.target = self._order(
                 holding, sign, size, role=Role.TARGET, reason=ExitReason.TARGET, exectype=Order.Limit,
                 price=holding.target_price, parent=parent, oco=holding.stop, **tags,

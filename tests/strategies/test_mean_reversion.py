@@ -154,13 +154,6 @@ def test_filters(run: Any, bars: Any, filters: dict[str, Any], passes: bool) -> 
     assert bool(fills(strategy)) is passes
 
 
-def test_a_filter_without_a_value_blocks(run: Any, bars: Any) -> None:
-    closes = series(90, 91, 97, 98, 99)
-    closes[CALM - 20] = -1.0  # no logarithm, so no volatility on the 30 bars after it
-    assert fills(one(run, bars, True, closes, vol_period=30))
-    assert not fills(one(run, bars, True, closes, vol_period=30, vol_max=9.0))
-
-
 def test_nothing_before_the_indicators_have_settled(run: Any, bars: Any, runonce: bool) -> None:
     needed = MeanReversion.bars_needed(PLAIN)
     early = [101.0 if i % 2 == 0 else 100.0 for i in range(needed - 2)]
