@@ -18,8 +18,9 @@ from engine.report.palette import LIGHT
 from engine.report.thin import MIN_POINTS, thin
 from engine.report.view import Result, pairs, strategy_names
 
-POINTS = 60_000  # values drawn in all lines of a report; what is beyond is thinned
-MARKS = 4_000  # trades drawn in all price charts
+POINTS = 60_000  # values drawn in all lines of a report on daily bars; what is beyond is thinned
+POINTS_INTRADAY = 30_000  # the same where times are longer texts and no two lines share theirs
+MARKS = 2_000  # trades drawn in all price charts, and in the chart of excursions
 INSTRUMENTS = 12  # price charts in a report
 FONT = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
@@ -48,21 +49,23 @@ class Drawing:
     def span(self, index: Any) -> list[str]:
         """Range of a time axis that ends with the bars, not with the marks around them."""
         stamps = utc(index)
-        if len(stamps) < 2:
+        if not len(stamps):
             return []
-        edge = (stamps[-1] - stamps[0]) * 0.01
+        edge = max((stamps[-1] - stamps[0]) * 0.01, pd.Timedelta(days=1 if self.daily else 0), pd.Timedelta(minutes=1))
         return self.times(pd.DatetimeIndex([stamps[0] - edge, stamps[-1] + edge]))
 
     def line(self, series: pd.Series) -> tuple[list[str], np.ndarray]:
         """x and y of a line, thinned to its share; float32 halves the file and is finer than any screen."""
-        drawn = thin(series, max(POINTS // max(self.lines, 1), MIN_POINTS))
+        points = POINTS if self.daily else POINTS_INTRADAY
+        drawn = thin(series, max(points // max(self.lines, 1), MIN_POINTS))
         self.thinned = self.thinned or len(drawn) < len(series)
         return self.times(drawn.index), drawn.to_numpy(dtype=np.float32)
 
     def times(self, index: Any) -> list[str]:
-        """Times as plotly reads them: days for daily bars, else to the second, UTC."""
-        values = utc(index).tz_localize(None).to_numpy()
-        text: list[str] = np.datetime_as_string(values, unit="D" if self.daily else "s").tolist()
+        """Times as plotly reads them, UTC: days for daily bars, else to the minute, or the second where one counts."""
+        values = utc(index).tz_localize(None).to_numpy().astype("datetime64[s]")
+        fine = bool((values != values.astype("datetime64[m]")).any())
+        text: list[str] = np.datetime_as_string(values, unit="D" if self.daily else "s" if fine else "m").tolist()
         return text
 
 

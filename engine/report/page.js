@@ -14,18 +14,22 @@
   const draw = (element, inDark) => {
     const swap = (_, value) => (inDark && typeof value === "string" && partner[value]) || value;
     const figure = JSON.parse(document.getElementById(`${element.id}-data`).textContent, swap);
-    figure.data.forEach((trace) => { if (trace.meta) trace.x = figure.data[trace.meta.x_of].x; });
+    figure.data.forEach((trace) => {
+      Object.entries(trace.meta || {}).forEach(([name, holder]) => { trace[name] = figure.data[holder][name]; });
+    });
     if (matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false; // a finger scrolls the page
-    if (element.clientWidth < 560) figure.layout.legend.font.size = 10;
-    Plotly.react(element, figure.data, figure.layout, { ...options, displayModeBar: "static" in element.dataset ? false : "hover" });
+    const narrow = element.clientWidth < 560;
+    if (narrow) {
+      figure.layout.legend.font.size = 10;
+      if (figure.layout.xaxis.rangeselector) figure.layout.xaxis.rangeselector.visible = false;
+    }
+    const bar = narrow || "static" in element.dataset ? false : "hover";
+    Plotly.react(element, figure.data, figure.layout, { ...options, displayModeBar: bar });
   };
   const drawAll = (inDark) => charts.forEach((element) => draw(element, inDark));
 
   drawAll(dark.matches);
   dark.addEventListener("change", () => drawAll(dark.matches));
-  addEventListener("beforeprint", () => {
-    document.querySelectorAll("details").forEach((element) => { element.open = true; });
-    if (dark.matches) drawAll(false);
-  });
+  addEventListener("beforeprint", () => { if (dark.matches) drawAll(false); });
   addEventListener("afterprint", () => { if (dark.matches) drawAll(true); });
 })();

@@ -97,20 +97,24 @@ def script_json(value: Any) -> str:
 
 def _chart_html(chart: Chart) -> ChartHtml:
     spec = json.loads(chart.figure.to_json(validate=False))
-    share_times(spec["data"])
+    share_texts(spec["data"])
     return ChartHtml(chart.id, chart.title, chart.caption, chart.height, chart.static, Markup(script_json(spec)))
 
 
-def share_times(traces: list[dict[str, Any]]) -> None:
-    """Write times that several traces have in common once: the others name the trace that holds them (page.js)."""
-    seen: dict[tuple[str, ...], int] = {}
-    for position, trace in enumerate(traces):
-        x = trace.get("x")
-        if isinstance(x, list) and len(x) > 100 and all(isinstance(time, str) for time in x):
-            holder = seen.setdefault(tuple(x), position)
-            if holder != position:
-                del trace["x"]
-                trace["meta"] = {"x_of": holder}
+def share_texts(traces: list[dict[str, Any]]) -> None:
+    """Write times and hovers that several traces have in common once.
+
+    The others say in ``meta`` which trace holds them (attribute -> its number); page.js puts them back.
+    """
+    for attribute in ("x", "hovertext"):
+        seen: dict[tuple[str, ...], int] = {}
+        for position, trace in enumerate(traces):
+            texts = trace.get(attribute)
+            if isinstance(texts, list) and len(texts) > 20 and all(isinstance(text, str) for text in texts):
+                holder = seen.setdefault(tuple(texts), position)
+                if holder != position:
+                    del trace[attribute]
+                    trace.setdefault("meta", {})[attribute] = holder
 
 
 def _script(source: str) -> str:

@@ -20,7 +20,7 @@ from engine.report.view import Result, pairs, round_trips
 def price_charts(result: Result, trades: pd.DataFrame, drawing: Drawing) -> list[Chart]:
     """One chart for each instrument: closes, and each trade from its entry to its exit."""
     counts = trades["instrument"].value_counts()
-    traded = [symbol for symbol in result.settings.traded_symbols if symbol in result.bars]
+    traded = [symbol for symbol in result.settings.traded_symbols if len(result.bars.get(symbol, ()))]
     traded.sort(key=lambda symbol: -int(counts.get(symbol, 0)))
     if len(traded) > INSTRUMENTS:
         drawing.remarks.append(f"Prices are drawn for the {INSTRUMENTS} of {len(traded)} instruments traded most.")
@@ -46,6 +46,8 @@ def pair_charts(result: Result, trades: pd.DataFrame, drawing: Drawing) -> list[
         a, b = result.bars[first]["close"].align(result.bars[second]["close"], join="inner")
         with np.errstate(all="ignore"):
             relation = (a / b).replace([np.inf, -np.inf], np.nan)
+        if relation.empty:
+            continue
         made = figure(f"{escape(first)} / {escape(second)}", hovermode="closest", yaxis={"tickformat": ",~g"})
         add_line(made, drawing, relation, "Ratio", LIGHT.price, 1.0, form=".4f", legend=False)
         legs = trades[trades["unit"] == unit]
@@ -100,8 +102,8 @@ def _add_trades(
 def _time_axis(made: go.Figure, drawing: Drawing, index: Any) -> None:
     """End with the bars, and offer the last years: decades of trades are a crowd."""
     buttons = [{"count": years, "step": "year", "stepmode": "backward", "label": f"{years} y"} for years in (1, 3, 10)]
-    made.update_xaxes(range=drawing.span(index) or None)
-    if drawing.daily:
+    made.update_xaxes(range=drawing.span(index))
+    if index[-1] - index[0] > pd.Timedelta(days=366):
         made.update_xaxes(
             rangeselector={
                 "buttons": [*buttons, {"step": "all", "label": "all"}],

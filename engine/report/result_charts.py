@@ -40,6 +40,7 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
                     visible="legendonly",
                 )  # fmt: skip
     add_line(made, drawing, net, "Portfolio", LIGHT.accent, 2.2)
+    made.update_xaxes(range=drawing.span(net.index))
     capital = result.settings.account.capital
     add_line(
         made, drawing, drawdown(net, capital), "Drawdown", LIGHT.loss, 1.0, fill=LIGHT.loss_soft, form=".1%",
