@@ -126,7 +126,7 @@ def test_readme_gives_two_lines_that_begin_with_the_environment(repository: Path
 
 def test_ci_takes_its_lines_from_the_readme(repository: Path) -> None:
     script = (repository / ".ci/run").read_text(encoding="utf-8")
-    assert "show HEAD:README.md | grep" in script
+    assert 'show "$commit:README.md" | grep' in script
     assert "pip install" not in script
     assert (repository / ".ci/run").stat().st_mode & 0o111
 
