@@ -47,7 +47,7 @@ def settings_of(**changes: Any) -> Settings:
 def history(bars: int = 700, seed: int = 3) -> History:
     """Two series that share a random walk and revert to it, daily at 21:00 UTC on exchange sessions."""
     rng, whole = np.random.default_rng(seed), 700
-    index = pd.bdate_range("2015-01-05 21:00", periods=whole, tz="UTC")
+    index = pd.bdate_range("2015-01-05", periods=whole, tz="UTC") + pd.Timedelta("21h")
     common = np.cumsum(rng.normal(0, 0.005, whole))
     frames = {}
     for symbol in ("AAA", "BBB"):

@@ -96,7 +96,7 @@ def test_the_account_is_what_a_ledger_kept_by_hand_says(folder: Path, execution:
     filled = result.orders[result.orders["filled"] > 0]
     signed = filled["filled"] * np.where(filled["side"] == "buy", 1.0, -1.0)
     held = signed.groupby([filled["unit"], filled["instrument"]]).sum()
-    opened = result.open_trades.assign(signed=result.open_trades["size"]).set_index(["strategy", "instrument"])["signed"]
+    opened = result.open_trades.set_index(["strategy", "instrument"])["size"]
     assert held[held != 0].abs().to_dict() == opened.to_dict()
 
     # 2. Under "borrow", dollars and euros kept by hand: what was paid and received, valued at the last rate.

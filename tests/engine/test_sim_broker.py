@@ -19,7 +19,7 @@ from core.settings import Settings
 from engine.sim_broker import SimBroker
 from feeds import ColumnarData
 
-START = pd.Timestamp("2020-01-02 21:00", tz="UTC")
+START = "2020-01-02"
 FREE = {"enabled": False}
 
 
@@ -37,7 +37,7 @@ def desk(**changes: Any) -> Settings:
 
 def bars(*rows: tuple[float, float, float, float], volume: float = 1e6) -> pd.DataFrame:
     """Daily bars from (open, high, low, close), on business days."""
-    index = pd.bdate_range(START, periods=len(rows), tz="UTC")
+    index = pd.bdate_range(START, periods=len(rows), tz="UTC") + pd.Timedelta("21h")
     frame = pd.DataFrame(rows, columns=["open", "high", "low", "close"], index=index, dtype=float)
     return frame.assign(volume=volume)
 
