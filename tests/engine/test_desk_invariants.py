@@ -105,7 +105,9 @@ def desks(draw: st.DrawFn) -> tuple[Settings, History]:
         "account": {"capital": 50_000.0},
         "instruments": {"AAA": instrument, "BBB": {**instrument, "shortable": True}},
         "strategies": {
-            "one": {"strategy": "MeanReversion", "instruments": ["AAA", "BBB"], "allotment": 0.5, "parameters": reversion},
+            "one": {
+                "strategy": "MeanReversion", "instruments": ["AAA", "BBB"], "allotment": 0.5, "parameters": reversion,
+            },
             "pair": {"strategy": "PairsTrading", "pairs": [["AAA", "BBB"]], "allotment": 0.5, "parameters": pairs},
         },
         "costs": {
