@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from core.calendar import calendar_names
 from core.errors import did_you_mean
 from core.explain import Problem
+from core.naming import REFERENCE_UNIT
 from core.overrides import dotted
 from core.settings import Settings
 
-REFERENCE = "reference"  # the unit of datas that no strategy trades
 _YEARS = range(1900, 2101)
 
 
@@ -32,8 +32,8 @@ def _names(settings: Settings) -> Iterator[Problem]:
         for name in names:
             if not name or name != name.strip() or "/" in name or not name.isprintable():
                 yield Problem(f"{dotted((table, name))}: a name is printable text without '/'; rename it")
-    if REFERENCE in settings.units:
-        yield Problem(f"strategies.{REFERENCE}: this name is kept for data that nobody trades; rename it")
+    if REFERENCE_UNIT in settings.units:
+        yield Problem(f"strategies.{REFERENCE_UNIT}: this name is kept for data that nobody trades; rename it")
     if len(settings.units) != sum(len(strategy.units) for strategy in settings.strategies.values()):
         yield Problem("strategies: two units have one name; rename a strategy so that no name contains another's units")
 
