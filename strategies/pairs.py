@@ -38,6 +38,7 @@ class PairsTradingParameters(StrategyParameters):
     # of about the size that the filter expects; for prices as they are, Chan's 1e-4 and 1e-3 are a start.
     kalman_delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-7
     kalman_obs_var: Positive = 1e-5
+    kalman_memory: Annotated[int, Field(ge=0)] = 252  # bars; so that a restart changes nothing; 0 = all
     neutrality: Literal["beta", "dollar"] = "beta"
 
     entry_z: Positive = 2.0
@@ -113,7 +114,8 @@ class PairsTrading(BookStrategy):
     @staticmethod
     def _hedge_settings(p: Any) -> dict[str, Any]:
         if p.hedge == "kalman":
-            return {"delta": p.kalman_delta, "obs_var": p.kalman_obs_var, "log": p.log_prices}
+            noises = {"delta": p.kalman_delta, "obs_var": p.kalman_obs_var}
+            return {**noises, "log": p.log_prices, "memory": p.kalman_memory}
         return {"period": p.hedge_period, "log": p.log_prices}
 
     def __init__(self) -> None:

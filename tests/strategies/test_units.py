@@ -140,6 +140,12 @@ def _no_future(run: Any, named: list[tuple[str, pd.DataFrame]], strategy: Any, p
         assert [n for n in decided if n <= cut] == [n for n in decisions if n <= cut]
 
 
+def test_without_a_unit_all_datas_but_reference_ones(run: Any, bars: Any, walk: Any) -> None:
+    datas = [("VIX", "reference", bars(walk(1))), ("Y", "", bars(walk(3) + walk(4))), ("X", "u", bars(walk(4)))]
+    strategy = run(datas, [(PairsTrading, PAIR)])[0]
+    assert [data._name for data in strategy.datas] == ["Y", "X"]
+
+
 def test_a_unit_that_no_data_carries(run: Any, bars: Any, walk: Any) -> None:
     with pytest.raises(StrategyError, match="0 carry unit 'c'.*one of \\['a'\\]"):
         run([("a/X", "a", bars(walk(1)))], [(MeanReversion, {**QUICK, "unit": "c"})])
