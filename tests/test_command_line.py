@@ -93,35 +93,25 @@ def invoke(*arguments: str | Path) -> tuple[int, str, str]:
 # --- a run
 
 
-def test_script_writes_results_and_shows_tables(small: Path, tmp_path: Path) -> None:
-    run = command([small, "--set", "account.capital=50000", "--out", "first"])
+def test_script_and_command_give_the_same_results(small: Path, tmp_path: Path) -> None:
+    run = command([small, "--set", "account.capital=50000", "--out", "script"])
     out, err = run.communicate(timeout=120)
     assert run.returncode == 0, err
-    folder = tmp_path / "first"
-    assert all((folder / name).stat().st_size for name in FILES)
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    script = tmp_path / "script"
+    assert all((script / name).stat().st_size for name in FILES)
+    summary = json.loads((script / "summary.json").read_text(encoding="utf-8"))
     assert set(summary["strategies"]) == {"meanrev", "pairs"}
-    assert "capital = 50000" in (folder / "settings.toml").read_text(encoding="utf-8")
-    assert all(text in out for text in ("meanrev", "pairs", "Portfolio", str(folder)))
+    assert "capital = 50000" in (script / "settings.toml").read_text(encoding="utf-8")
+    assert all(text in out for text in ("meanrev", "pairs", "Portfolio", str(script)))
     assert "Traceback" not in err
     assert (tmp_path / "state" / "trials.sqlite").exists()
 
-
-def test_command_and_script_give_the_same_numbers(small: Path, tmp_path: Path) -> None:
-    run = command([small, "--out", "script"])
-    _, err = run.communicate(timeout=120)
-    assert run.returncode == 0, err
-    code, _, err = invoke("backtest", small, "--out", "command")
-    assert code == 0, err
-    for name in ("equity.csv", "trades.csv", "settings.toml"):
-        assert (tmp_path / "script" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
-
-
-def test_folder_is_named_after_the_desk_and_the_time(small: Path, tmp_path: Path) -> None:
-    code, _, err = invoke("backtest", small, "--set", "paths.results=here")
-    assert code == 0, err
+    code, _, shown = invoke("backtest", small, "--set", "account.capital=50000", "--set", "paths.results=here")
+    assert code == 0, shown
     (folder,) = (tmp_path / "here").iterdir()
     assert folder.name.startswith("small-20") and folder.name.endswith("Z")
+    for name in ("equity.csv", "trades.csv"):
+        assert (folder / name).read_bytes() == (script / name).read_bytes()
 
 
 def test_version_is_that_of_the_package() -> None:
