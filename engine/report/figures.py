@@ -43,6 +43,7 @@ from engine.report.view import (
 log = logging.getLogger(__name__)
 
 DPI = 140
+CROWD = 500  # trades of an instrument above which they are dots
 POINTS = 6_000  # of a line: more than a picture has pixels across
 MONTHS = "JFMAMJJASOND"
 STYLE: dict[str, Any] = {
@@ -125,7 +126,7 @@ def draw_equity(figure: Figure, result: Result, trades: pd.DataFrame) -> None:
     _legend(upper)
     fall = drawdown(net, capital)
     drawn = thin(fall, POINTS)
-    lower.fill_between(_times(drawn), drawn.to_numpy(), 0.0, color=LIGHT.loss, alpha=0.18, linewidth=0)
+    lower.fill_between(_naive(drawn.index), drawn.to_numpy(), 0.0, color=LIGHT.loss, alpha=0.18, linewidth=0)
     _line(lower, fall, LIGHT.loss, "", linewidth=0.9)
     lower.set_title("Drawdown of the portfolio")
     lower.yaxis.set_major_formatter(PERCENT)
@@ -192,7 +193,7 @@ def draw_trades(figure: Figure, trips: pd.DataFrame) -> None:
     excursions.yaxis.set_major_formatter(THOUSANDS)
     excursions.xaxis.set_major_locator(MaxNLocator(6))
 
-    running.step(utc(trips["exit_time"]).tz_localize(None), net.cumsum(), where="post", color=LIGHT.accent)
+    running.step(_naive(trips["exit_time"]), net.cumsum(), where="post", color=LIGHT.accent)
     running.axhline(0, color=LIGHT.muted, linewidth=0.8)
     running.set_title("Sum of net results of closed trades, EUR")
     running.yaxis.set_major_formatter(THOUSANDS)
@@ -240,8 +241,17 @@ def draw_prices(figure: Figure, result: Result, trades: pd.DataFrame, symbol: st
     axes = figure.subplots()
     own = trades[trades["instrument"] == symbol]
     _line(axes, result.bars[symbol]["close"], LIGHT.price, "", linewidth=0.9)
+    how = _mark_crowd(axes, own) if len(own) > CROWD else _mark_trades(axes, own)
+    currency = result.settings.instruments[symbol].currency
+    axes.set_title(f"{symbol}, {currency}: {len(own):,} trades, {how}{_partial(result)}")
+    axes.yaxis.set_major_formatter(PRICES)
+    _legend(axes)
+
+
+def _mark_trades(axes: Axes, own: pd.DataFrame) -> str:
+    """Entries, exits and the line between them; returns the key."""
     size = 34 if len(own) <= 60 else 18 if len(own) <= 250 else 9
-    entry, leave = (utc(own[column]).tz_localize(None) for column in ("entry_time", "exit_time"))
+    entry, leave = (_naive(own[column]) for column in ("entry_time", "exit_time"))
     first, last = own["entry_price"].to_numpy(dtype=float), own["exit_price"].to_numpy(dtype=float)
     won, up = (own["net_eur"] > 0).to_numpy(), (own["side"] == "long").to_numpy()
     for outcome, color in ((True, LIGHT.gain), (False, LIGHT.loss)):
@@ -257,10 +267,17 @@ def draw_prices(figure: Figure, result: Result, trades: pd.DataFrame, symbol: st
                 name = f"{label}, {'won' if outcome else 'lost'} ({int(part.sum()):,})"
                 axes.scatter(entry[part], first[part], marker=shape, s=size, color=color, zorder=3, label=name)
         axes.scatter(leave[chosen], last[chosen], s=size * 0.6, facecolors="none", edgecolors=color, zorder=3)
-    currency = result.settings.instruments[symbol].currency
-    axes.set_title(f"{symbol}, {currency}: {len(own):,} trades from entry (triangle) to exit (ring){_partial(result)}")
-    axes.yaxis.set_major_formatter(PRICES)
-    _legend(axes)
+    return "from entry (triangle) to exit (ring)"
+
+
+def _mark_crowd(axes: Axes, own: pd.DataFrame) -> str:
+    """Entries as dots in the order of time: drawn by outcome, the later colour would hide the earlier."""
+    won = (own["net_eur"] > 0).to_numpy()
+    colors = np.where(won, LIGHT.gain, LIGHT.loss)
+    axes.scatter(_naive(own["entry_time"]), own["entry_price"], s=4, c=colors, alpha=0.5, linewidths=0, zorder=3)
+    for label, count, color in (("won", won.sum(), LIGHT.gain), ("lost", (~won).sum(), LIGHT.loss)):
+        axes.scatter([], [], s=18, color=color, label=f"{label} ({int(count):,})")
+    return "entries"
 
 
 @contextmanager
@@ -275,15 +292,15 @@ def _partial(result: Result) -> str:
     return " (PARTIAL RUN)" if result.partial else ""
 
 
-def _times(series: pd.Series) -> pd.DatetimeIndex:
+def _naive(times: Any) -> pd.DatetimeIndex:
     """Naive UTC: matplotlib warns about zones."""
-    return utc(series.index).tz_localize(None)
+    return utc(times).tz_localize(None)
 
 
 def _line(axes: Axes, series: pd.Series, color: str, label: str, **style: Any) -> None:
     drawn = thin(series, POINTS)
     marker = "o" if len(drawn) == 1 else None
-    axes.plot(_times(drawn), drawn.to_numpy(dtype=float), color=color, label=label, marker=marker, **style)
+    axes.plot(_naive(drawn.index), drawn.to_numpy(dtype=float), color=color, label=label, marker=marker, **style)
 
 
 def _legend(axes: Axes) -> None:

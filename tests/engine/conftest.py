@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import arch.data.nasdaq
@@ -16,6 +17,7 @@ import pytest
 
 from core.config import load_settings
 from core.settings import Settings
+from engine.report import write_results
 from engine.report.view import EQUITY_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS
 
 USD = 0.90  # EUR for one dollar
@@ -267,3 +269,9 @@ def sample() -> PlainResult:
 def vary(sample: PlainResult) -> Callable[..., PlainResult]:
     """The sample with other attributes."""
     return lambda **changes: dataclasses.replace(sample, **changes)
+
+
+@pytest.fixture(scope="session")
+def written(sample: PlainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of the sample."""
+    return write_results(sample, tmp_path_factory.mktemp("runs") / "desk")
