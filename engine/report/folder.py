@@ -42,10 +42,7 @@ def check_folder(folder: Path | str) -> Path:
     """
     place = Path(folder).expanduser().absolute()
     with _errors(place):
-        _check_vacant(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place.parent):
-            pass
+        _check_place(place)
     return place
 
 
@@ -56,8 +53,9 @@ def write_results(result: Result, folder: Path | str) -> Path:
     holds files already (nothing is touched) and ResultsError when it cannot be written, after removing what was
     begun; the result is still in memory and can be written elsewhere. Files: see ``docs/results.md``.
     """
-    place = check_folder(folder)
-    with _errors(place):
+    place = Path(folder).expanduser().absolute()
+    with _errors(place, " The result in memory is not lost: write_results(result, 'another/folder')"):
+        _check_place(place)
         draft = Path(tempfile.mkdtemp(prefix=f".{place.name[:60]}.", suffix=".tmp", dir=place.parent))
         try:
             _write_files(result, draft)
@@ -149,6 +147,13 @@ def _publish(draft: Path, place: Path) -> None:
         raise
 
 
+def _check_place(place: Path) -> None:
+    _check_vacant(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=place.parent):  # on Linux it has no name, so not even a kill leaves it there
+        pass
+
+
 def _check_vacant(place: Path) -> None:
     if not place.exists() and not place.is_symlink():
         return
@@ -165,8 +170,8 @@ def _exists(place: Path) -> ResultsExistError:
 
 
 @contextlib.contextmanager
-def _errors(place: Path) -> Iterator[None]:
-    """Turn errors of the operating system into ResultsError with a cure."""
+def _errors(place: Path, hint: str = "") -> Iterator[None]:
+    """Turn errors of the operating system into ResultsError with a cure and a last hint."""
     try:
         yield
     except ResultsError:
@@ -174,7 +179,4 @@ def _errors(place: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         cure = CURES.get(error.errno or 0, "choose another folder")
-        raise ResultsError(
-            f"{place}: results cannot be written ({reason}); {cure}. "
-            "Nothing was left behind; a result in memory is not lost: write_results(result, 'another/folder')"
-        ) from error
+        raise ResultsError(f"{place}: results cannot be written ({reason}); {cure}.{hint}") from error

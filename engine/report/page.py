@@ -10,7 +10,6 @@ from typing import Any
 
 import jinja2
 import plotly.offline
-from markupsafe import Markup
 
 from core.config import dump_toml
 from engine.report import page_tables, price_charts, result_charts
@@ -42,7 +41,7 @@ class ChartHtml:
     caption: str
     height: int
     static: bool
-    json: Markup
+    json: str  # safe in a script element
 
 
 def render_page(result: Result, pictures: list[str], remarks: list[str], files: list[str]) -> str:
@@ -79,10 +78,10 @@ def render_page(result: Result, pictures: list[str], remarks: list[str], files: 
         "settings": dump_toml(result.settings),
         "files": [name for name in [*files, *pictures] if name != "report.html"],
         "currency": result.settings.account.currency,
-        "palette": Markup(script_json(swaps())),
-        "css": Markup(_styles()),
-        "plotly": Markup(_script(plotly.offline.get_plotlyjs())),
-        "js": Markup(_script(_asset("page.js"))),
+        "palette": script_json(swaps()),
+        "css": _styles(),
+        "plotly": _script(plotly.offline.get_plotlyjs()),
+        "js": _script(_asset("page.js")),
     }
     return str(_environment().from_string(_asset("page.html.j2")).render(context))
 
@@ -98,7 +97,7 @@ def script_json(value: Any) -> str:
 def _chart_html(chart: Chart) -> ChartHtml:
     spec = json.loads(chart.figure.to_json(validate=False))
     share_texts(spec["data"])
-    return ChartHtml(chart.id, chart.title, chart.caption, chart.height, chart.static, Markup(script_json(spec)))
+    return ChartHtml(chart.id, chart.title, chart.caption, chart.height, chart.static, script_json(spec))
 
 
 def share_texts(traces: list[dict[str, Any]]) -> None:

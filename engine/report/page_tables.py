@@ -282,6 +282,19 @@ def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def verdict(target: Mapping[str, Any], wanted: float) -> str:
+    """The answer in a few words, from the interval of the mean and the doubts; empty without an evaluation."""
+    low, high = interval(target.get("mean_interval_eur"))
+    level = formats.percent(target.get("confidence"), 0)
+    if high < 0.0:
+        return "No: it loses money"
+    if not target.get("enough_evidence"):
+        return "Not enough evidence" if target else ""
+    if low >= wanted:
+        return f"Yes, at {level} confidence"
+    return "Not at this capital" if high < wanted else f"Perhaps: the {level} interval holds the target"
+
+
 def _head(result: Result) -> Context:
     settings = result.settings
     portfolio, target = table(result.summary, "portfolio"), table(result.summary, "daily_target")
@@ -303,6 +316,7 @@ def _head(result: Result) -> Context:
         "partial": result.partial,
         "until": formats.moment(last) if last is not None else "",
         "question": f"Does it earn EUR {formats.eur(settings.account.daily_target_eur)} a day?",
+        "verdict": verdict(target, settings.account.daily_target_eur),
         "sentence": str(target.get("sentence") or "The daily target was not evaluated."),
         "tiles": [
             Fact("Net result, EUR", number_cell(net, formats.signed_eur, signed=True), f"{share} of the capital"),

@@ -16,6 +16,7 @@ import pytest
 
 from core.settings import Settings
 from engine.report.page import render_page, script_json, share_texts
+from engine.report.page_tables import verdict
 from engine.report.palette import DARK, LIGHT, Scheme, css_variables, swaps
 
 Vary = Callable[..., Any]
@@ -201,6 +202,22 @@ def test_partial_run_has_a_banner_before_everything_else(vary: Vary) -> None:
     assert banner["role"] == "alert"
     assert page.text.index("Partial results.") < page.text.index("Net result, EUR")
     assert "2018-12-31" in page.text
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({}, ""),
+        ({"mean_interval_eur": (-9.0, -1.0), "enough_evidence": False}, "No: it loses money"),
+        ({"mean_interval_eur": (-1.0, 60.0), "enough_evidence": False}, "Not enough evidence"),
+        ({"mean_interval_eur": (1.0, 49.0), "enough_evidence": True}, "Not at this capital"),
+        ({"mean_interval_eur": (1.0, 60.0), "enough_evidence": True}, "Perhaps: the 95% interval holds the target"),
+        ({"mean_interval_eur": (50.0, 60.0), "enough_evidence": True}, "Yes, at 95% confidence"),
+        ({"mean_interval_eur": (math.nan, math.nan), "enough_evidence": False}, "Not enough evidence"),
+    ],
+)
+def test_verdict_is_yes_only_when_the_whole_interval_is(target: dict[str, Any], words: str) -> None:
+    assert verdict(target and target | {"confidence": 0.95}, 50.0) == words
 
 
 # --- names come from users
