@@ -106,6 +106,7 @@ def _checked(settings: Settings, name: str) -> tuple[type[BookStrategy], dict[st
     parameters = dict(chosen.parameters)
     strategy.check({**parameters, "unit": name})
     sizer = SIZERS[chosen.sizer] if chosen.sizer else strategy.default_sizer
+    strategy.check_sizer(sizer)
     sizer.check(chosen.sizing)
     return strategy, parameters
 

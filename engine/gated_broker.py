@@ -7,6 +7,7 @@ its reason on every order.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import backtrader as bt
@@ -31,6 +32,7 @@ class GatedBroker(bt.brokers.BackBroker):
         self._settings = settings
         self._groups = OcaGroups()
         self._room = BatchRoom()
+        self._exited: dict[int, float] = defaultdict(float)  # OCA group of a bracket -> units its exits filled, signed
         self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
         self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
         self._when: dt.datetime | None = None
@@ -54,8 +56,9 @@ class GatedBroker(bt.brokers.BackBroker):
     def _ococheck(self, order: bt.Order) -> None:
         """The exits of a bracket share one size: a fill of one reduces the others, and cancels them at zero.
 
-        So the stop always covers what is left of a position (IBKR's ocaType 2). Stock cancels the group at the first
-        partial fill, and also when one of its orders is cancelled; other groups behave like stock.
+        So the stop always covers what is left of a position (IBKR's ocaType 2), and an entry that still works is
+        cancelled by the first exit. Stock cancels the group at the first partial fill, and also when one of its orders
+        is cancelled; other groups behave like stock.
         """
         group = self._groups.of(order) if self.account is not None else 0
         if group >= 0:
@@ -64,6 +67,9 @@ class GatedBroker(bt.brokers.BackBroker):
         if order.status not in (bt.Order.Partial, bt.Order.Completed):
             return
         filled = order.executed.exbits[-1].size
+        self._exited[group] += filled
+        for entry in [o for o in self.pending if o is not None and o.ref == -group]:
+            self.cancel(entry)
         for other in [o for o in self.pending if o is not None and o.ref != order.ref]:
             if other.data is order.data and self._groups.of(other) == group:
                 left = other.executed.remsize - filled

@@ -302,7 +302,7 @@ class SimBroker(GatedBroker):
         for child in self._pchildren.get(parent.ref, ()):
             if child.ref == parent.ref or not child.alive():
                 continue
-            child.executed.remsize = -parent.executed.size - child.executed.size
+            child.executed.remsize = -parent.executed.size - self._exited[-parent.ref]
             if timing is FillTime.OPEN:
                 child.activate()
             else:

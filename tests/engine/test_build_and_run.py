@@ -167,6 +167,11 @@ def test_later_bars_do_not_change_earlier_orders(result: engine.RunResult) -> No
         ),
         ({"strategy": "MeanReversion", "instruments": ["AAA"], "sizer": "FixdRisk"}, UnknownNameError, "FixedRisk"),
         (
+            {"strategy": "MeanReversion", "instruments": ["AAA"], "sizer": "PairSizer"},
+            StrategyError,
+            "leave the sizer out to have FixedRisk",
+        ),
+        (
             {"strategy": "MeanReversion", "instruments": ["AAA"], "sizing": {"rsik": 0.1}},
             UnknownNameError,
             "did you mean 'risk'",

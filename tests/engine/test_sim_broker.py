@@ -315,6 +315,26 @@ def test_children_are_sized_to_a_partly_filled_parent_that_is_cancelled() -> Non
     assert not strategy.position.size and not strategy.broker.pending
 
 
+def test_the_first_fill_of_a_stop_cancels_the_rest_of_the_entry() -> None:
+    """10 of 25 are bought, the stop sells 4 of them: the entry is cancelled and both exits are left with 6."""
+    config = desk(execution="next_close", costs={"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}})
+    frame = flat(100, 100, 90, 90, 90)
+    frame["volume"] = [100, 10, 4, 6, 100]
+    orders: list[bt.Order] = []
+    left: list[tuple[str, list[float]]] = []
+
+    def enter(s: Scripted) -> None:
+        orders.extend(s.buy_bracket(size=25, exectype=bt.Order.Market, stopprice=95, limitprice=150))
+
+    def look(s: Scripted) -> None:
+        left.append((orders[0].getstatusname(), [o.executed.remsize for o in orders[1:]]))
+
+    strategy = run(SimBroker(settings=config), {1: [enter], 2: [look], 3: [look]}, {"AAA": frame})
+    assert left == [("Partial", [-10, -10]), ("Canceled", [-6, -6])]
+    (row,) = strategy.broker.account.trades
+    assert (row.size, row.exit_price) == (10, 90) and not strategy.broker.pending
+
+
 def test_a_partial_exit_leaves_the_stop_on_what_is_left() -> None:
     """10 held; 2 a bar can be sold. The exit sells 2 and 2, then the stop finds 6 left; the target is gone with it."""
     config = desk(costs={"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}})
