@@ -45,9 +45,7 @@ def backtest(
     return run(build(settings, load(settings), SimBroker(settings=settings)), progress=progress, journal=journal)
 
 
-def run(
-    cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal: Journal | None = None
-) -> RunResult:
+def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal: Journal | None = None) -> RunResult:
     """Run a graph that ``build`` made; record the run in the trial ledger; return frames and summary.
 
     ``progress`` is called with (bars done, bars in all). Every order, fill, trade and refusal is one log line and, with
@@ -142,4 +140,3 @@ def _record(ledger: TrialLedger, result: RunResult, data_hash: str) -> None:
                 dates=np.asarray(pd.DatetimeIndex(returns.index), dtype="datetime64[D]"),
             )
         )
-

@@ -75,9 +75,7 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
     )
 
 
-def position_views(
-    positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf
-) -> tuple[PositionView, ...]:
+def position_views(positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf) -> tuple[PositionView, ...]:
     """Return the open positions, at the last close."""
     return tuple(
         PositionView(

@@ -117,9 +117,7 @@ def openings(batch: Sequence[OrderView], account: AccountView) -> list[Opening]:
     return found
 
 
-def _opened(
-    order: OrderView, held: float, earlier: Sequence[OrderView], by_ref: Mapping[int, OrderView]
-) -> float:
+def _opened(order: OrderView, held: float, earlier: Sequence[OrderView], by_ref: Mapping[int, OrderView]) -> float:
     """Units that ``order`` opens in a book that holds ``held``, after the ``earlier`` orders."""
     room = 0.0
     if held * order.sign < 0.0:

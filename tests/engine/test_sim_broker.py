@@ -317,7 +317,8 @@ def test_children_are_sized_to_a_partly_filled_parent_that_is_cancelled() -> Non
 
 def test_the_first_fill_of_a_stop_cancels_the_rest_of_the_entry() -> None:
     """10 of 25 are bought, the stop sells 4 of them: the entry is cancelled and both exits are left with 6."""
-    config = desk(execution="next_close", costs={"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}})
+    thin = {"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}}
+    config = desk(execution="next_close", costs=thin)
     frame = flat(100, 100, 90, 90, 90)
     frame["volume"] = [100, 10, 4, 6, 100]
     orders: list[bt.Order] = []
