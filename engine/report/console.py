@@ -34,7 +34,7 @@ def summary_tables(result: Result) -> list[RenderableType]:
     shown: list[RenderableType] = []
     if result.partial:
         shown.append(Text("PARTIAL RESULTS: the run was interrupted, later bars are missing.", style="bold"))
-    shown += [_metrics(result), _daily_target(result)]
+    shown += [_metrics(result), *_account_result(result), _daily_target(result)]
     if (risk := _risk(result)) is not None:
         shown.append(risk)
     if result.notes:
@@ -70,6 +70,19 @@ def _cells(metrics: Mapping[str, Any], start: float) -> list[Text]:
     values = {**metrics, "net_eur": formats.number(metrics.get("final_equity_eur")) - start}
     shown = [(form(values.get(key)), values.get(key), signed) for key, _, form, signed in COLUMNS]
     return [Text(text, style=STYLES[formats.sign(value, text)] if signed else "") for text, value, signed in shown]
+
+
+def _account_result(result: Result) -> list[RenderableType]:
+    """Why the strategies do not add up to the portfolio."""
+    costs = table(result.summary, "costs")
+    interest, revalued = formats.number(costs.get("interest_eur")), formats.number(costs.get("cash_fx_eur"))
+    parts = [
+        f"{label} of EUR {formats.signed_eur(value)}"
+        for label, value in (("interest", interest), ("revaluation of foreign cash", revalued))
+        if abs(value) >= 0.5
+    ]
+    text = f"The portfolio also holds {' and '.join(parts)}; no strategy is charged for it."
+    return [Padding(Text(text), (0, 0, 1, 0))] if parts else []
 
 
 def _daily_target(result: Result) -> RenderableType:

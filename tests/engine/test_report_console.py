@@ -54,6 +54,7 @@ def test_it_fits_a_hundred_columns_and_says_the_rest(sample: Any) -> None:
     assert all(note in words for note in sample.notes)
     assert "Kill switch 2008-10-13: drawdown 20.1% reached the limit of 20.0%" in words
     assert "24 orders refused by the risk gate: 12 max_gross_exposure, 12 cooldown." in words
+    assert "The portfolio also holds interest of EUR \u2212813; no strategy is charged for it." in words
     assert "PARTIAL" not in text
 
 
