@@ -339,7 +339,7 @@ def _regime_rule(result: Result) -> str:
     return (
         f"Bull: {benchmark} is more than {formats.percent(rule.band, 0)} above its average of {rule.average_sessions} "
         f"sessions and the average has risen over {rule.slope_sessions} sessions; bear: the reverse; else sideways. "
-        "Figures are annualised over the sessions of the row."
+        "A session is sorted by the closes before it. Figures are annualised over the sessions of the row."
     )
 
 
