@@ -25,6 +25,8 @@ from books.journal import Journal
 from books.trades import TradeRow
 from core.orders import Refusal, Role
 
+matplotlib.use("Agg")  # importing backtrader.plot chose Tk, for every test of this process
+
 #        open  high   low  close
 PRICES = [
     (100.0, 101.0, 99.0, 100.0),  # 0  buys
@@ -382,7 +384,6 @@ def test_observers(options: dict[str, Any]) -> None:
 
 
 def test_observers_can_be_plotted() -> None:
-    matplotlib.use("Agg")  # importing backtrader.plot chose Tk
     cerebro, _ = observed()
     figures = cerebro.plot(iplot=False)
     assert len(figures[0][0].axes) >= 4
