@@ -12,7 +12,7 @@ from typing import Any
 
 import backtrader as bt
 import backtrader.plot
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import pytest
@@ -387,3 +387,4 @@ def test_observers_can_be_plotted() -> None:
     cerebro, _ = observed()
     figures = cerebro.plot(iplot=False)
     assert len(figures[0][0].axes) >= 4
+    matplotlib.pyplot.close("all")
