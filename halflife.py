@@ -20,6 +20,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from books.journal import Journal
 from core.config import load_settings
 from core.errors import EngineError, HalflifeError, ResultsError, did_you_mean
 from core.logs import setup_logging
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from engine import RunResult
 
 ENGINES = ("stock",)
+JOURNALS = "journals"  # folder in paths.state: one journal for each results folder
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -81,9 +83,10 @@ def _run(settings: Settings, folder: Path) -> bool:
     from engine import backtest, check_folder, summary_tables
 
     place = check_folder(folder)  # before the run: nothing computed is lost to a folder that exists
-    with setup_logging(settings.logging, settings.paths.state):
+    state = Path(settings.paths.state)
+    with setup_logging(settings.logging, state), Journal(state / JOURNALS / f"{place.name}.sqlite") as journal:
         with _progress() as progress:
-            result = backtest(settings, progress=progress)
+            result = backtest(settings, progress=progress, journal=journal)
         for table in summary_tables(result):
             console.print(table)
         with errors.status("writing the results"):

@@ -23,6 +23,7 @@ from books.ledger import TrialLedger, TrialRecord
 from core.clock import SystemClock
 from core.config import settings_hash
 from core.errors import EngineError
+from core.logs import log_event
 from core.settings import Settings
 from core.version import VERSION
 from engine.build import allotment_eur, build
@@ -67,9 +68,9 @@ def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal:
         result = dataclasses.replace(result, summary=summarise(result, cerebro.history.hash))
         _record(ledger, result, cerebro.history.hash)
         result.summary["run"]["trials_on_this_data"] = ledger.count(data_hash=cerebro.history.hash, strategy=PORTFOLIO)
-    logger.info(
-        "event=run name=%s bars=%d seconds=%.2f partial=%s", settings.name, len(result.equity), result.seconds,
-        result.partial,
+    log_event(
+        logger, "run", name=settings.name, bars=len(result.equity), seconds=round(result.seconds, 2),
+        partial=result.partial,
     )  # fmt: skip
     return result
 
