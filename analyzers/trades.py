@@ -86,13 +86,13 @@ class Trades(bt.Analyzer):
         if data not in self._books:
             self._books[data] = TradeBook(self._unit, symbol_of(data), "", funded_in_base=False)
         book = self._books[data]
-        timing = _timing(data, price)
+        timing, when = _timing(data, price), utc_time(data.datetime[0])
         if timing is FillTime.CLOSE:
-            book.see_range(data.high[0], data.low[0], self._rate(data))
+            book.see_range(when, data.high[0], data.low[0], self._rate(data))
         row = book.fill(
             Fill(
                 book=f"{self._unit}/{symbol_of(data)}",
-                when=utc_time(data.datetime[0]),
+                when=when,
                 size=size,
                 price=price,
                 unslipped_price=price,

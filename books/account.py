@@ -2,7 +2,7 @@
 
 The simulated and the live broker keep the same account, so results mean the same in both. Identity, to the cent::
 
-    equity - capital - deposits = sum(closed trades' net) + sum(open trades' net) + interest_eur + cash_fx_eur
+    equity - capital = sum(closed trades' net) + sum(open trades' net) + interest_eur + cash_fx_eur
 
 where ``cash_fx_eur`` is the revaluation of foreign balances. Under ``fx.policy = "borrow"`` a position's principal
 and the debit that financed it cancel, so the balance that is revalued is cash plus principal; see ``books.trades``.
@@ -40,7 +40,6 @@ class Account:
         self.costs: Costs = defaultdict(float)  # kind -> base currency, cumulative, > 0 is paid
         self.costs_by_unit: dict[str, Costs] = {}  # unit -> kind -> base currency
         self.traded_eur: dict[str, float] = defaultdict(float)  # unit -> value of all fills, base currency
-        self.deposits_eur = 0.0
         self.equity_eur = self.cash_eur = capital
         self.gross_exposure_eur = self.net_exposure_eur = 0.0
         self._funded = False
@@ -70,11 +69,6 @@ class Account:
         if not self._funded:
             self._funded = True
             self.cash.post(self.base, self.capital, when)
-
-    def deposit(self, amount: float, when: dt.datetime) -> None:
-        """Pay in (or out, if negative) base currency: no result, so kept apart from it."""
-        self.cash.post(self.base, amount, when)
-        self.deposits_eur += amount
 
     def rate(self, currency: str, when: dt.datetime) -> float:
         """Base currency for one unit of ``currency``."""

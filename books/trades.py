@@ -178,9 +178,10 @@ class TradeBook:
         trade.borrow += fee_eur
         trade.fx -= conversion_eur
 
-    def see_range(self, high: float, low: float, rate: float) -> None:
-        """Let the open position see a bar's whole range (before a fill at that bar's close)."""
-        if self._open is not None:
+    def see_range(self, when: dt.datetime, high: float, low: float, rate: float) -> None:
+        """Let a position that was open throughout a bar see its whole range (before a fill at that bar's close)."""
+        trade = self._open
+        if trade is not None and (trade.entry_time < when or trade.entry_timing is FillTime.OPEN):
             self._excursion(high, rate)
             self._excursion(low, rate)
 
@@ -191,11 +192,8 @@ class TradeBook:
         if trade is None:
             return
         trade.bars += 1
-        if trade.entry_time < when or trade.entry_timing is FillTime.OPEN:
-            self._excursion(high, rate)
-            self._excursion(low, rate)
-        else:
-            self._excursion(close, rate)
+        self.see_range(when, high, low, rate)
+        self._excursion(close, rate)
 
     def _excursion(self, price: float, rate: float) -> None:
         trade = self._require_open()

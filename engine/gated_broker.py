@@ -7,7 +7,7 @@ its reason on every order.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+import math
 from collections.abc import Iterable, Sequence
 
 import backtrader as bt
@@ -20,6 +20,7 @@ from core.orders import AccountView, ExitReason, Refusal, Role
 from core.settings import Settings
 from risk import OrderGate
 from risk.boundary import BatchRoom, OcaGroups, is_entry, mark_refused, order_view, position_views
+from risk.limits import invalid
 
 
 class GatedBroker(bt.brokers.BackBroker):
@@ -32,7 +33,6 @@ class GatedBroker(bt.brokers.BackBroker):
         self._settings = settings
         self._groups = OcaGroups()
         self._room = BatchRoom()
-        self._exited: dict[int, float] = defaultdict(float)  # OCA group of a bracket -> units its exits filled, signed
         self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
         self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
         self._when: dt.datetime | None = None
@@ -57,8 +57,9 @@ class GatedBroker(bt.brokers.BackBroker):
         """The exits of a bracket share one size: a fill of one reduces the others, and cancels them at zero.
 
         So the stop always covers what is left of a position (IBKR's ocaType 2), and an entry that still works is
-        cancelled by the first exit. Stock cancels the group at the first partial fill, and also when one of its orders
-        is cancelled; other groups behave like stock.
+        cancelled by the first exit, as is an order that joined the group from the other side or another data. Stock
+        cancels the group at the first partial fill, and also when one of its orders is cancelled; other groups behave
+        like stock.
         """
         group = self._groups.of(order) if self.account is not None else 0
         if group >= 0:
@@ -67,13 +68,12 @@ class GatedBroker(bt.brokers.BackBroker):
         if order.status not in (bt.Order.Partial, bt.Order.Completed):
             return
         filled = order.executed.exbits[-1].size
-        self._exited[group] += filled
         for entry in [o for o in self.pending if o is not None and o.ref == -group]:
             self.cancel(entry)
         for other in [o for o in self.pending if o is not None and o.ref != order.ref]:
-            if other.data is order.data and self._groups.of(other) == group:
+            if self._groups.of(other) == group:
                 left = other.executed.remsize - filled
-                if left * other.executed.remsize > 0:
+                if other.data is order.data and other.isbuy() == order.isbuy() and left * other.executed.remsize > 0:
                     other.executed.remsize = left
                 else:
                     self.pending.remove(other)
@@ -94,12 +94,17 @@ class GatedBroker(bt.brokers.BackBroker):
         return order
 
     def _judge(self, orders: Sequence[bt.Order], check: bool) -> None:
-        if orders and self.gate is not None:
-            views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
+        if not orders:
+            return
+        views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
+        if self.gate is None:
+            fault = invalid(views)
+            refused = None if fault is None else (Refusal.INVALID, fault)
+        else:
             refused = self.gate.review(views, self.account_view())
-            if refused is not None:
-                self._reject(orders, *refused)
-                return
+        if refused is not None:
+            self._reject(orders, *refused)
+            return
         for order in orders:
             self.transmit(order, check=check)
 
@@ -150,20 +155,30 @@ class GatedBroker(bt.brokers.BackBroker):
                     self._flatten(data, position.size)
 
     def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
-        """Close at market, one exit for each bracket in its OCA group: protective orders stay until it has filled."""
-        protective: dict[int, bt.Order] = {}  # OCA group -> one of its working orders
-        for order in self.pending:
-            if order.data is data and order.parent is not None and order.active():
-                protective.setdefault(self._groups.of(order), order)
+        """Close at market, one exit for each OCA group that closes, in it: protective orders stay until it has filled.
+
+        What works against the position beyond its size would open after the flatten: it is trimmed or cancelled.
+        """
+        against = [o for o in self.pending if o.data is data and o.active() and o.executed.remsize * size < 0]
+        closing: dict[int, list[bt.Order]] = {}  # OCA group -> its working orders, those of brackets first
+        for order in sorted(against, key=lambda order: order.parent is None):
+            closing.setdefault(self._groups.of(order), []).append(order)
+        exits: list[tuple[float, bt.Order | None]] = []  # units, an order of the group
         left = abs(size)
-        for order in protective.values():
-            share = min(left, abs(order.executed.remsize))
+        for orders in closing.values():
+            share = min(left, max(abs(order.executed.remsize) for order in orders))
             left -= share
-            self._send_exit(data, size, share, order)
-        self._send_exit(data, size, left, None)
+            for order in orders:
+                if share:
+                    order.executed.remsize = math.copysign(min(share, abs(order.executed.remsize)), -size)
+                else:
+                    self.cancel(order)
+            exits.append((share, orders[0]))
+        for units, order in [*exits, (left, None)]:
+            if units:
+                self._send_exit(data, size, units, order)
 
     def _send_exit(self, data: bt.AbstractDataBase, position: float, size: float, oco: bt.Order | None) -> None:
-        if size > 0:
-            send = self.sell if position > 0 else self.buy
-            about = {"role": Role.EXIT, "reason": ExitReason.KILL}
-            send(self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, **about)
+        send = self.sell if position > 0 else self.buy
+        about = {"role": Role.EXIT, "reason": ExitReason.KILL}
+        send(self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, **about)

@@ -34,8 +34,9 @@ from core.settings import InstrumentSettings, Settings
 from engine.gated_broker import GatedBroker
 from engine.slippage import SlippageModel, slippage_model
 from risk import OrderGate
+from risk.boundary import closes_parent
 
-_MARKET = frozenset({bt.Order.Market, bt.Order.Close})
+_STOCK_OPTIONS = {"coc": False, "coo": False, "filler": None, "slip_perc": 0.0, "slip_fixed": 0.0, "shortcash": True}
 _TAKERS = frozenset({bt.Order.Market, bt.Order.Close, bt.Order.Stop, bt.Order.StopTrail})
 
 
@@ -64,13 +65,14 @@ class SimBroker(GatedBroker):
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
         self._schedules: dict[str, FeeSchedule] = {}  # schedule name -> schedule
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
-        self._filled: dict[bt.AbstractDataBase, float] = defaultdict(float)  # units filled in this bar
+        self._filled: dict[str, float] = defaultdict(float)  # symbol -> units filled in this bar, by all units
         self._funds = settings.account.capital
 
     def start(self) -> None:
         super().start()
         if self.account is None:
             return
+        self._refuse_stock_options()
         for data in self.cerebro.datas:
             if unit_of(data) != REFERENCE_UNIT:
                 self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
@@ -102,6 +104,25 @@ class SimBroker(GatedBroker):
 
     setcash = set_cash
 
+    def add_cash(self, cash: float) -> None:
+        if self.p.settings is not None:
+            raise EngineError(
+                "a deposit would count as a result in every metric and limit; set account.capital instead"
+            )
+        super().add_cash(cash)
+
+    def _refuse_stock_options(self) -> None:
+        """Costs and execution come from the settings; what stock would take from elsewhere must not look obeyed."""
+        given = [name for name, stock in _STOCK_OPTIONS.items() if getattr(self.p, name) != stock]
+        for info in self.comminfo.values():
+            if not info.stocklike or info.get_leverage() != 1.0 or info.p.mult != 1.0 or info.p.commission:
+                given.append("setcommission/addcommissioninfo")
+        if given:
+            raise EngineError(
+                f"SimBroker(settings=...) takes costs and execution from the settings, so {', '.join(given)} would be "
+                "ignored; remove it, or use SimBroker() without settings"
+            )
+
     def _schedule(self, data: bt.AbstractDataBase) -> FeeSchedule:
         instrument = self._instrument(data)
         name = instrument.schedule if self._settings.costs.enabled else "none"
@@ -113,10 +134,8 @@ class SimBroker(GatedBroker):
         account = self.account
         if account is None or self._when is None:
             return float(super()._get_value(datas=datas, lever=lever))
-        if datas:
+        if datas is not None:
             return float(sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas))
-        while self._cash_addition:
-            account.deposit(self._cash_addition.popleft(), self._when)
         account.mark(self._when, {book_key(d): (d.high[0], d.low[0], d.close[0]) for d in self._fresh})
         self.cash = account.available_eur
         self._value = self._valuelever = account.equity_eur
@@ -133,9 +152,7 @@ class SimBroker(GatedBroker):
         self._begin_bar(self.account)
         if self.p.checksubmit:
             self.check_submitted()
-        # At the open a market order fills before anything that the bar's range can touch, at the close after it.
-        in_turn = sorted(self.pending, key=lambda order: (order.exectype in _MARKET) == self._at_close)
-        self.pending: deque[bt.Order] = deque(in_turn)
+        self.pending: deque[bt.Order] = deque(sorted(self.pending, key=self._turn))
         super().next()  # matches, then marks the account through _get_value
         if self.gate is not None:
             self._ask_gate(self.gate, self.account)
@@ -170,6 +187,18 @@ class SimBroker(GatedBroker):
                 account.charge_borrow(book_key(data), fee, when)
 
     # ------------------------------------------------------------------ matching
+
+    def _turn(self, order: bt.Order) -> int:
+        """When in a bar an order fills: 0 at the open, 1 in the range, 2 at the close."""
+        if order.exectype == bt.Order.Close:
+            return 0 if self._is_overdue(order) else 2
+        if order.exectype == bt.Order.Market:
+            return 2 if self._at_close else 0
+        return 1
+
+    def _is_overdue(self, order: bt.Order) -> bool:
+        """Whether backtrader fills a close order at the last bar of its session only now, a bar later."""
+        return bool(order.pannotated) and order.data.datetime[0] > order.dteos
 
     def _try_exec(self, order: bt.Order) -> None:
         if self.account is None or self._is_fresh(order.data):
@@ -206,7 +235,7 @@ class SimBroker(GatedBroker):
         if ago is None:  # how backtrader asks what would be left of the cash
             return self._funds_after(order, cash or 0.0, position)
         if price is not None:
-            self._fill(self.account, order, price, dtcoc or order.data.datetime[ago])
+            self._fill(self.account, order, price, order.data.datetime[ago])
         return None
 
     def _margin_need(self, data: bt.AbstractDataBase, before: float, after: float, price: float) -> float:
@@ -227,12 +256,14 @@ class SimBroker(GatedBroker):
         data, when = order.data, self._moment()
         sign = 1 if order.isbuy() else -1
         taker = order.exectype in _TAKERS
-        wanted = self._slippage.fillable(abs(order.executed.remsize), data.volume[0], self._filled[data])
+        symbol = symbol_of(data)
+        wanted = self._slippage.fillable(abs(order.executed.remsize), data.volume[0], self._filled[symbol])
         if wanted <= 0.0:
             return
         paid = price
         if taker and self._settings.costs.enabled:
-            paid = self._slippage.price(sign, price, wanted, data.volume[0], self._instrument(data))
+            size_in_bar = self._filled[symbol] + wanted
+            paid = self._slippage.price(sign, price, size_in_bar, data.volume[0], self._instrument(data))
         position = self.positions[data]
         before, average = position.size, position.price
         _, _, opened, closed = position.pseudoupdate(sign * wanted, paid)
@@ -243,12 +274,13 @@ class SimBroker(GatedBroker):
         size = closed + opened
         if size:
             timing = self._timing(order, price)
+            book = account.books[book_key(data)]
             if closed and timing is FillTime.CLOSE:
-                account.books[book_key(data)].see_range(data.high[0], data.low[0], self.fx_rate(data))
+                book.see_range(when, data.high[0], data.low[0], self.fx_rate(data))
             fees = self._fees.setdefault(order.ref, OrderFees(self._month))
             charge = self._schedule(data).charge(fees, abs(size), paid, sign < 0, not taker, when)
             self._funds -= self._margin_need(data, before, before + size, paid) + charge.total * self.fx_rate(data)
-            self._filled[data] += abs(size)
+            self._filled[symbol] += abs(size)
             fill = Fill(
                 book=book_key(data),
                 when=when,
@@ -265,6 +297,8 @@ class SimBroker(GatedBroker):
             comminfo = self.getcommissioninfo(data)
             pnl = comminfo.profitandloss(-closed, average, paid)
             position.update(size, paid, data.datetime.datetime())
+            if not book.size and position.size:
+                position.fix(0.0, 0.0)  # a rounding of partial fills is no position
             order.execute(
                 stamp,
                 size,
@@ -293,16 +327,17 @@ class SimBroker(GatedBroker):
             self._bracketize(order, cancel=True)
 
     def _timing(self, order: bt.Order, price: float) -> FillTime:
-        if order.exectype == bt.Order.Close or (order.exectype == bt.Order.Market and self._at_close):
+        if self._turn(order) == 2:
             return FillTime.CLOSE
-        return FillTime.OPEN if price == order.data.open[0] else FillTime.INTRABAR
+        return FillTime.OPEN if self._turn(order) == 0 or price == order.data.open[0] else FillTime.INTRABAR
 
     def _size_children(self, parent: bt.Order, timing: FillTime) -> None:
-        """Children follow the parent's fills: sized to them, and live (see the module's text)."""
+        """Children live from the parent's first fill, and its exits are sized to its fills."""
         for child in self._pchildren.get(parent.ref, ()):
             if child.ref == parent.ref or not child.alive():
                 continue
-            child.executed.remsize = -parent.executed.size - self._exited[-parent.ref]
+            if closes_parent(child):  # nothing of it has filled: the first exit would have cancelled the parent
+                child.executed.remsize = -parent.executed.size
             if timing is FillTime.OPEN:
                 child.activate()
             else:

@@ -16,7 +16,7 @@ class SlippageModel(Protocol):
     """Price and size of one fill. ``sign`` is +1 for a purchase; ``volume`` is the bar's, in units."""
 
     def price(self, sign: int, price: float, size: float, volume: float, instrument: InstrumentSettings) -> float:
-        """Return the price after slippage for ``size`` > 0 units."""
+        """Return the price after slippage; ``size`` > 0: units of this fill and of earlier ones in the same bar."""
         ...
 
     def fillable(self, size: float, volume: float, already_filled: float) -> float:

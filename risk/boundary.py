@@ -19,10 +19,16 @@ _LIMITS = frozenset({bt.Order.StopLimit, bt.Order.StopTrailLimit})
 RateOf = Callable[[bt.AbstractDataBase], float]  # account currency for one unit of the instrument's currency
 
 
+def closes_parent(order: bt.Order) -> bool:
+    """Whether ``order`` is a child that closes what its parent opens, and not a further entry or another data's."""
+    parent = order.parent
+    return parent is not None and parent.data is order.data and parent.isbuy() != order.isbuy()
+
+
 class OcaGroups:
     """Which orders cancel each other: order ref -> group.
 
-    Children of one bracket form the group ``-parent``; an order made with ``oco=other`` joins the other's group.
+    The exits of one bracket form the group ``-parent``; an order made with ``oco=other`` joins the other's group.
     """
 
     def __init__(self) -> None:
@@ -32,20 +38,26 @@ class OcaGroups:
         if oco is not None:
             self._groups[order.ref] = self._groups[oco.ref]
         else:
-            self._groups[order.ref] = order.ref if order.parent is None else -order.parent.ref
+            self._groups[order.ref] = -order.parent.ref if closes_parent(order) else order.ref
 
     def of(self, order: bt.Order) -> int:
         return self._groups[order.ref]
 
 
 def worst_price(order: bt.Order) -> float:
-    """Return the price the gate assumes: limit price, trigger, or the last close for a market order."""
-    created = order.created
-    if order.exectype in _LIMITS:
-        return float(created.pricelimit)
+    """Return the price the gate assumes: limit price, trigger, or the last close for a market order.
+
+    The last close, too, where it is worse and the order would fill there at once: a sale whose limit is below it, a
+    purchase whose trigger is.
+    """
+    created, close = order.created, float(order.data.close[0])
     if order.exectype in (bt.Order.Market, bt.Order.Close):
-        return float(order.data.close[0])
-    return float(created.price)
+        return close
+    if order.exectype in _LIMITS:
+        triggered = order.triggered or created.price >= close
+        return max(float(created.pricelimit), close) if order.issell() and triggered else float(created.pricelimit)
+    at_once = order.issell() if order.exectype == bt.Order.Limit else order.isbuy() and order.exectype in _STOPS
+    return max(float(created.price), close) if at_once else float(created.price)
 
 
 def protective_stop(parent: bt.Order, batch: Iterable[bt.Order]) -> float | None:
@@ -65,7 +77,7 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
         unit=unit_of(order.data),
         symbol=symbol_of(order.data),
         sign=1 if order.isbuy() else -1,
-        size=abs(float(order.executed.remsize)),
+        size=float(order.executed.remsize) * (1 if order.isbuy() else -1),
         worst_price=worst_price(order),
         rate=rate,
         stop_price=protective_stop(order, batch),
@@ -128,11 +140,11 @@ class BatchRoom:
 
 
 def is_entry(order: bt.Order, position_size: float) -> bool:
-    """Whether ``order`` opens or adds: by its role, else by its direction against the position."""
+    """Whether ``order`` opens or adds: by its role, else by its direction against its parent or the position."""
     role = order.info.get("role", None)
     if role:
         return bool(role == Role.ENTRY)
-    return order.parent is None and position_size * (1 if order.isbuy() else -1) >= 0.0
+    return not closes_parent(order) and position_size * (1 if order.isbuy() else -1) >= 0.0
 
 
 def mark_refused(order: bt.Order, refusal: Refusal, detail: str) -> None:
