@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, final
 
@@ -14,6 +15,7 @@ from core.errors import StrategyError
 from core.naming import REFERENCE_UNIT, symbol_of
 from core.parameters import Parameters, check, declared
 from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
+from strategies.holding import Holding
 from strategies.orders import ProtectedOrders
 from strategies.recover import recover
 
@@ -60,13 +62,15 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     """A unit that trades its own datas. A subclass gives ``model``, ``bars_needed`` and ``decide``.
 
     Works in any Cerebro: without ``unit`` it trades all datas. ``decide`` is called once on each bar that all datas
-    of the unit have at the same time, after the indicators have settled; other units' bars do not reach it.
-    Nothing survives a restart but what the broker knows (see ``strategies.recover``).
+    of the unit have at the same time, after the indicators have settled; other units' bars do not reach it. What must
+    be known of earlier bars is gathered by ``observe``, which the bars before have too.
+    Nothing survives a restart but what the broker and the bars know (see ``strategies.recover``).
     """
 
     model: ClassVar[type[StrategyParameters]] = StrategyParameters
     default_sizer: ClassVar[type[CappedSizer]] = FixedRisk
     data_count: ClassVar[int] = 1
+    half_life: Any = None  # indicator of the time stop, on the first data
 
     # -- what can be checked before a run -----------------------------------------------------------------------
 
@@ -106,7 +110,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         super().__init__()
         self.plan: EntryPlan | PairPlan | None = None  # what the sizer needs for the entry under way
         self._settled = self.bars_needed(self.p._getkwargs())
-        self._decided = 0  # len(data0) at the last decision
+        self._observed = 0  # len(data0) at the last common bar
         self._lengths: list[int] = []  # of all datas of the Cerebro
         self._started = False
 
@@ -123,21 +127,56 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         for holding in list(self.holdings.values()):
             self.mend(holding)
         self.watch()
-        if len(self.data) != self._decided and self._is_fresh():
-            self._decided = len(self.data)
+        if self._is_new() and all(len(data) >= self._settled for data in self.datas):
             self.plan = None
             self.decide()
 
-    def _is_fresh(self) -> bool:
-        now = self.data.datetime[0]
-        return all(len(data) >= self._settled and data.datetime[0] == now for data in self.datas)
+    @final
+    def prenext(self) -> None:
+        self._is_new()
+
+    def _is_new(self) -> bool:
+        """Whether this is the first call on a bar that all datas have; then it is observed."""
+        length = len(self.data)
+        if length == self._observed or not all(map(len, self.datas)):
+            return False
+        if any(data.datetime[0] != self.data.datetime[0] for data in self.datas):
+            return False
+        self._observed = length
+        self.observe()
+        return True
 
     def watch(self) -> None:
         """Called on every bar of any data of the Cerebro, before ``decide``: what cannot wait for a common bar."""
 
+    def observe(self) -> None:
+        """Called once on each common bar, before ``decide`` and before anything has settled: values may be NaN."""
+
     def decide(self) -> None:
         """Look at the bar that has just closed and call ``enter`` or ``leave``."""
         raise NotImplementedError
+
+    # -- time stop ----------------------------------------------------------------------------------------------
+
+    def out_of_time(self, holding: Holding) -> bool:
+        """Whether a position is ``time_stop`` half-lives old, those of its signal bar, counted from its fill.
+
+        For strategies with ``half_life`` and the parameters ``time_stop``, ``half_life_min`` and ``half_life_max``.
+        """
+        if not (self.p.time_stop and holding.entered):
+            return False
+        if not holding.time_limit:  # recovered: look back, as far as the bars are kept
+            line = self.half_life.lines.half_life
+            holding.time_limit = self.time_limit(float(line[-min(holding.bars + 1, line.idx)]))
+        return holding.bars >= holding.time_limit
+
+    def time_limit(self, half_life: float) -> int:
+        """Bars that a trade may take; ``half_life_max`` stands in where nothing reverts."""
+        if not self.p.time_stop:
+            return 0
+        bars = half_life if math.isfinite(half_life) else self.p.half_life_max
+        clamped = min(max(bars, self.p.half_life_min), self.p.half_life_max)
+        return math.ceil(self.p.time_stop * clamped * (1.0 - 1e-12))  # 1.1 * 10 is 11 bars, not 12
 
     def _clk_update(self) -> int:
         # In stock next mode a strategy moves with its own datas and fails while none of them has a bar, in runonce

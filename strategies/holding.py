@@ -29,6 +29,7 @@ class Holding:
     exit: Any = None
     exit_reason: str = ""  # set once the strategy wants to be flat, or by the protective order that filled
     entered: int = 0  # len(data) at the first fill; 0 = not yet
+    time_limit: int = 0  # bars after the fill at which the time stop acts; 0 = not known
     fills: dict[int, float] = field(default_factory=dict)  # order ref -> executed size, signed
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -138,7 +137,6 @@ class MeanReversion(BookStrategy):
         super().__init__()
         self.family = ENTRIES[self.p.entry]
         self.ind = {name: cls(self.data, **settings) for name, (cls, settings) in self._used(self.p).items()}
-        self.half_life: Any = None
         if self.p.time_stop:
             average: Any = Bollinger(self.data, period=self.p.half_life_average)
             self.half_life = HalfLife(self.data.close - average.lines.mid, period=self.p.half_life_period)
@@ -169,7 +167,9 @@ class MeanReversion(BookStrategy):
             target = to_tick(self.data, close + sign * gain)
         self.plan = self.plan_for(self.data, sign, stop, atr=atr, vol_annual=float(self.ind["vol"][0]))
         size = self.getsizing(self.data, isbuy=sign > 0)
-        self.enter(self.data, sign, size, stop, target, self.p.entry)
+        holding = self.enter(self.data, sign, size, stop, target, self.p.entry)
+        if holding is not None and self.half_life is not None:
+            holding.time_limit = self.time_limit(float(self.half_life[0]))
 
     def signal(self) -> int:
         """+1 or -1 on the bar on which the stretch reaches the entry level, else 0."""
@@ -204,12 +204,5 @@ class MeanReversion(BookStrategy):
         _, leave = self.family.levels(self.p)
         if -holding.sign * stretch <= leave:
             self.leave(self.data, ExitReason.MEAN)
-        elif self.p.time_stop and holding.bars >= self.time_limit(holding):
+        elif self.out_of_time(holding):
             self.leave(self.data, ExitReason.TIME)
-
-    def time_limit(self, holding: Holding) -> int:
-        """Bars after the fill at which the trade has had its time."""
-        half_life = float(self.half_life[-(holding.bars + 1)])
-        if not math.isfinite(half_life):
-            half_life = self.p.half_life_max
-        return math.ceil(self.p.time_stop * min(max(half_life, self.p.half_life_min), self.p.half_life_max))

@@ -105,11 +105,14 @@ class ProtectedOrders(bt.Strategy):
             return
         stop = holding.stop if holding.stop is not None and holding.stop.alive() else None
         if stop is not None and stop.ref in holding.fills:
-            # A part fill has dissolved its OCA group: stop and exit could both fill, so one after the other.
+            # A part fill has dissolved its OCA group: stop and exit could both fill, so a new group takes its place.
             self.cancel(stop)
             if stop.alive():
                 return
             stop = None
+        if stop is None and holding.stop_price is not None and holding.size * holding.sign > 0:
+            self._reprotect(holding)  # the exit may be refused
+            stop = holding.stop
         self.log("exit", holding.data, trade=holding.trade, size=holding.size, bars=holding.bars,
                  reason=holding.exit_reason)  # fmt: skip
         sign = -1 if holding.size > 0 else 1

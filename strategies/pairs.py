@@ -46,7 +46,7 @@ class PairsTradingParameters(StrategyParameters):
     stop_z: Off = 4.0
     disaster_stop: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.10  # of the close, on each leg, at the broker
     time_stop: Off = 3.0  # multiple of the half-life of the spread at the signal
-    leg_timeout: Annotated[int, Field(ge=1)] = 2  # bars that one leg may stand filled while the other is not
+    leg_timeout: Annotated[int, Field(ge=1)] = 2  # bars after the first fill by which both legs must be filled
 
     coint_max: Annotated[float, Field(ge=0.0, le=1.0)] = 0.10  # p-value ceiling for entries
     coint_exit: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0  # p-value above which a pair is closed
@@ -85,8 +85,8 @@ class PairsTrading(BookStrategy):
     Exits: z back within ``exit_z``, spread stop at ``stop_z``, time, loss of cointegration, other leg gone. Once |z|
     has been at ``stop_z`` there is no entry until it has come back within ``exit_z``: a rule about the data alone, so
     a restart does not forget it.
-    Both legs share ``trade``; each has a wide disaster stop at the broker. When one leg is refused, stopped or not
-    filled for ``leg_timeout`` bars, the other is cancelled or closed on the same bar.
+    Both legs share ``trade``; each has a wide disaster stop at the broker. When one leg is refused or stopped, or
+    an entry still works ``leg_timeout`` bars after the first fill, the rest is cancelled or closed on the same bar.
     See Gatev, Goetzmann and Rouwenhorst 2006; Chan, *Algorithmic Trading*, ch. 3; Engle and Granger 1987.
     """
 
@@ -127,7 +127,7 @@ class PairsTrading(BookStrategy):
         self.zscore: Any = None
         if p.hedge == "kalman":  # a filter's forecast errors are nearly white: their half-life tells nothing
             fit: Any = HedgeOLS(self.y, self.x, period=p.hedge_period, log=p.log_prices)
-            self.half_life: Any = HalfLife(fit.lines.spread, period=p.half_life_period)
+            self.half_life = HalfLife(fit.lines.spread, period=p.half_life_period)
         else:
             self.zscore = ZScore(spread, period=p.zscore_period)
             self.half_life = HalfLife(spread, period=p.half_life_period)
@@ -138,7 +138,7 @@ class PairsTrading(BookStrategy):
         if p.correlation_min:
             self.correlation = Correlation(self.y, self.x, period=p.correlation_period)
         self.vols = [RealisedVol(data, period=p.vol_period, bars_per_year=p.bars_per_year) for data in self.datas]
-        self._before = math.nan  # z on the last common bar
+        self._now = self._before = math.nan  # z on this common bar and the last one before that has one
         self._stopped = False  # |z| has been at stop_z and not yet back within exit_z
 
     def z(self) -> float:
@@ -147,26 +147,27 @@ class PairsTrading(BookStrategy):
         std = float(self.hedge.lines.spread_std[0])
         return float(self.hedge.lines.spread[0]) / std if std > 0 else math.nan
 
-    def decide(self) -> None:
-        z, before = self.z(), self._before
-        if not math.isfinite(z):
-            return
-        self._before = z
+    def observe(self) -> None:
+        if math.isfinite(self._now):
+            self._before = self._now
+        z = self._now = self.z()
         if abs(z) <= self.p.exit_z:
             self._stopped = False
         elif self.p.stop_z and abs(z) >= self.p.stop_z:
             self._stopped = True
-        legs = [self.holding(data) for data in self.datas]
-        if legs == [None, None]:
-            self._look_for_entry(z, before)
-        elif None not in legs:
-            self._look_for_exit(z, legs[0])  # type: ignore[arg-type]
+
+    def decide(self) -> None:
+        y, x = (self.holding(data) for data in self.datas)
+        if y is None and x is None:
+            self._look_for_entry(self._now, self._before)
+        elif y is not None and x is not None:
+            self._look_for_exit(self._now, y)
 
     # -- entry --------------------------------------------------------------------------------------------------
 
     def _look_for_entry(self, z: float, before: float) -> None:
         p = self.p
-        if abs(z) < p.entry_z or (abs(before) >= p.entry_z and before * z > 0):
+        if not abs(z) >= p.entry_z or (abs(before) >= p.entry_z and before * z > 0):
             return
         sign = -1 if z > 0 else 1  # of leg y
         blocked = self.blocked(z)
@@ -189,10 +190,12 @@ class PairsTrading(BookStrategy):
         self.log("pair", self.y, trade=trade, z=z, beta=float(self.hedge.lines.beta[0]), y=size.y, x=size.x,
                  residual_eur=size.residual_eur, residual=size.residual_fraction)  # fmt: skip
         for data, way, units, stop in zip(self.datas, (sign, -sign), (size.y, size.x), stops, strict=True):
-            self.enter(
+            leg = self.enter(
                 data, way, units, stop, reason=p.hedge, trade=trade, stop_reason=ExitReason.DISASTER_STOP,
                 batch=trade, batch_size=2,
             )  # fmt: skip
+            if leg is not None:
+                leg.time_limit = self.time_limit(float(self.half_life[0]))
 
     def blocked(self, z: float) -> str:
         """What forbids an entry, with its value; empty when nothing does."""
@@ -225,15 +228,8 @@ class PairsTrading(BookStrategy):
             self._leave_both(ExitReason.SPREAD_STOP)
         elif p.coint_exit and self.coint[0] > p.coint_exit:
             self._leave_both(ExitReason.COINTEGRATION)
-        elif p.time_stop and leg.entered and leg.bars >= self.time_limit(leg):
+        elif self.out_of_time(leg):
             self._leave_both(ExitReason.TIME)
-
-    def time_limit(self, leg: Holding) -> int:
-        """Bars after the fill at which the trade has had its time."""
-        half_life = float(self.half_life[-(leg.bars + 1)])
-        if not math.isfinite(half_life):
-            half_life = self.p.half_life_max
-        return math.ceil(self.p.time_stop * min(max(half_life, self.p.half_life_min), self.p.half_life_max))
 
     def _leave_both(self, reason: str) -> None:
         for data in self.datas:
@@ -250,11 +246,9 @@ class PairsTrading(BookStrategy):
                 self.leave(data, ExitReason.OTHER_LEG)
 
     def _late(self, leg: Holding, other: Holding) -> bool:
-        """Whether one of the legs has been filled for too long while the other's entry still works."""
-        late = any(
-            a.bars >= self.p.leg_timeout and a.entry is None and b.entry is not None
-            for a, b in ((leg, other), (other, leg))
-        )
-        if late:
-            self.log("leg_timeout", leg.data, trade=leg.trade, bars=max(leg.bars, other.bars))
-        return late
+        """Whether an entry still works too long after the first fill of the pair."""
+        bars = max(leg.bars, other.bars)
+        if bars < self.p.leg_timeout or (leg.entry is None and other.entry is None):
+            return False
+        self.log("leg_timeout", leg.data, trade=leg.trade, bars=bars)
+        return True

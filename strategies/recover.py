@@ -57,7 +57,7 @@ def _first_bar_after(data: Any, trade: str) -> int:
     except ValueError:
         return len(data)
     since = bt.date2num(signal.replace(tzinfo=None)) + 0.5 / 86400
-    ago = 0
-    while ago + 1 < len(data) and data.datetime[-(ago + 1)] > since:
+    ago, kept = 0, data.datetime.idx  # a Cerebro that saves memory does not keep all bars
+    while ago < kept and data.datetime[-(ago + 1)] > since:
         ago += 1
     return len(data) - ago

@@ -96,8 +96,10 @@ def run() -> Callable[..., list[Any]]:
         cash: float = 100_000.0,
         broker: bt.BrokerBase | None = None,
         stdstats: bool = False,
+        exactbars: int = 0,
+        earlier: type[bt.Strategy] | None = None,
     ) -> list[Any]:
-        cerebro = bt.Cerebro(runonce=runonce, stdstats=stdstats)
+        cerebro = bt.Cerebro(runonce=runonce, stdstats=stdstats, exactbars=exactbars)
         if broker is not None:
             cerebro.setbroker(broker)
         cerebro.broker.setcash(cash)
@@ -105,6 +107,8 @@ def run() -> Callable[..., list[Any]]:
             data = bt.feeds.PandasData(dataname=bars)
             data.unit = unit
             cerebro.adddata(data, name=name)
+        if earlier is not None:
+            cerebro.addstrategy(earlier)
         for strategy, parameters in strategies:
             cerebro.addstrategy(told(strategy), **parameters)
         return list(cerebro.run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -89,6 +90,16 @@ def test_time_stop_counts_bars_since_the_fill(run: Any, bars: Any, runonce: bool
     assert fills(strategy) == [(SHOCK + 1, "entry", 90.0, "zscore"), (SHOCK + 5, "exit", 88.5, "time")]
 
 
+@pytest.mark.parametrize(
+    ("half_life", "limit"),
+    [(7.0, 8), (10.0, 11), (30.0, 11), (math.inf, 11), (math.nan, 11), (1.0, 3)],  # 7.7, 11, 11, 11, 11, 2.2
+)
+def test_time_limit_is_clamped_and_rounded_up(run: Any, bars: Any, half_life: float, limit: int) -> None:
+    # 1.1 * 10 = 11.000000000000002 in floating point: eleven bars, not twelve
+    strategy = one(run, bars, True, series(90), time_stop=1.1, half_life_min=2.0, half_life_max=10.0)
+    assert strategy.time_limit(half_life) == limit
+
+
 def test_short_is_the_mirror_image(run: Any, bars: Any, runonce: bool) -> None:
     strategy = one(run, bars, runonce, mirrored(series(90, 91, 97, 98, 99)))
     assert fills(strategy) == [(SHOCK + 1, "entry", 110.0, "zscore"), (SHOCK + 3, "exit", 103.0, "mean")]
@@ -152,6 +163,27 @@ def test_no_second_entry_until_the_price_has_been_back(run: Any, bars: Any) -> N
 def test_filters(run: Any, bars: Any, filters: dict[str, Any], passes: bool) -> None:
     strategy = one(run, bars, True, series(90, 91, 97, 98, 99), **filters)
     assert bool(fills(strategy)) is passes
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "filters"),
+    [
+        ("adx", "adx", {"adx_max": 100.0, "adx_period": 2}),
+        ("vol", "vol", {"vol_max": 9.0}),
+        ("vol", "vol", {"vol_min": 0.001}),
+        ("regime", "regime", {"long_regimes": "bull,bear,sideways", "regime_period": 4, "regime_slope": 2}),
+        ("hurst", "hurst", {"hurst_max": 5.0, "hurst_period": 22}),
+    ],
+)
+def test_a_filter_without_a_value_blocks(run: Any, bars: Any, name: str, line: str, filters: dict[str, Any]) -> None:
+    class Blind(MeanReversion):
+        def decide(self) -> None:
+            getattr(self.ind[name].lines, line)[0] = math.nan
+            super().decide()
+
+    closes, parameters = series(90, 91, 97, 98, 99), {**PLAIN, **filters}
+    assert fills(run([("X", "", bars(closes))], [(MeanReversion, parameters)])[0])
+    assert not run([("X", "", bars(closes))], [(Blind, parameters)])[0].events
 
 
 def test_nothing_before_the_indicators_have_settled(run: Any, bars: Any, runonce: bool) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import backtrader as bt
@@ -22,12 +23,15 @@ SETTLED = {**FREE, "unit": "p"}
 
 
 class Scripted(PairsTrading):
-    """PairsTrading with the z-score of a list: its first number is that of bar FIRST."""
+    """PairsTrading with the z-scores of ``script`` from bar FIRST on, and those of ``before`` on the bars before it."""
 
     script: list[float] = []
+    before: list[float] = []
 
     def z(self) -> float:
         at = len(self.data) - FIRST
+        if at < 0:
+            return self.before[at] if -at <= len(self.before) else math.nan
         return self.script[at] if at < len(self.script) else 0.0
 
     def units_of_x(self, plans: list[Any]) -> float:
@@ -37,8 +41,9 @@ class Scripted(PairsTrading):
         return "z after a spread stop" if self._stopped else ""
 
 
-def scripted(*script: float) -> type[PairsTrading]:
-    return type(Scripted)("Scripted", (Scripted,), {"script": list(script), "__module__": __name__})
+def scripted(*script: float, before: Sequence[float] = ()) -> type[PairsTrading]:
+    body = {"script": list(script), "before": list(before), "__module__": __name__}
+    return type(Scripted)("Scripted", (Scripted,), body)
 
 
 def legs(bars: Any, length: int = 12, **y_columns: Any) -> list[tuple[str, str, pd.DataFrame]]:
@@ -92,6 +97,25 @@ def test_entry_on_the_crossing_only(run: Any, bars: Any) -> None:
     strategy = run(legs(bars), [(scripted(2.5, 2.4, 2.3, 1.9, 2.2, 0.1), SETTLED)])[0]
     # 2.5 is the first z that is known: no bar before it, so it counts as a crossing
     assert [bar for bar, *_ in done(strategy)] == [1, 1, 6, 6]
+
+
+def test_bars_before_the_first_decision_are_not_forgotten(run: Any, bars: Any, runonce: bool) -> None:
+    # the spread was stretched already: 2.5 is no crossing, as it would be none for a program that ran all along
+    stretched = run(legs(bars), [(scripted(2.5, 1.9, 2.2, 0.1, before=[2.3]), SETTLED)], runonce=runonce)[0]
+    assert [bar for bar, *_ in done(stretched)] == [3, 3, 4, 4]
+    # it has been at the stop and not back within 0.5 since, then it has
+    stopped = run(legs(bars), [(scripted(2.5, 0.1, before=[0.0, 4.1, 1.0]), SETTLED)], runonce=runonce)[0]
+    assert not stopped.events
+    back = run(legs(bars), [(scripted(2.5, 0.1, before=[4.1, 0.4, 1.0]), SETTLED)], runonce=runonce)[0]
+    assert [bar for bar, *_ in done(back)] == [1, 1, 2, 2]
+
+
+def test_a_bar_without_a_z_score_is_no_crossing_and_stops_no_clock(run: Any, bars: Any) -> None:
+    nan = math.nan
+    assert not run(legs(bars), [(scripted(2.5, nan, 2.5, 0.1, before=[2.3]), SETTLED)])[0].events
+    timed = {**SETTLED, "time_stop": 1.5, "half_life_min": 2.0, "half_life_max": 2.0}
+    strategy = run(legs(bars), [(scripted(0, 2.1, *[nan] * 9), timed)])[0]
+    assert [(bar, reason) for bar, _, role, reason in roles(strategy) if role == "exit"] == [(6, "time")] * 2
 
 
 def test_spread_stop_and_no_entry_until_back_inside(run: Any, bars: Any) -> None:
@@ -158,6 +182,20 @@ def test_a_leg_that_is_not_filled_in_time_unwinds_the_pair(run: Any, bars: Any, 
     assert not strategy.holdings
 
 
+def test_a_pair_that_fills_in_parts_is_unwound_in_time(run: Any, bars: Any, runonce: bool) -> None:
+    # a quarter of y on each bar and nothing of x: neither entry is complete when the first fill is two bars old
+    def filler(order: bt.Order, price: float, ago: int) -> float:
+        if order.info.role == "entry":
+            return 0.0 if order.data._name == "p/X" else 25.0
+        return abs(order.executed.remsize)
+
+    broker = bt.brokers.BackBroker(filler=filler)
+    strategy = run(legs(bars), [(scripted(0, *[2.1] * 9), SETTLED)], runonce=runonce, broker=broker)[0]
+    # 25 units on 2, 3 and 4; closed on 5
+    assert done(strategy) == [(5, "Y", "exit", 75.0, "other_leg")]
+    assert not strategy.holdings and all(not position.size for position in broker.positions.values())
+
+
 def _sold_out(order: bt.Order) -> float:
     return 0.0 if order.data._name == "p/X" else abs(order.executed.remsize)
 
@@ -219,6 +257,29 @@ def test_gates_block(run: Any, bars: Any, walk: Callable[..., np.ndarray], gate:
     parameters = {**FREE, "hedge_period": 20, "zscore_period": 20, "entry_z": 1.5, "unit": "p"}
     assert run(datas, [(PairsTrading, parameters)])[0].events
     assert not run(datas, [(PairsTrading, {**parameters, **gate})])[0].events
+
+
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [
+        ("coint", {"coint_max": 1.0, "coint_period": 60}),
+        ("half_life", {"half_life_max": 1e9}),
+        ("correlation", {"correlation_min": 1e-9, "correlation_period": 20}),
+    ],
+)
+def test_a_gate_without_a_value_blocks(
+    run: Any, bars: Any, walk: Callable[..., np.ndarray], name: str, gate: dict[str, float]
+) -> None:
+    class Blind(PairsTrading):
+        def decide(self) -> None:
+            getattr(self, name).lines[0][0] = math.nan
+            super().decide()
+
+    x = walk(4)
+    datas = [("p/Y", "p", bars(0.5 * walk(3) + x)), ("p/X", "p", bars(x))]
+    parameters = {**FREE, "hedge_period": 20, "zscore_period": 20, "entry_z": 1.5, "unit": "p", **gate}
+    assert run(datas, [(PairsTrading, parameters)])[0].events
+    assert not run(datas, [(Blind, parameters)])[0].events
 
 
 def test_loss_of_cointegration_closes_the_pair(run: Any, bars: Any, walk: Callable[..., np.ndarray]) -> None:

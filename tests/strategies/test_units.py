@@ -68,6 +68,46 @@ def test_both_modes_give_the_same_orders_with_datas_that_start_apart(run: Any, b
         assert len(left) == len(right)  # both tick with every bar of the Cerebro
 
 
+def test_a_cerebro_that_keeps_no_bars_gives_the_same_orders(run: Any, bars: Any, walk: Any) -> None:
+    # time stops of up to 60 bars reach further back than the lines that exactbars = 1 keeps
+    datas = [("a/X", "a", bars(walk(1))), ("p/Y", "p", bars(walk(3) + walk(4))), ("p/X", "p", bars(walk(4)))]
+    strategies = [
+        (MeanReversion, {**QUICK, "unit": "a", "zscore_exit": -9.0, "stop_atr": 20.0, "target": "none"}),
+        (PairsTrading, {**PAIR, "unit": "p", "stop_z": 0.0, "exit_z": 0.0}),
+    ]
+    whole, lean = run(datas, strategies), run(datas, strategies, exactbars=1)
+    for left, right in zip(whole, lean, strict=True):
+        timed = [e for e in left.events if e.reason == "time" and e.status == "Completed"]
+        assert len(timed) >= 4
+        assert left.events == right.events and left.decisions == right.decisions
+
+
+def test_the_time_stop_survives_a_restart(run: Any, bars: Any, walk: Any, runonce: bool) -> None:
+    patient = {**QUICK, "unit": "u", "side": "long", "zscore_exit": -9.0, "stop_atr": 20.0, "target": "none"}
+    datas = [("u/X", "u", bars(walk(1)))]
+    through = run(datas, [(MeanReversion, patient)], runonce=runonce)[0].events
+    filled = [e for e in through if e.status == "Completed"]
+    entry, leave = next(
+        (entry, leave) for entry, leave in zip(filled[::2], filled[1::2], strict=False) if leave.bar - entry.bar > 8
+    )
+    assert (entry.role, leave.role, leave.reason) == ("entry", "exit", "time")
+
+    class Earlier(bt.Strategy):  # the program before the restart
+        def next(self) -> None:
+            if len(self.data) == entry.bar - 1:
+                own = {"parent": self.buy(transmit=False, role="entry", trade=entry.trade), "trade": entry.trade}
+                self.sell(exectype=bt.Order.Stop, price=1.0, role="stop", reason="stop", **own)
+
+    class Later(MeanReversion):
+        def __init__(self) -> None:
+            super().__init__()
+            bt.ind.SMA(self.data, period=entry.bar + 3)  # next comes for the first time three bars after the fill
+
+    restarted = run(datas, [(Later, patient)], runonce=runonce, earlier=Earlier)[1].events
+    first = next(e for e in restarted if e.role == "exit" and e.status == "Completed")
+    assert (first.bar, first.reason) == (leave.bar, "time")
+
+
 def test_a_unit_without_bars_yet_does_not_stop_the_run(run: Any, bars: Any, walk: Any, runonce: bool) -> None:
     late = bars(walk(5), start="2021-01-01")
     early, sleeper = run(
