@@ -84,6 +84,8 @@ class GatedBroker(bt.brokers.BackBroker):
         if self.account is None:
             return super().submit(order, check=check)
         self._owners[order.data] = order.owner
+        if order.p.valid == bt.Order.DAY:
+            order.valid = None  # stock would end it on the date of the last bar, before it can fill
         parent_ref = self._take_children(order)
         if parent_ref is None:
             return order

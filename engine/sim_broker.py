@@ -7,6 +7,7 @@ broker is not what an account at IBKR does:
 - fees are charged once for each order over all its fills; slippage makes fills worse, fees never change prices;
 - an order meets no bar that is older than itself (stock matches a stale bar of a data that did not advance);
 - market orders are matched at the open before resting orders, or at the close after them (``execution``);
+- a DAY order is good for one session of its exchange (stock: until the date of the last bar, at market for ever);
 - children of a bracket live from the parent's first fill and are sized to its fills; they can fire on the bar of the
   entry where the entry filled at its open;
 - the exits of a bracket are one OCA group: a partial fill reduces the others instead of cancelling them;
@@ -67,6 +68,7 @@ class SimBroker(GatedBroker):
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
         self._filled: dict[str, float] = defaultdict(float)  # symbol -> units filled in this bar, by all units
         self._funds = settings.account.capital
+        self._days: dict[int, dt.date] = {}  # ref of a DAY order -> its session
 
     def start(self) -> None:
         super().start()
@@ -152,6 +154,7 @@ class SimBroker(GatedBroker):
         self._begin_bar(self.account)
         if self.p.checksubmit:
             self.check_submitted()
+        self._expire_day_orders(self._moment())
         self.pending: deque[bt.Order] = deque(sorted(self.pending, key=self._turn))
         super().next()  # matches, then marks the account through _get_value
         if self.gate is not None:
@@ -187,6 +190,18 @@ class SimBroker(GatedBroker):
                 account.charge_borrow(book_key(data), fee, when)
 
     # ------------------------------------------------------------------ matching
+
+    def _expire_day_orders(self, when: dt.datetime) -> None:
+        """End the DAY orders whose session, that of the first bar of any data after them, is over."""
+        for order in [o for o in self.pending if o.p.valid == bt.Order.DAY]:
+            session = ExchangeCalendar(self._instrument(order.data).exchange).session_of(when)
+            if session > self._days.setdefault(order.ref, session):
+                self.pending.remove(order)
+                order.status = bt.Order.Expired
+                order.executed.dt = order.data.datetime[0]
+                self.notify(order)
+                self._ococheck(order)
+                self._bracketize(order, cancel=True)
 
     def _turn(self, order: bt.Order) -> int:
         """When in a bar an order fills: 0 at the open, 1 in the range, 2 at the close."""

@@ -243,6 +243,42 @@ def test_the_units_of_an_instrument_share_the_volume_of_a_bar() -> None:
     assert opened == [(6, pytest.approx(10 * (1 + 0.1 * 0.06**2))), (4, pytest.approx(10 * (1 + 0.1 * 0.10**2)))]
 
 
+# --------------------------------------------------------------------------- orders for the day
+
+
+@pytest.mark.parametrize("order", [{}, {"exectype": Limit, "price": 10.0}])
+def test_a_day_order_ends_with_its_session(order: dict[str, Any]) -> None:
+    """10 of 25 fill on the first day that it meets; its stop stays with them."""
+    costs = {"slippage": {"model": "volume_share", "volume_limit": 0.1, "price_impact": 0.0}}
+
+    def act(s: Scripted) -> None:
+        parent = s.buy(size=25, valid=bt.Order.DAY, transmit=False, **order)
+        s.sell(size=25, exectype=Stop, price=5, parent=parent)
+
+    strategy = run(desk(costs=costs), {1: [act]}, {"AAA": flat(10, 10, 10, 10, volume=100)})
+    assert (strategy.status(1), strategy.position.size) == ("Expired", 10)
+    assert [(o.ref, o.executed.remsize) for o in strategy.broker.pending] == [(2, -10)]
+
+
+def test_a_day_order_does_not_wait_for_a_data_without_a_bar_in_its_session() -> None:
+    """BBB has no bar on the third day: what is ordered after the second must not fill on the fourth."""
+    frames = {"AAA": flat(10, 10, 10, 10), "BBB": flat(10, 10, 10, 10).drop(flat(10, 10, 10).index[2])}
+    script: dict[int, list[Act]] = {2: [lambda s: s.buy(data=s.datas[1], size=1, valid=bt.Order.DAY)]}
+    strategy = run(desk(), script, frames)
+    assert (strategy.status(1), strategy.getposition(strategy.datas[1]).size) == ("Expired", 0)
+
+
+def test_a_day_order_works_until_the_close_of_an_intraday_session() -> None:
+    """Two hourly bars a session (close at 21:00 UTC): sent after the first one it meets the second one only."""
+    costs = {"slippage": {"model": "volume_share", "volume_limit": 0.1, "price_impact": 0.0}}
+    times = pd.DatetimeIndex(["2020-01-02 20:00", "2020-01-02 21:00", "2020-01-03 20:00", "2020-01-03 21:00"], tz="UTC")
+    frame = flat(10, 10, 10, 10, volume=100).set_axis(times)
+    script: dict[int, list[Act]] = {1: [lambda s: s.buy(size=25, valid=bt.Order.DAY)]}
+    assert run(desk(costs=costs), script, {"AAA": frame}).position.size == 10
+    script = {2: script[1]}
+    assert run(desk(costs=costs), script, {"AAA": frame}).position.size == 20
+
+
 # --------------------------------------------------------------------------- what the settings decide alone
 
 
