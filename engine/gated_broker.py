@@ -54,7 +54,7 @@ class GatedBroker(bt.brokers.BackBroker):
             self._groups.add(order, oco)
 
     def _ococheck(self, order: bt.Order) -> None:
-        """The exits of a bracket share one size: a fill of one reduces the others, and cancels them at zero.
+        """Protective exits share one size: a fill of one reduces the others, and cancels them at zero.
 
         So the stop always covers what is left of a position (IBKR's ocaType 2), and an entry that still works is
         cancelled by the first exit, as is an order that joined the group from the other side or another data. Stock
@@ -68,7 +68,7 @@ class GatedBroker(bt.brokers.BackBroker):
         if order.status not in (bt.Order.Partial, bt.Order.Completed):
             return
         filled = order.executed.exbits[-1].size
-        for entry in [o for o in self.pending if o is not None and o.ref == -group]:
+        for entry in [o for o in self.pending if o is not None and o.ref == -group and self._groups.of(o) != group]:
             self.cancel(entry)
         for other in [o for o in self.pending if o is not None and o.ref != order.ref]:
             if self._groups.of(other) == group:

@@ -28,7 +28,9 @@ def closes_parent(order: bt.Order) -> bool:
 class OcaGroups:
     """Which orders cancel each other: order ref -> group.
 
-    The exits of one bracket form the group ``-parent``; an order made with ``oco=other`` joins the other's group.
+    The exits of one bracket form the group ``-parent``, a stop or target that was put back without its parent begins
+    the group ``-ref``; an order made with ``oco=other`` joins the other's group. The exits in a group below zero share
+    one size.
     """
 
     def __init__(self) -> None:
@@ -37,8 +39,11 @@ class OcaGroups:
     def add(self, order: bt.Order, oco: bt.Order | None) -> None:
         if oco is not None:
             self._groups[order.ref] = self._groups[oco.ref]
+        elif closes_parent(order):
+            self._groups[order.ref] = -order.parent.ref
         else:
-            self._groups[order.ref] = -order.parent.ref if closes_parent(order) else order.ref
+            alone = order.parent is None and order.info.get("role", None) in (Role.STOP, Role.TARGET)
+            self._groups[order.ref] = -order.ref if alone else order.ref
 
     def of(self, order: bt.Order) -> int:
         return self._groups[order.ref]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from core.errors import EngineError
-from core.orders import Refusal
+from core.orders import Refusal, Role
 from core.settings import Settings
 from engine.sim_broker import SimBroker
 from feeds import ColumnarData
@@ -119,6 +119,22 @@ def test_a_stop_that_fills_cancels_a_purchase_in_its_group() -> None:
     frame = bars((100, 100, 100, 100), (100, 100, 100, 100), (100, 100, 93, 94), (94, 94, 80, 85))
     strategy = run(desk(), {1: [bracket(size=10, stopprice=95)], 2: [join]}, {"AAA": frame})
     assert (strategy.status(3), strategy.position.size) == ("Canceled", 0)
+
+
+def test_a_stop_put_back_alone_stays_under_an_exit_that_fills_in_part() -> None:
+    """10 held under a stop without a parent; the exit in its group sells 4 and is cancelled: the stop sells the 6."""
+    costs = {"slippage": {"model": "volume_share", "volume_limit": 1.0, "price_impact": 0.0}}
+    script: dict[int, list[Act]] = {
+        1: [lambda s: s.buy(size=10)],
+        2: [lambda s: s.sell(size=10, exectype=Stop, price=95, role=Role.STOP)],
+        3: [lambda s: s.close(oco=s.broker.pending[0])],
+        4: [lambda s: s.cancel(next(o for o in s.broker.pending if o.exectype == Market))],
+    }
+    frame = flat(100, 100, 100, 100, 90, 90)
+    frame["volume"] = [100, 100, 100, 4, 100, 100]
+    strategy = run(desk(costs=costs), script, {"AAA": frame})
+    assert [strategy.status(ref) for ref in (2, 3)] == ["Completed", "Canceled"]
+    assert strategy.position.size == 0 and not strategy.broker.pending
 
 
 # --------------------------------------------------------------------------- sizes and prices
