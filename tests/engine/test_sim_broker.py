@@ -166,6 +166,52 @@ def test_without_settings_it_is_the_stock_broker_to_the_last_bit(case: Any) -> N
     assert runs[0] == runs[1]
 
 
+STOCK_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "futures": lambda b: b.setcommission(commission=2.0, margin=500.0, mult=10.0),
+    "leverage": lambda b: b.setcommission(commission=0.001, leverage=3.0),
+    "credit interest": lambda b: b.setcommission(interest=0.05, interest_long=True),
+    "fund mode": lambda b: b.set_fundmode(True, 50),
+    "filler": lambda b: b.set_filler(bt.fillers.FixedSize(size=20)),
+    "cheat on open": lambda b: b.set_coo(True),
+    "cheat on close": lambda b: b.set_coc(True),
+    "fixed slippage": lambda b: b.set_slippage_fixed(0.5),
+    "order history": lambda b: b.add_order_history([["2020-01-10T22:00:00", 10, 101.0]]),
+}
+
+
+@pytest.mark.parametrize("runonce", [True, False])
+@pytest.mark.parametrize("option", STOCK_OPTIONS)
+def test_every_option_of_the_stock_broker_works_without_settings(option: str, runonce: bool) -> None:
+    """A deposit, reversals, brackets and trailing stops; value, cash, leverage and fund on each bar are stock's."""
+
+    class Reading(Scripted):
+        def next(self) -> None:
+            super().next()
+            b = self.broker
+            self.log.append((b.fundvalue, b.fundshares, b.getvalue(), b.getcash(), b.get_leverage()))
+
+    script: dict[int, list[Callable[[Any], Any]]] = {
+        2: [lambda s: s.buy(size=50)],
+        5: [lambda s: s.sell(size=120)],
+        9: [lambda s: s.buy_bracket(size=90, exectype=bt.Order.Market, stopprice=90, limitprice=103)],
+        15: [lambda s: s.broker.add_cash(5000)],
+        20: [lambda s: s.buy(size=10, exectype=bt.Order.StopTrail, trailamount=1)],
+        25: [lambda s: s.close()],
+    }
+    walk = 100 + np.cumsum(np.random.default_rng(0).normal(0, 1, 40))
+    frame = bars(*((p, p + 2, p - 2, p + 1) for p in walk), volume=300)
+    logs = []
+    for kind in (bt.brokers.BackBroker, SimBroker):
+        bt.Order.refbasis = iter(range(1, 1_000))
+        cerebro = bt.Cerebro(stdstats=False, runonce=runonce, cheat_on_open=option == "cheat on open")
+        cerebro.setbroker(kind(cash=20_000.0))
+        STOCK_OPTIONS[option](cerebro.broker)
+        cerebro.adddata(ColumnarData(dataname=frame), name="one/AAA")
+        cerebro.addstrategy(Reading, script=script)
+        logs.append(cerebro.run()[0].log)
+    assert logs[0] == logs[1] and len(logs[0]) > 50
+
+
 @given(programmes())
 @settings(max_examples=40)
 def test_a_frictionless_account_fills_like_stock(case: Any) -> None:
