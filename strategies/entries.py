@@ -18,8 +18,8 @@ class EntryFamily:
         raise NotImplementedError
 
     @staticmethod
-    def stretch(indicator: Any, ago: int, p: Any) -> float:
-        """Signed distance from the mean ``ago`` bars ago (0, -1, ...); NaN where the indicator has no value."""
+    def stretch(indicator: Any, p: Any) -> float:
+        """Signed distance from the mean on this bar; NaN where the indicator has no value."""
         raise NotImplementedError
 
     @staticmethod
@@ -38,8 +38,8 @@ class BollingerEntry(EntryFamily):
         return {"period": p.bollinger_period, "devs": p.bollinger_devs}
 
     @staticmethod
-    def stretch(indicator: Any, ago: int, p: Any) -> float:
-        return float(indicator.lines.percent_b[ago]) - 0.5
+    def stretch(indicator: Any, p: Any) -> float:
+        return float(indicator.lines.percent_b[0]) - 0.5
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -56,8 +56,8 @@ class ZScoreEntry(EntryFamily):
         return {"period": p.zscore_period}
 
     @staticmethod
-    def stretch(indicator: Any, ago: int, p: Any) -> float:
-        return float(indicator.lines.zscore[ago])
+    def stretch(indicator: Any, p: Any) -> float:
+        return float(indicator.lines.zscore[0])
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -74,8 +74,8 @@ class RSIEntry(EntryFamily):
         return {"period": p.rsi_period}
 
     @staticmethod
-    def stretch(indicator: Any, ago: int, p: Any) -> float:
-        return float(indicator.lines.rsi[ago]) - 50.0
+    def stretch(indicator: Any, p: Any) -> float:
+        return float(indicator.lines.rsi[0]) - 50.0
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -92,8 +92,8 @@ class KeltnerEntry(EntryFamily):
         return {"period": p.keltner_period, "atr_period": p.keltner_atr_period, "mult": p.keltner_mult}
 
     @staticmethod
-    def stretch(indicator: Any, ago: int, p: Any) -> float:
-        return (float(indicator.lines.position[ago]) - 0.5) * 2.0 * float(p.keltner_mult)
+    def stretch(indicator: Any, p: Any) -> float:
+        return (float(indicator.lines.position[0]) - 0.5) * 2.0 * float(p.keltner_mult)
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
 from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.entries import ENTRIES
 from strategies.holding import Holding
+from strategies.stretch import Stretch
 
 REGIMES = {"bear": -1, "sideways": 0, "bull": 1}  # values of indicators.Regime
 
@@ -136,10 +137,14 @@ class MeanReversion(BookStrategy):
     def __init__(self) -> None:
         super().__init__()
         self.family = ENTRIES[self.p.entry]
+        self.stretch = Stretch()
         self.ind = {name: cls(self.data, **settings) for name, (cls, settings) in self._used(self.p).items()}
         if self.p.time_stop:
             average: Any = Bollinger(self.data, period=self.p.half_life_average)
             self.half_life = HalfLife(self.data.close - average.lines.mid, period=self.p.half_life_period)
+
+    def observe(self) -> None:
+        self.stretch.move(self.family.stretch(self.ind["stretch"], self.p))
 
     def decide(self) -> None:
         holding = self.holding(self.data)
@@ -173,14 +178,9 @@ class MeanReversion(BookStrategy):
 
     def signal(self) -> int:
         """+1 or -1 on the bar on which the stretch reaches the entry level, else 0."""
-        now = self.family.stretch(self.ind["stretch"], 0, self.p)
-        before = self.family.stretch(self.ind["stretch"], -1, self.p)
         entry, _ = self.family.levels(self.p)
-        if now <= -entry and not before <= -entry and self.p.side != "short":
-            return 1
-        if now >= entry and not before >= entry and self.p.side != "long":
-            return -1
-        return 0
+        sign = self.stretch.reached(entry)
+        return 0 if self.p.side == ("short" if sign > 0 else "long") else sign
 
     def blocked(self, sign: int) -> str:
         """The filter that forbids the entry, with its value; empty when none does."""
@@ -200,9 +200,8 @@ class MeanReversion(BookStrategy):
     # -- exit ---------------------------------------------------------------------------------------------------
 
     def _look_for_exit(self, holding: Holding) -> None:
-        stretch = self.family.stretch(self.ind["stretch"], 0, self.p)
         _, leave = self.family.levels(self.p)
-        if -holding.sign * stretch <= leave:
+        if -holding.sign * self.stretch.now <= leave:
             self.leave(self.data, ExitReason.MEAN)
         elif self.out_of_time(holding):
             self.leave(self.data, ExitReason.TIME)

@@ -22,6 +22,7 @@ from indicators import (
 from sizers import PairPlan, PairSizer
 from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.holding import Holding
+from strategies.stretch import Stretch
 
 Positive = Annotated[float, Field(gt=0.0)]
 HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
@@ -138,7 +139,7 @@ class PairsTrading(BookStrategy):
         if p.correlation_min:
             self.correlation = Correlation(self.y, self.x, period=p.correlation_period)
         self.vols = [RealisedVol(data, period=p.vol_period, bars_per_year=p.bars_per_year) for data in self.datas]
-        self._now = self._before = math.nan  # z on this common bar and the last one before that has one
+        self.stretch = Stretch()  # z on common bars
         self._stopped = False  # |z| has been at stop_z and not yet back within exit_z
 
     def z(self) -> float:
@@ -148,9 +149,8 @@ class PairsTrading(BookStrategy):
         return float(self.hedge.lines.spread[0]) / std if std > 0 else math.nan
 
     def observe(self) -> None:
-        if math.isfinite(self._now):
-            self._before = self._now
-        z = self._now = self.z()
+        z = self.z()
+        self.stretch.move(z)
         if abs(z) <= self.p.exit_z:
             self._stopped = False
         elif self.p.stop_z and abs(z) >= self.p.stop_z:
@@ -159,17 +159,17 @@ class PairsTrading(BookStrategy):
     def decide(self) -> None:
         y, x = (self.holding(data) for data in self.datas)
         if y is None and x is None:
-            self._look_for_entry(self._now, self._before)
+            self._look_for_entry()
         elif y is not None and x is not None:
-            self._look_for_exit(self._now, y)
+            self._look_for_exit(y)
 
     # -- entry --------------------------------------------------------------------------------------------------
 
-    def _look_for_entry(self, z: float, before: float) -> None:
-        p = self.p
-        if not abs(z) >= p.entry_z or (abs(before) >= p.entry_z and before * z > 0):
+    def _look_for_entry(self) -> None:
+        p, z = self.p, self.stretch.now
+        sign = self.stretch.reached(p.entry_z)  # of leg y
+        if not sign:
             return
-        sign = -1 if z > 0 else 1  # of leg y
         blocked = self.blocked(z)
         if blocked:
             self.log("filtered", self.y, sign=sign, why=blocked)
@@ -220,8 +220,8 @@ class PairsTrading(BookStrategy):
 
     # -- exit ---------------------------------------------------------------------------------------------------
 
-    def _look_for_exit(self, z: float, leg: Holding) -> None:
-        p, side = self.p, leg.sign * z  # side: below 0 while the spread is away from its mean
+    def _look_for_exit(self, leg: Holding) -> None:
+        p, side = self.p, leg.sign * self.stretch.now  # side: below 0 while the spread is away from its mean
         if side >= -p.exit_z:
             self._leave_both(ExitReason.MEAN)
         elif p.stop_z and side <= -p.stop_z:

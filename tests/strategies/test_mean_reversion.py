@@ -144,6 +144,19 @@ def test_no_second_entry_until_the_price_has_been_back(run: Any, bars: Any) -> N
     assert [fill[1] for fill in fills(strategy)] == ["entry", "stop"]
 
 
+def test_a_bar_without_a_price_is_no_crossing(run: Any, bars: Any, runonce: bool) -> None:
+    # z is -1.494 on the shock, which is blocked, and after the hole (100, 101, 90, 80), mean 92.75, sd 9.81: -1.30
+    closes = series(90, math.nan, 80, 80)
+
+    class Late(MeanReversion):
+        def blocked(self, sign: int) -> str:
+            return "the shock" if len(self.data) == SHOCK else super().blocked(sign)
+
+    hole = bars(closes).ffill().assign(close=closes)
+    strategy = run([("X", "", hole)], [(Late, {**PLAIN, "zscore_entry": 1.0})], runonce=runonce)[0]
+    assert not strategy.events
+
+
 @pytest.mark.parametrize(
     ("filters", "passes"),
     [
