@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from indicators.base import Array, WindowIndicator
-from indicators.hedge_ols import fit_lines
+from indicators.base import Array
+from indicators.hedge_line import HedgeLine
 from indicators.windows import undefined_where
 
 
-class HedgeTLS(WindowIndicator):
+class HedgeTLS(HedgeLine):
     """Hedge ratio of y = data0 on x = data1 by total least squares, over bars that both have.
 
     Formula:
@@ -27,25 +25,10 @@ class HedgeTLS(WindowIndicator):
     See Golub and Van Loan 1980; Teetor, *Better Hedge Ratios for Spread Trading*, 2011.
     """
 
-    _mindatas = 2
-    lines = ("beta", "alpha", "spread", "spread_std")
-    params = (
-        ("period", 60),  # bars in the window, >= 3
-        ("log", False),  # True: on log prices
-    )
-    bounds = {"period": (int, 3)}
-    inputs = ((0, ""), (1, ""))
-
-    @classmethod
-    def kernel(cls, p: Any, *columns: Array) -> tuple[Array, ...]:
-        y, x = columns
-        return fit_lines(y, x, p.period, tls_slope)
-
-
-def tls_slope(yy: Array, xx: Array, xy: Array) -> Array:
-    """Slope of the first principal axis from the sums of squares and products about the means."""
-    excess = yy - xx
-    reach = np.hypot(excess, 2.0 * xy)
-    steep = (excess + reach) / (2.0 * xy)  # the form without cancellation where y varies more ...
-    slope = np.where(excess > 0, steep, 2.0 * xy / (reach - excess))  # ... and where x does
-    return undefined_where(~np.isfinite(slope), slope)
+    @staticmethod
+    def slope(yy: Array, xx: Array, xy: Array) -> Array:
+        excess = yy - xx
+        reach = np.hypot(excess, 2.0 * xy)
+        steep = (excess + reach) / (2.0 * xy)  # the form without cancellation where y varies more ...
+        slope = np.where(excess > 0, steep, 2.0 * xy / (reach - excess))  # ... and where x does
+        return undefined_where(~np.isfinite(slope), slope)
