@@ -17,6 +17,7 @@ import pandas as pd
 
 from core.clock import SystemClock, as_utc
 from core.errors import CalendarError, did_you_mean
+from core.settings import Settings
 
 FIRST = pd.Timestamp("1990-01-01")  # exchange_calendars would start 20 years ago
 _AHEAD = pd.Timedelta(days=366)  # its schedules reach a year ahead
@@ -121,6 +122,11 @@ class _Table:
         self.closes_index = pd.DatetimeIndex(self.closes)
         self.position: dict[dt.date, int] = {date: at for at, date in enumerate(self.dates)}
         self.tz: dt.tzinfo = calendar.tz
+
+
+def desk_calendar(settings: Settings) -> ExchangeCalendar:
+    """The calendar by which a desk counts sessions, days and weeks: that of its first traded instrument."""
+    return ExchangeCalendar(settings.instruments[settings.traded_symbols[0]].exchange)
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from books.account import Account
 from books.borrow import borrow_fee
 from books.fees import FeeSchedule, MonthlyVolume, OrderFees, get_schedule
 from books.trades import Fill, FillTime
-from core.calendar import ExchangeCalendar
+from core.calendar import ExchangeCalendar, desk_calendar
 from core.errors import EngineError
 from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
 from core.orders import ExitReason, Refusal
@@ -79,8 +79,8 @@ class SimBroker(GatedBroker):
             if unit_of(data) != REFERENCE_UNIT:
                 self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
         if self._settings.risk.enabled:
-            exchange = self._instrument(self.cerebro.datas[0]).exchange
-            self.gate = OrderGate(self._settings.risk, ExchangeCalendar(exchange), self._settings.account.capital)
+            calendar = desk_calendar(self._settings)
+            self.gate = OrderGate(self._settings.risk, calendar, self._settings.account.capital)
 
     # ------------------------------------------------------------------ account
 
