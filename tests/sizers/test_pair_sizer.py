@@ -84,8 +84,7 @@ def test_the_coarser_leg_rounds_down_and_the_other_follows() -> None:
 
 
 def test_a_residual_that_makes_no_pair_of_it() -> None:
-    # 10,000 EUR, gross 4,000: one x of 2,600 needs 1.9 y of 1,400 -> y is the finer leg: 2 y, 1 x = 5,400 is gone past
-    # the cap of 45% a leg on x? 2,600 <= 4,500; units of y = 4,000 / (1,400 + 0.5263 * 2,600) = 1.445, x 0.76 -> 0
+    # 40% of 10,000 buys 4,000 / (1,400 + 2,600 / 1.9) = 1.44 y with 0.76 x: x, the dearer unit, rounds down to nothing
     assert sizer().pair_size(Y, X, pair(1_400.0, 2_600.0, 1 / 1.9, disaster=0.01, capital_eur=10_000.0)) == PairSize(
         0, 0
     )

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import StrategyError, UnknownNameError
+from core.settings import InstrumentSettings, Settings, StrategySettings
+from engine import SimBroker
 from sizers import SIZERS, ATRSizer, CappedSizer, EntryPlan, FixedRisk, PairSizer, VolatilityTarget
 
 BARS = pd.DataFrame(
@@ -24,6 +26,9 @@ BARS = pd.DataFrame(
     },
     index=pd.date_range("2024-01-02", periods=4, freq="D"),
 )
+
+
+_ANY = StrategySettings(strategy="MeanReversion", instruments=("SPY",))
 
 
 class Holder(bt.Strategy):
@@ -122,6 +127,23 @@ def test_commission_that_would_eat_the_edge_is_no_trade(caplog: pytest.LogCaptur
         assert asked(FixedRisk, plan(), commission=0.001, max_cost_bps=19.9).long == 0.0
     assert "max_cost_bps" in caplog.text and "20.0 bps" in caplog.text
     assert asked(FixedRisk, plan(), commission=0.001, max_cost_bps=0.0).long == 555.0
+
+
+def test_the_minimum_commission_of_the_desk_decides_the_least_trade() -> None:
+    # IBKR fixed: USD 1 an order, so USD 2 both ways, and on the sale of 14 at 50: SEC 700 * 0.0000278 = 0.019, TAF and
+    # CAT under 0.01. 2.02 to 2.03 of 700 are 28.9 to 29.0 bps; of 13 shares, 650, they are over 31
+    settings = Settings(instruments={"SPY": InstrumentSettings()}, strategies={"x": _ANY})
+    data = bt.feeds.PandasData(dataname=BARS)
+    data._name, data.instrument = "x/SPY", settings.instruments["SPY"]
+
+    def size(capital: float, limit: float) -> float:
+        sizer = FixedRisk(max_cost_bps=limit)
+        sizer.set(None, SimBroker(settings=settings))
+        return sizer.size(data, plan(capital_eur=capital))  # 1% of it over 1.80 EUR a unit
+
+    assert size(2_530.0, 30.0) == size(2_530.0, 29.0) == 14.0
+    assert size(2_530.0, 28.9) == 0.0
+    assert size(2_400.0, 31.0) == 0.0 and size(2_400.0, 31.2) == 13.0
 
 
 @pytest.mark.parametrize(
