@@ -6,11 +6,9 @@ import engine
 from core.config import load_settings
 from core.orders import Refusal
 
-PAIRS = ["strategies.pairs.parameters.coint_max=0.3", "strategies.pairs.sizing.max_risk=0.035"]
 
-
-def test_enough_trades_with_textbook_parameters() -> None:
-    result = engine.backtest(load_settings(None, PAIRS))
+def test_the_sample_desk_closes_enough_trades() -> None:
+    result = engine.backtest(load_settings(None))
     trades = result.trades.groupby(result.trades.strategy.str.split(":").str[0]).trade_id.nunique()
     assert trades["meanrev"] >= 30 and trades["pairs"] >= 30
     rows = result.trades[result.trades.strategy == "pairs"]
@@ -22,7 +20,7 @@ def test_enough_trades_with_textbook_parameters() -> None:
 
 
 def test_both_legs_of_a_refused_pair_are_refused() -> None:
-    result = engine.backtest(load_settings(None, [*PAIRS, "risk.max_trade_notional=0.01", "data.end=2008-12-31"]))
+    result = engine.backtest(load_settings(None, ["risk.max_trade_notional=0.01", "data.end=2008-12-31"]))
     orders = result.orders[result.orders.strategy == "pairs"]
     assert set(orders.status) == {"Rejected"} and set(orders.refusal) == {Refusal.TRADE_NOTIONAL.value}
     entries = orders[orders.role == "entry"]
