@@ -43,7 +43,14 @@ def summary_tables(result: Result) -> list[RenderableType]:
 
 
 def _metrics(result: Result) -> Table:
-    view = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, title=_title(result), title_justify="left", title_style="bold")
+    view = Table(
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
+        title=_title(result),
+        title_justify="left",
+        title_style="bold",
+    )
     view.add_column("", max_width=22, overflow="ellipsis", no_wrap=True)
     for _, heading, _, _ in COLUMNS:
         view.add_column(heading, justify="right", no_wrap=True)
