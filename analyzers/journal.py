@@ -14,6 +14,7 @@ import backtrader as bt
 from analyzers.trades import Trades
 from analyzers.wiring import Executions, info_of, unit_of, utc_time
 from books.journal import EventKind, Journal
+from core.errors import LedgerError
 from core.logs import log_event
 from core.naming import symbol_of
 
@@ -27,6 +28,8 @@ class JournalWriter(bt.Analyzer):
       - ``journal`` (None): a ``books.journal.Journal``; None logs only
       - ``batch`` (1): events that are written to the journal together. 1 makes each durable at once, as live trading
         needs; a backtest may take thousands, since it can be repeated. ``stop`` writes what is left
+      - ``must_write`` (True): a journal that fails raises LedgerError. False keeps the error in ``failure`` and goes on
+        with log lines alone: a disk that fills up must not cost a backtest its result
 
     Events, by ``books.journal.EventKind``; money and prices in the instrument's currency unless the name says EUR:
       - ``order``: a new status: ref, unit, instrument, role, reason, kind, side, size, price, limit, trade, status
@@ -37,7 +40,7 @@ class JournalWriter(bt.Analyzer):
     ``get_analysis()`` gives the number of events by kind.
     """
 
-    params = (("journal", None), ("batch", 1))
+    params = (("journal", None), ("batch", 1), ("must_write", True))
 
     def __init__(self) -> None:
         self._trades = Trades()  # a child: backtrader passes it all that this analyzer is told
@@ -50,6 +53,7 @@ class JournalWriter(bt.Analyzer):
         self._executions = Executions()
         self._status: dict[int, int] = {}  # order.ref -> last status written
         self._trades_seen = 0
+        self.failure: LedgerError | None = None
         self._pending: list[tuple[str, dt.datetime, dict[str, Any]]] = []
 
     def notify_order(self, order: Any) -> None:
@@ -100,9 +104,14 @@ class JournalWriter(bt.Analyzer):
 
     def flush(self) -> None:
         """Write the events that wait for their batch."""
-        if self._pending and self.p.journal is not None:
+        if self._pending and self.p.journal is not None and self.failure is None:
             journal: Journal = self.p.journal
-            journal.extend(self._pending)
+            try:
+                journal.extend(self._pending)
+            except LedgerError as error:
+                if self.p.must_write:
+                    raise
+                self.failure = error
         self._pending = []
 
     def _write_trades(self) -> None:

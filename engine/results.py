@@ -11,7 +11,7 @@ import pandas as pd
 
 from analyzers import trades_frame
 from books.account import Account
-from core.errors import EngineError
+from core.errors import EngineError, HalflifeError
 from core.settings import Settings
 from engine.build import allotment_eur
 from feeds import History
@@ -37,6 +37,7 @@ class RunResult:
     partial: bool  # stopped before the last bar
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)  # summary.json
+    remarks: list[HalflifeError] = field(default_factory=list)  # what failed beside the run: ledger, journal
 
 
 def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: bool, seconds: float) -> RunResult:

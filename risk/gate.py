@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import RiskError
+from core.logs import log_event
 from core.orders import AccountView, OrderView, Refusal
 from core.settings import RiskSettings
 from risk import limits
@@ -34,7 +35,7 @@ from risk.protections import ClosedTrade, Protections
 from risk.sessions import SessionCalendar, SessionClock, aware_utc
 from risk.throttle import VolatilityThrottle
 
-logger = logging.getLogger("halflife.risk")
+logger = logging.getLogger(__name__)
 
 
 class OrderGate:
@@ -220,4 +221,4 @@ class OrderGate:
     def _note(self, when: dt.datetime, kind: RiskEventKind, detail: str) -> None:
         event = RiskEvent(aware_utc(when), kind, detail)
         self.events.append(event)
-        logger.info("%s: %s", kind.value, detail)
+        log_event(logger, "risk", kind=kind.value, when=when, detail=detail)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,28 @@ def test_the_journal_holds_orders_fills_trades_and_refusals(tmp_path: Path) -> N
     assert {event.payload["refusal"] for event in kinds[EventKind.REFUSAL]} == {"max_trade_notional"}
     assert result.summary["run"]["refused"] == {"max_trade_notional": len(refused)}
     assert [event.payload["what"] for event in kinds[EventKind.RUN]] == ["start", "end"]
+
+
+def test_a_ledger_that_fails_after_the_run_costs_no_result(tmp_path: Path) -> None:
+    def break_it(done: int, total: int) -> None:
+        if done == total:
+            with contextlib.closing(sqlite3.connect(tmp_path / "trials.sqlite")) as connection:
+                connection.execute("DROP TABLE IF EXISTS trials")
+
+    result = engine.run(graph(settings_of(paths={"state": str(tmp_path)})), progress=break_it)
+    assert len(result.equity) == 700 and result.summary["portfolio"]["trades"] > 0
+    assert [type(remark) for remark in result.remarks] == [LedgerError]
+    assert result.summary["run"]["trials_on_this_data"] is None
+
+
+def test_a_journal_on_a_full_disk_costs_no_result(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        pages = journal._database.connection.execute("PRAGMA page_count").fetchone()[0]
+        journal._database.connection.execute(f"PRAGMA max_page_count = {pages + 2}")  # SQLite: database or disk is full
+        result = engine.run(graph(), journal=journal)
+    assert len(result.equity) == 700
+    assert [type(remark) for remark in result.remarks] == [LedgerError]
+    assert "full" in str(result.remarks[0])
 
 
 def test_ctrl_c_gives_partial_results_that_say_so() -> None:
