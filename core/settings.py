@@ -29,7 +29,7 @@ class Table(BaseModel):
 class AccountSettings(Table):
     """The account, what its owner wants of it, and how it is margined."""
 
-    currency: Currency = "EUR"
+    currency: Literal["EUR"] = "EUR"  # every name that ends in _eur counts on it
     capital: Positive = 100_000.0  # money at the start, account currency
     daily_target_eur: Positive = 50.0  # wanted net result of a session
     max_drawdown_tolerated: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.20  # fraction of the peak

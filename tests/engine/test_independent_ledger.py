@@ -138,7 +138,7 @@ def ledger(base: str, rates: dict[str, dict[dt.date, float]], frames: dict[str, 
 
 @pytest.mark.parametrize("slippage", ["none", "bps", "half_spread", "volume_share"])
 @pytest.mark.parametrize("execution", ["next_open", "next_close"])
-@pytest.mark.parametrize("base", ["EUR", "USD"])
+@pytest.mark.parametrize("base", ["EUR"])  # the only one that settings accept; books know any
 def test_equity_is_that_of_a_plain_ledger(base: str, execution: str, slippage: str, tmp_path: Path) -> None:
     seed = len(base + execution) * len(slippage)
     rng = np.random.default_rng(seed)
