@@ -27,7 +27,8 @@ from core.settings import Settings
 
 OFF = "off"
 SAMPLE = "sample.toml"
-_NOT_HASHED = {"paths", "logging"}  # where a run writes and how much it says does not move its results
+# Where a run writes, what it draws and how much it says does not move its results
+_NOT_HASHED: dict[str, Any] = {"paths": True, "logging": True, "report": {"tear_sheet"}}
 
 
 def load_settings(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Settings:
@@ -59,7 +60,7 @@ def dump_toml(settings: Settings) -> str:
 
 
 def settings_hash(settings: Settings) -> str:
-    """SHA-256 over canonical JSON of all that can move results (``paths`` and ``logging`` cannot)."""
+    """SHA-256 over canonical JSON of all that can move results (``paths``, ``logging`` and ``report.tear_sheet`` cannot)."""
     values = settings.model_dump(mode="json", exclude=_NOT_HASHED)
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
