@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feeds import ColumnarData
 from strategies import BookStrategy
 
 
@@ -104,7 +105,7 @@ def run() -> Callable[..., list[Any]]:
             cerebro.setbroker(broker)
         cerebro.broker.setcash(cash)
         for name, unit, bars in datas:
-            data = bt.feeds.PandasData(dataname=bars)
+            data = ColumnarData(dataname=bars)
             data.unit = unit
             cerebro.adddata(data, name=name)
         if earlier is not None:

@@ -29,7 +29,7 @@ capital = 1_000_000
 [data]
 source = "sample"
 start = 2006-01-03
-end = 2012-12-31
+end = 2011-12-31
 [instruments.SPX]
 [instruments.IXIC]
 [costs]

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.orders import ExitReason, Role
+from feeds import ColumnarData
 from strategies.base import BookStrategy, StrategyParameters
 from strategies.holding import WORKING, Holding
 
@@ -125,7 +126,7 @@ def play(
     )
     broker.rejects = rejects
     cerebro.setbroker(broker)
-    data = bt.feeds.PandasData(dataname=frame(closes))
+    data = ColumnarData(dataname=frame(closes))
     data.unit = data_unit
     cerebro.adddata(data, name="X")
     cerebro.addstrategy(cls, **parameters)

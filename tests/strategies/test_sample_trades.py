@@ -20,7 +20,7 @@ def test_the_sample_desk_closes_enough_trades() -> None:
 
 
 def test_both_legs_of_a_refused_pair_are_refused() -> None:
-    result = engine.backtest(load_settings(None, ["risk.max_trade_notional=0.01", "data.end=2008-12-31"]))
+    result = engine.backtest(load_settings(None, ["risk.max_trade_notional=0.01", "data.end=2004-12-31"]))
     orders = result.orders[result.orders.strategy == "pairs"]
     assert set(orders.status) == {"Rejected"} and set(orders.refusal) == {Refusal.TRADE_NOTIONAL.value}
     entries = orders[orders.role == "entry"]
