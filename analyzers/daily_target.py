@@ -89,11 +89,13 @@ def daily_target(
     strategies: Sequence[str] = (),
     calendar: SessionCalendar | None = None,
     drawdown_quantile: float = 0.5,
+    costs: bool = True,
 ) -> DailyTarget:
     """Judge an equity curve (EUR, UTC index, any bar) against ``account.daily_target_eur``.
 
     ``trades``: closed trades with ``strategy`` and ``trade_id``; each of ``strategies`` (default: those that traded)
-    needs ``report.min_trades`` of them. Deterministic by ``report.seed``.
+    needs ``report.min_trades`` of them. ``costs``: whether the curve is net of costs, which the sentence says.
+    Deterministic by ``report.seed``.
     """
     ends = session_equity(equity, calendar)
     pnl = (ends - ends.shift(1, fill_value=account.capital)).to_numpy(dtype=float)
@@ -132,7 +134,9 @@ def daily_target(
         drawdown_quantile=drawdown_quantile,
         expected_drawdown=expected,
         leverage=leverage,
-        capital_required_eur=_capital_for(account.daily_target_eur, leverage * mean_return),
+        capital_required_eur=_capital_for(
+            account.daily_target_eur, mean_return * (leverage if mean_return > 0.0 else 1)
+        ),
         capital_interval_eur=(
             _capital_for(account.daily_target_eur, high),
             _capital_for(account.daily_target_eur, low),
@@ -142,7 +146,25 @@ def daily_target(
         doubts=doubts,
         sentence="",
     )
-    return replace(target, sentence=_sentence(target))
+    return replace(target, sentence=_sentence(target, costs))
+
+
+def answer(target_eur: float, interval: Interval, confidence: float, enough_evidence: bool) -> str:
+    """Say in a few words whether the target is earned, from the interval of the mean (NaN: none) and the doubts.
+
+    An interval that ends below the target answers the question whatever else is in doubt; what is open then is
+    whether there is an edge at all.
+    """
+    low, high = interval
+    if high < 0.0:
+        return "No: it loses money"
+    if high < target_eur:
+        return "No, not at this capital"
+    if not enough_evidence:
+        return "Not enough evidence"
+    if low >= target_eur:
+        return f"Yes, at {confidence:.0%} confidence"
+    return f"Perhaps: the {confidence:.0%} interval holds the target"
 
 
 def summed_drawdown(returns: np.ndarray) -> float:
@@ -220,7 +242,7 @@ def _doubts(counts: dict[str, int], report: ReportSettings, sessions: int, inter
     return tuple(doubts)
 
 
-def _sentence(target: DailyTarget) -> str:
+def _sentence(target: DailyTarget, costs: bool) -> str:
     """Say it in plain English, the bad news first."""
     wanted = f"{_eur(target.target_eur)} a day"
     if not target.sessions:
@@ -228,33 +250,45 @@ def _sentence(target: DailyTarget) -> str:
     low, high = target.mean_interval_eur
     spread = "" if math.isnan(low) else f" ({target.confidence:.0%} interval {_eur(low, 2)} to {_eur(high, 2)})"
     parts = [
-        f"After costs the test earned {_eur(target.mean_eur, 2)} a session{spread} on a capital of"
-        f" {_eur(target.capital_eur)}; {target.share_at_target:.0%} of the sessions reached {_eur(target.target_eur)}."
+        f"{'After costs' if costs else 'WITH COSTS SWITCHED OFF'} the test earned {_eur(target.mean_eur, 2)} a"
+        f" session{spread} on a capital of {_eur(target.capital_eur)}; {target.share_at_target:.0%} of the sessions"
+        f" reached {_eur(target.target_eur)}."
     ]
+    short = answer(target.target_eur, target.mean_interval_eur, target.confidence, target.enough_evidence)
     if high < 0.0:
-        parts.append(f"What was tested loses money: no capital makes it earn {wanted}.")
+        parts.append(f"{short}, and no capital makes it earn {wanted}.")
         return " ".join(parts)
-    if target.doubts:
-        parts.append(f"Not enough evidence: {'; '.join(target.doubts)}.")
+    doubts = "; ".join(target.doubts)
+    if high < target.target_eur:
+        parts.append(f"{short}: even the upper end of that interval is below {_eur(target.target_eur)}.")
+        if doubts:
+            parts.append(f"What is undecided is whether there is an edge at all: {doubts}.")
+    elif doubts:
+        parts.append(f"{short}: {doubts}.")
+    return " ".join([*parts, *_capital_sentences(target, wanted)])
+
+
+def _capital_sentences(target: DailyTarget, wanted: str) -> list[str]:
+    """Say what capital the tested edge would need, or why none can be named."""
+    if math.isinf(target.capital_as_tested_eur):
+        return [f"The mean is not above zero: no capital makes it earn {wanted}."]
+    if not target.samples:
+        return [f"{target.sessions} sessions are too few to say what drawdown to expect, and so what capital it needs."]
     if math.isnan(target.capital_required_eur):
-        parts.append("The test saw no drawdown, so the capital that one would need cannot be estimated.")
-        return " ".join(parts)
-    if math.isinf(target.capital_required_eur):
-        parts.append(f"The estimate is not above zero: no capital makes it earn {wanted}.")
-        return " ".join(parts)
+        return ["The test saw no drawdown, so the capital that one would need cannot be estimated."]
     opening = "Taken at face value, which may be luck," if target.doubts else "At this edge"
-    parts.append(
+    parts = [
         f"{opening} {wanted} needs a capital of {_eur(target.capital_required_eur)} at"
         f" {target.leverage:.2g} times the tested position size, where a drawdown of"
         f" {target.tolerated_drawdown:.0%} has to be expected, or {_eur(target.capital_as_tested_eur)} at the tested"
         f" size with a drawdown of {target.expected_drawdown:.0%}."
-    )
+    ]
     if not target.doubts:
         least, most = target.capital_interval_eur
         parts.append(f"The interval of the mean puts the first figure between {_eur(least)} and {_eur(most)}.")
     if target.leverage > 1.0:
         parts.append("A larger size is possible only as far as margin and risk limits allow.")
-    return " ".join(parts)
+    return parts
 
 
 def _mean(values: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from arch.bootstrap import StationaryBootstrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzers.daily_target import DailyTarget, daily_target, summed_drawdown
+from analyzers.daily_target import DailyTarget, answer, daily_target, summed_drawdown
 from core.settings import AccountSettings, ReportSettings
 
 ACCOUNT = AccountSettings(capital=100_000.0, daily_target_eur=50.0, max_drawdown_tolerated=0.20)
@@ -110,12 +110,69 @@ def test_a_good_test_is_evidence() -> None:
     assert f"a capital of EUR {found.capital_required_eur:,.0f}" in found.sentence
 
 
-def test_an_interval_that_holds_zero_is_not_enough_evidence() -> None:
-    found = daily_target(equity_of(noise(2.0, 300.0)), trades(40), ACCOUNT, REPORT)
+def test_an_interval_that_holds_zero_and_the_target_is_not_enough_evidence() -> None:
+    found = daily_target(equity_of(noise(40.0, 2_000.0)), trades(40), ACCOUNT, REPORT)
+    assert found.mean_interval_eur[0] < 0.0 and found.mean_interval_eur[1] > 50.0
     assert not found.enough_evidence
     assert "Not enough evidence: the 95% interval" in found.sentence
     assert "which may be luck" in found.sentence  # the point estimate is given, with the warning
     assert found.capital_interval_eur[1] == math.inf
+
+
+def test_an_interval_that_ends_below_the_target_is_a_no_though_the_edge_is_undecided() -> None:
+    """Mean 2, deviation 300, 1,500 sessions: about 2 +- 15 EUR, which holds 0 and is far from 50."""
+    found = daily_target(equity_of(noise(2.0, 300.0)), trades(40), ACCOUNT, REPORT)
+    assert found.mean_interval_eur[0] < 0.0 < found.mean_interval_eur[1] < 50.0
+    assert "No, not at this capital: even the upper end of that interval is below EUR 50." in found.sentence
+    assert "What is undecided is whether there is an edge at all: the 95% interval" in found.sentence
+    assert "Not enough evidence" not in found.sentence
+    assert not found.enough_evidence
+
+
+@pytest.mark.parametrize(
+    ("interval", "enough", "words"),
+    [
+        ((-9.0, -1.0), False, "No: it loses money"),
+        ((-2.21, 0.58), False, "No, not at this capital"),
+        ((1.0, 49.0), True, "No, not at this capital"),
+        ((-1.0, 60.0), False, "Not enough evidence"),
+        ((math.nan, math.nan), False, "Not enough evidence"),
+        ((1.0, 60.0), True, "Perhaps: the 95% interval holds the target"),
+        ((50.0, 60.0), True, "Yes, at 95% confidence"),
+    ],
+)
+def test_the_answer_in_a_few_words(interval: tuple[float, float], enough: bool, words: str) -> None:
+    assert answer(50.0, interval, 0.95, enough) == words
+
+
+def test_a_losing_run_too_short_to_resample_is_not_one_without_a_drawdown() -> None:
+    """Ten sessions of -30 EUR: the bootstrap has nothing to draw from, and equity only fell."""
+    found = daily_target(equity_of([-30.0] * 10), trades(40), ACCOUNT, REPORT)
+    assert found.sentence == (
+        "After costs the test earned EUR -30.00 a session on a capital of EUR 100,000; 0% of the sessions reached"
+        " EUR 50. Not enough evidence: 10 sessions are fewer than 20. The mean is not above zero: no capital makes it"
+        " earn EUR 50 a day."
+    )
+    assert found.capital_required_eur == found.capital_as_tested_eur == math.inf
+
+
+def test_a_winning_run_too_short_to_resample_says_that_it_is_too_short() -> None:
+    found = daily_target(equity_of([30.0, -10.0] * 5), trades(40), ACCOUNT, REPORT)
+    assert found.sentence.endswith(
+        "10 sessions are too few to say what drawdown to expect, and so what capital it needs."
+    )
+    assert math.isnan(found.capital_required_eur)
+
+
+def test_a_run_that_only_rose_saw_no_drawdown() -> None:
+    found = daily_target(equity_of([10.0] * 60), trades(40), ACCOUNT, REPORT)
+    assert found.expected_drawdown == 0.0
+    assert found.sentence.endswith("The test saw no drawdown, so the capital that one would need cannot be estimated.")
+
+
+def test_a_test_without_costs_says_so() -> None:
+    found = daily_target(equity_of(noise(80.0, 200.0)), trades(40), ACCOUNT, REPORT, costs=False)
+    assert found.sentence.startswith("WITH COSTS SWITCHED OFF the test earned EUR 80.00 a session")
 
 
 def test_few_trades_are_not_enough_evidence() -> None:
@@ -137,7 +194,7 @@ def test_the_legs_of_a_pair_are_one_trade() -> None:
 
 def test_a_loss_is_called_a_loss() -> None:
     found = daily_target(equity_of(noise(-40.0, 200.0)), trades(40), ACCOUNT, REPORT)
-    assert "loses money: no capital makes it earn EUR 50 a day" in found.sentence
+    assert "No: it loses money, and no capital makes it earn EUR 50 a day." in found.sentence
     assert found.capital_required_eur == found.capital_as_tested_eur == math.inf
     assert not found.enough_evidence
 
@@ -158,7 +215,7 @@ def test_no_capital_is_claimed_for_money_that_was_lost() -> None:
 def test_edges_are_defined(pnl: list[float]) -> None:
     found = daily_target(equity_of(pnl), trades(0), ACCOUNT, REPORT)
     assert not found.enough_evidence
-    assert "Not enough evidence" in found.sentence or "loses money" in found.sentence
+    assert any(words in found.sentence for words in ("Not enough evidence", "No: it loses money", "No, not at this"))
     assert "nan" not in found.sentence and "inf" not in found.sentence
 
 
