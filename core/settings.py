@@ -100,7 +100,7 @@ class StrategySettings(Table):
 class SlippageSettings(Table):
     """How far fills of market and stop orders are from the bar's price."""
 
-    model: Literal["none", "bps", "half_spread", "volume_share"] = "none"
+    model: Literal["none", "bps", "half_spread", "volume_share"] = "half_spread"
     bps: NonNegative = 0.0  # "bps": of the price, against the order
     volume_limit: Annotated[float, Field(gt=0.0, le=1.0)] = 0.025  # "volume_share": most of a bar's volume
     price_impact: NonNegative = 0.1  # "volume_share": impact = price_impact * share**2 * price

@@ -14,6 +14,7 @@ from books.account import Account
 from core.errors import EngineError, HalflifeError
 from core.settings import Settings
 from engine.build import allotment_eur
+from engine.notes import settings_notes
 from feeds import History
 from risk import RiskEvent
 
@@ -74,7 +75,7 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
         costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
         costs_by_strategy=costs_by_strategy,
         traded_eur=traded,
-        notes=list(history.notes),
+        notes=[*history.notes, *settings_notes(settings, history)],
         events=list(gate.events) if gate is not None else [],
         partial=partial,
         seconds=seconds,

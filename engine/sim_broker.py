@@ -33,7 +33,7 @@ from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
 from core.orders import ExitReason, Refusal
 from core.settings import InstrumentSettings, Settings
 from engine.gated_broker import GatedBroker
-from engine.slippage import SlippageModel, slippage_model
+from engine.slippage import NoSlippage, SlippageModel, slippage_model
 from risk import OrderGate
 from risk.boundary import closes_parent
 
@@ -61,7 +61,8 @@ class SimBroker(GatedBroker):
             return
         self._open_intake(settings)
         self.account = Account.from_settings(settings)
-        self._slippage: SlippageModel = slippage_model(settings.costs.slippage)
+        costs = settings.costs
+        self._slippage: SlippageModel = slippage_model(costs.slippage) if costs.enabled else NoSlippage()
         self._at_close = settings.execution == "next_close"
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
         self._schedules: dict[str, FeeSchedule] = {}  # schedule name -> schedule

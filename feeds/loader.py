@@ -7,6 +7,7 @@ import pandas as pd
 from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, FeedSourceError, UnknownNameError, did_you_mean
 from core.settings import Settings
+from feeds.caveats import caveats
 from feeds.csv_file import CsvSource
 from feeds.history import History, Source, within
 from feeds.quality import check_bars, require_overlap, utc_index
@@ -59,7 +60,7 @@ def load(settings: Settings) -> History:
         frames[symbol] = check_bars(symbol, frame)
     for _, unit in settings.units.values():
         require_overlap(unit, frames)
-    return History(frames, notes)
+    return History(frames, caveats(settings, frames) + notes)
 
 
 def get_source(name: str) -> Source:

@@ -31,7 +31,7 @@ class SampleSource:
         """See ``feeds.history.Source``. Raises FeedError for a bar size other than a day."""
         if settings.data.bar != "1d":
             raise FeedError(f'the sample source has daily bars only, not {settings.data.bar}; set data.bar = "1d"')
-        bars, notes = {}, [_not_tradable(symbols)]
+        bars, notes = {}, [_tenths(symbols)]
         for symbol in symbols:
             if symbol not in NAMES:
                 raise UnknownNameError(f"the sample source has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
@@ -42,7 +42,6 @@ class SampleSource:
                 notes.append(f"{symbol}: {missing} rows of the file hold no value and were dropped.")
             notes += session_notes(symbol, bars[symbol], calendar, left_out)
             notes += _defects(symbol, bars[symbol], settings.execution)
-        notes += _settings_notes(settings, bars)
         return SourceBars(bars, notes)
 
 
@@ -61,13 +60,11 @@ def _read(symbol: str) -> tuple[pd.DataFrame, int]:
     return frame, 0
 
 
-def _not_tradable(symbols: Sequence[str]) -> str:
+def _tenths(symbols: Sequence[str]) -> str:
     names = " and ".join(f"{NAMES[s]} ({s})" for s in symbols if s in NAMES and s != "VIX")
     return (
-        f"{names or 'The sample'}: an index cannot be bought; a tenth of its level is traded here as if it were a "
-        "share, so that whole shares and commissions by the share have the size that they have for an ETF. "
-        "An index drops the companies that fail and adds those that rise (survivorship), so it looks better than "
-        "a fixed list of shares bought at the start would have been; dividends are not in its level."
+        f"{names or 'The sample'}: a tenth of the index's level is traded as if it were a share, so that whole shares "
+        "and commissions by the share have the size that they have for an ETF."
     )
 
 
@@ -94,23 +91,4 @@ def _defects(symbol: str, bars: pd.DataFrame, execution: str) -> list[str]:
     silent = int((bars["volume"] == 0.0).sum())
     if silent:
         notes.append(f"{symbol}: {silent} {'bar has' if silent == 1 else 'bars have'} a volume of 0.")
-    return notes
-
-
-def _settings_notes(settings: Settings, bars: dict[str, pd.DataFrame]) -> list[str]:
-    notes = []
-    base, fx = settings.account.currency, settings.costs.fx
-    for currency in dict.fromkeys(settings.instruments[symbol].currency for symbol in bars):
-        if currency != base and currency not in fx.files:
-            notes.append(
-                f"The {base}{currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one "
-                f"{currency}), so results hold no gains or losses from the currency."
-            )
-    series = settings.risk.throttle.series
-    if series in bars and settings.risk.enabled and settings.risk.throttle.enabled and not bars[series].empty:
-        begin = bars[series].index[0]
-        if any(not frame.empty and frame.index[0] < begin for frame in bars.values()):
-            notes.append(
-                f"{series} begins on {begin:%Y-%m-%d}; before that the volatility throttle uses realised volatility."
-            )
     return notes

@@ -125,7 +125,7 @@ def test_a_new_source_plugs_into_the_seam(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setitem(SOURCES, "constant", Constant())
     history = load(desk(tmp_path, "data.source=constant", "data.bar=1m"))
-    assert history.notes == ["Constant prices."]
+    assert history.notes[-1] == "Constant prices."
     assert len(history.frames["B"]) == 3
 
 

@@ -1,0 +1,56 @@
+"""What a reader must know of the settings and the bars before believing a result: sentences for every report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.settings import Settings
+from feeds import History
+
+
+def settings_notes(settings: Settings, history: History) -> list[str]:
+    """Sentences on what these settings leave out; only those that apply. The bars' own notes are ``history.notes``."""
+    return [*_rates(settings, history), *_costs(settings), *_tradable(settings), *_throttle(settings, history)]
+
+
+def _rates(settings: Settings, history: History) -> Iterable[str]:
+    base, fx = settings.account.currency, settings.costs.fx
+    for currency in dict.fromkeys(settings.instruments[symbol].currency for symbol in settings.traded_symbols):
+        if currency != base and currency not in fx.files:
+            yield (
+                f"The {base}{currency} rate is a constant of the settings ({fx.rates[currency]:g} {base} for one "
+                f"{currency}), so results hold no gains or losses from the currency."
+            )
+
+
+def _costs(settings: Settings) -> Iterable[str]:
+    if not settings.costs.enabled:
+        yield "Costs are off (costs.enabled = false): no fees, no spread, no interest; no account trades for nothing."
+        return
+    free = [symbol for symbol in settings.traded_symbols if settings.instruments[symbol].schedule == "none"]
+    if free:
+        yield f'{", ".join(free)}: traded without commission (schedule = "none").'
+    if settings.costs.slippage.model == "none":
+        yield (
+            'No spread is paid (costs.slippage.model = "none"): market and stop orders fill at the price of the bar, '
+            "which is better than a real fill."
+        )
+
+
+def _tradable(settings: Settings) -> Iterable[str]:
+    barred = [symbol for symbol in settings.traded_symbols if not settings.instruments[symbol].tradable_eu]
+    if barred:
+        yield (
+            f"{', '.join(barred)}: an EU retail account cannot buy {'it' if len(barred) == 1 else 'them'}, since there "
+            "is no key information document (KID; tradable_eu = false)."
+        )
+
+
+def _throttle(settings: Settings, history: History) -> Iterable[str]:
+    series = settings.risk.throttle.series
+    if series in history.frames and settings.risk.enabled and settings.risk.throttle.enabled:
+        begin = history.frames[series].index[0]
+        if any(history.frames[symbol].index[0] < begin for symbol in settings.traded_symbols):
+            yield (
+                f"{series} begins on {begin:%Y-%m-%d}; before that the volatility throttle uses realised volatility."
+            )
