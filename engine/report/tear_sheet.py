@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analyzers.sessions import session_returns
-from engine.report.view import Result
+from engine.report.view import Result, session_calendar
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ def write_tear_sheet(result: Result, path: Path) -> str:
     What pyfolio cannot digest costs a picture, not the results: its error is logged and named in the remark.
     Errors of writing are the OSError of the system.
     """
-    returns = session_returns(result.equity["equity_eur"], result.settings.account.capital).dropna()
+    equity, capital = result.equity["equity_eur"], result.settings.account.capital
+    returns = session_returns(equity, capital, session_calendar(result)).dropna()
     if len(returns) < MIN_SESSIONS:
         return f"The tear sheet needs {MIN_SESSIONS} sessions with a return, the run has {len(returns)}."
     with _quiet_pyfolio() as pyfolio:

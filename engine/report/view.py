@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analyzers.sessions import session_equity, session_pnl, sessions_of, utc
+from core.calendar import ExchangeCalendar, desk_calendar
+from core.errors import CalendarError
 from core.settings import Settings
 
 TRADE_COLUMNS = (
@@ -25,6 +27,7 @@ ORDER_COLUMNS = (
     "ref", "unit", "strategy", "instrument", "role", "reason", "kind", "side", "size", "price", "limit", "created",
     "done", "status", "filled", "average_price", "commission_eur", "refusal", "detail",
 )  # fmt: skip
+CALENDAR_MARGIN = pd.Timedelta(days=14)  # a bar after the last close belongs to a session that is still to come
 
 
 class Result(Protocol):
@@ -98,10 +101,11 @@ def trade_frame(result: Result, frame: pd.DataFrame | None = None) -> pd.DataFra
 
     ``unit`` is the owner of the book, ``name`` the strategy that the unit belongs to.
     """
-    trades = (result.trades if frame is None else frame).reindex(columns=list(TRADE_COLUMNS)).reset_index(drop=True)
+    given = (result.trades if frame is None else frame).reset_index(drop=True)
+    trades = given.reindex(columns=list(TRADE_COLUMNS))
     for column in ("entry_time", "exit_time"):
         trades[column] = utc(trades[column])
-    units = trades["strategy"].astype("object")
+    units = given["unit" if "unit" in given else "strategy"].astype("object")
     names = {unit: strategy_of(result.settings, str(unit)) for unit in units.unique()}
     return trades.assign(unit=units, name=units.map(names))
 
@@ -154,18 +158,48 @@ def drawdown(equity: pd.Series, start: float | None = None) -> pd.Series:
         return (equity / peak - 1.0).where(peak > 0.0)
 
 
+def session_calendar(result: Result) -> ExchangeCalendar | None:
+    """The desk's calendar; None where it does not reach the bars, whose sessions are UTC dates then."""
+    index = utc(result.equity.index)
+    if not len(index):
+        return None
+    try:
+        calendar = desk_calendar(result.settings)
+        for when in (index.min(), index.max() + CALENDAR_MARGIN):
+            calendar.session_of(when.to_pydatetime(warn=False))
+    except CalendarError:
+        return None
+    return calendar
+
+
 def sessions(result: Result) -> pd.Series:
     """Net result of each session in EUR."""
     if result.equity.empty:
         return pd.Series(dtype=float, index=pd.DatetimeIndex([]), name="pnl_eur")
-    return session_pnl(result.equity["equity_eur"], result.settings.account.capital)
+    equity, capital = result.equity["equity_eur"], result.settings.account.capital
+    return session_pnl(equity, capital, session_calendar(result))
 
 
 def in_market(result: Result) -> pd.Series:
-    """For each session of ``sessions`` whether a position was open in it, the one it began with included."""
+    """For each session of ``sessions`` whether a position was open in it, the one it began with included.
+
+    A position that was opened and closed within one bar is seen by its exit.
+    """
+    calendar = session_calendar(result)
     held = result.equity["gross_exposure_eur"].fillna(0.0) > 0.0
-    within, at_end = session_equity(held.groupby(sessions_of(held.index)).cummax()), session_equity(held)
-    return (within > 0.0) | (at_end.shift(1, fill_value=0.0) > 0.0)
+    at_end = session_equity(held, calendar)
+    within = session_equity(held.groupby(sessions_of(held.index, calendar)).cummax(), calendar)
+    exits = utc(result.trades["exit_time"]).dropna()
+    exits = exits[(exits >= utc(held.index).min()) & (exits <= utc(held.index).max())]
+    closed = at_end.index.isin(sessions_of(exits, calendar))
+    return (within > 0.0) | (at_end.shift(1, fill_value=0.0) > 0.0) | closed
+
+
+def idle_losses(result: Result) -> int:
+    """Sessions that lost without a position, so by interest on the account's debits alone."""
+    if result.equity.empty:
+        return 0
+    return int(((sessions(result) < 0.0) & ~in_market(result)).sum())
 
 
 def rebased(result: Result, name: str) -> pd.Series:
@@ -182,7 +216,7 @@ def monthly_returns(result: Result) -> pd.DataFrame:
     columns = [*range(1, 13), "year"]
     if result.equity.empty:
         return pd.DataFrame(columns=columns, dtype=float)
-    ends = session_equity(result.equity["equity_eur"])
+    ends = session_equity(result.equity["equity_eur"], session_calendar(result))
     days = pd.DatetimeIndex(ends.index)
     months = ends.groupby([days.year, days.month]).last()
     years = ends.groupby(days.year).last()
@@ -192,6 +226,33 @@ def monthly_returns(result: Result) -> pd.DataFrame:
         frame = monthly.reindex(columns=range(1, 13))
         frame["year"] = years / years.shift(1, fill_value=start) - 1.0
     return frame.replace([np.inf, -np.inf], np.nan)
+
+
+def yearly_eur(result: Result) -> pd.Series:
+    """Year -> net result in EUR."""
+    pnl = sessions(result)
+    return pnl.groupby(pd.DatetimeIndex(pnl.index).year).sum()
+
+
+def benchmark(result: Result) -> str:
+    """Symbol by which regimes are told apart: that of the settings, or the first one traded."""
+    return result.settings.regimes.benchmark or result.settings.traded_symbols[0]
+
+
+def buy_and_hold(result: Result) -> pd.Series | None:
+    """The benchmark's close on each bar of equity, scaled to the capital at the first; None without such closes.
+
+    Price alone: no dividends, no costs and no currency conversion.
+    """
+    symbol = benchmark(result)
+    if result.equity.empty or symbol not in result.bars or result.bars[symbol].empty:
+        return None
+    close = result.bars[symbol]["close"]
+    held = close.reindex(result.equity.index.union(close.index)).ffill().reindex(result.equity.index)
+    first = held.first_valid_index()
+    if first is None or not held[first] > 0.0:
+        return None
+    return held / held[first] * result.settings.account.capital
 
 
 def exit_reasons(trips: pd.DataFrame) -> pd.DataFrame:

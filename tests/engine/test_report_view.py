@@ -18,12 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from analyzers.sessions import session_pnl
 from engine.report import jsontext
 from engine.report.thin import histogram, histogram_edges, thin
 from engine.report.view import (
+    buy_and_hold,
     drawdown,
     exit_reasons,
     gross_equity,
+    idle_losses,
     in_market,
     monthly_returns,
     rebased,
@@ -31,6 +34,7 @@ from engine.report.view import (
     round_trips,
     sessions,
     trade_frame,
+    yearly_eur,
 )
 
 Vary = Callable[..., Any]
@@ -43,7 +47,9 @@ def test_sessions_add_up_to_the_change_of_equity(sample: Any) -> None:
     assert pnl.sum() == pytest.approx(sample.equity["equity_eur"].iloc[-1] - 100_000, abs=1e-6)
 
 
-def test_monthly_returns_equal_empyrical(sample: Any) -> None:
+def test_monthly_returns_equal_empyrical(sample: Any, vary: Vary) -> None:
+    # 17:00 UTC is before the close of every day in New York, so that the session is the date
+    sample = vary(equity=sample.equity.set_axis(sample.equity.index - pd.Timedelta(hours=4)))
     equity = sample.equity["equity_eur"]
     returns = equity / equity.shift(1, fill_value=100_000.0) - 1
     returns.index = returns.index.tz_localize(None).normalize()
@@ -90,6 +96,50 @@ def test_session_with_an_overnight_or_closed_position_was_in_the_market(vary: Va
                             "2020-01-07 21:00"], utc=True)  # fmt: skip
     held = pd.DataFrame({"equity_eur": 1.0, "gross_exposure_eur": [5.0, 0.0, 5.0, 0.0, 0.0]}, index=index)
     assert in_market(vary(equity=held)).tolist() == [True, True, True, False]
+
+
+def test_position_of_a_single_bar_is_seen_by_its_exit(sample: Any, vary: Vary) -> None:
+    index = pd.to_datetime(["2020-01-02 21:00", "2020-01-03 21:00", "2020-01-06 21:00"], utc=True)
+    flat = pd.DataFrame({"equity_eur": [99_999.0, 99_990.0, 99_989.0], "gross_exposure_eur": 0.0}, index=index)
+    trades = sample.trades.head(1).assign(entry_time=index[1], exit_time=index[1])
+    assert in_market(vary(equity=flat, trades=trades)).tolist() == [False, True, False]
+    assert idle_losses(vary(equity=flat, trades=trades)) == 2  # -1 and -1; the -9 between was a trade
+    assert idle_losses(vary(equity=flat.iloc[:0])) == 0
+
+
+# Tokyo closes at 15:00 local time, 06:00 UTC; its evening is New York's morning
+TOKYO = pd.to_datetime(["2020-01-06 03:00", "2020-01-06 06:00", "2020-01-06 23:59", "2020-01-07 06:00"], utc=True)
+
+
+def test_sessions_are_those_of_the_exchange(sample: Any, vary: Vary) -> None:
+    """The night's bar before 00:00 UTC belongs to the Tokyo session of the next date, where it is 09:00 already."""
+    values = sample.settings.model_dump(mode="json")
+    values["instruments"]["SPX"]["exchange"] = "XTKS"
+    equity = pd.DataFrame({"equity_eur": [100_010.0, 100_020.0, 100_050.0, 100_100.0]}, index=TOKYO)
+    tokyo = vary(settings=type(sample.settings).model_validate(values), equity=equity)
+    assert sessions(tokyo).tolist() == [20.0, 80.0]
+    assert sessions(tokyo).index.strftime("%m-%d").tolist() == ["01-06", "01-07"]
+    assert yearly_eur(tokyo).to_dict() == {2020: 100.0}
+    assert session_pnl(equity["equity_eur"], 100_000.0).tolist() == [50.0, 50.0]  # by the UTC date
+
+
+@pytest.mark.parametrize("first", ["1975-03-03", "2190-03-01"])
+def test_bars_outside_the_calendar_count_by_their_date(vary: Vary, sample: Any, first: str) -> None:
+    index = pd.date_range(f"{first} 21:00", periods=3, freq="D", tz="UTC")
+    equity = pd.DataFrame({"equity_eur": [100_010.0, 100_030.0, 100_000.0], "gross_exposure_eur": 0.0}, index=index)
+    result = vary(equity=equity)
+    assert sessions(result).tolist() == [10.0, 20.0, -30.0]
+    assert in_market(result).tolist() == [False] * 3
+    assert len(monthly_returns(result)) == 1
+
+
+def test_buy_and_hold_is_the_benchmark_scaled_to_the_capital(vary: Vary) -> None:
+    equity = pd.DataFrame({"equity_eur": 1.0}, index=DAYS)
+    closes = pd.DataFrame({"close": [50.0, 60.0, 45.0]}, index=DAYS[[0, 1, 3]])  # no bar on the third day
+    held = buy_and_hold(vary(equity=equity, bars={"SPX": closes}))
+    assert held is not None and held.tolist() == [100_000.0, 120_000.0, 120_000.0, 90_000.0]
+    assert buy_and_hold(vary(equity=equity, bars={})) is None
+    assert buy_and_hold(vary(equity=equity.iloc[:0], bars={"SPX": closes})) is None
 
 
 def test_rebased_strategy_starts_from_the_capital(sample: Any) -> None:
