@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ class RunResult:
     settings: Settings
     equity: pd.DataFrame  # on each bar: equity_eur, cash_eur, gross_exposure_eur, net_exposure_eur
     strategy_equity: dict[str, pd.Series]  # strategy -> allotment plus result on each bar
-    trades: pd.DataFrame  # columns of books.trades.TradeRow; ``strategy`` is the unit
+    trades: pd.DataFrame  # columns of trades.csv (``strategy`` by its name in the settings), then ``unit``
     open_trades: pd.DataFrame  # the same, for positions open at the end
     orders: pd.DataFrame  # columns of analyzers.orders.COLUMNS
     bars: dict[str, pd.DataFrame]  # symbol -> the bars that were used
@@ -68,8 +68,8 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
         settings=settings,
         equity=first[["equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur"]],
         strategy_equity=strategy_equity,
-        trades=trades_frame(account.trades),
-        open_trades=trades_frame(account.open_trades()),
+        trades=_named(trades_frame(account.trades), names),
+        open_trades=_named(trades_frame(account.open_trades()), names),
         orders=orders.assign(strategy=orders["unit"].map(names)).sort_values("ref", kind="stable", ignore_index=True),
         bars=dict(history.frames),
         costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
@@ -80,3 +80,8 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
         partial=partial,
         seconds=seconds,
     )
+
+
+def _named(trades: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """The books know units; a reader knows the strategies of the settings. ``names``: unit -> strategy."""
+    return trades.assign(strategy=trades["strategy"].map(names), unit=trades["strategy"])

@@ -14,7 +14,9 @@ from analyzers.orders import traded_eur
 from analyzers.regimes import Track, by_period, by_regime, regime_labels
 from books.fees import get_schedule
 from books.rates import Rates
+from core.calendar import ExchangeCalendar, desk_calendar
 from core.config import settings_hash
+from core.errors import CalendarError
 from core.settings import Settings
 from core.version import VERSION
 from engine.build import allotment_eur
@@ -26,16 +28,21 @@ CURVES = ("portfolio", "strategies")
 def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
     """Return what summary.json holds; keys are described in docs/results.md."""
     settings = result.settings
-    trades = by_strategy(settings, result.trades)
-    tracks = _tracks(result, trades)
+    trades, calendar = result.trades, _calendar(result)
+    tracks = _tracks(result, calendar)
     portfolio = tracks.pop("portfolio")
     benchmark = settings.regimes.benchmark or settings.traded_symbols[0]
-    labels = regime_labels(result.bars[benchmark]["close"], settings.regimes)
+    labels = regime_labels(result.bars[benchmark]["close"], settings.regimes, calendar=calendar)
     covered = _covered(settings, result.equity)
     periods = {name: by_period(track, covered) for name, track in {"portfolio": portfolio, **tracks}.items()}
     regimes = {name: by_regime(track, labels) for name, track in {"portfolio": portfolio, **tracks}.items()}
     target = daily_target(
-        result.equity["equity_eur"], trades, settings.account, settings.report, strategies=list(settings.strategies)
+        result.equity["equity_eur"],
+        trades,
+        settings.account,
+        settings.report,
+        strategies=list(settings.strategies),
+        calendar=calendar,
     )
     return {
         "run": _run_facts(result),
@@ -44,7 +51,7 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
         "periods": _turned(periods),
         "regimes": _turned(regimes),
         "daily_target": target.to_dict(),
-        "costs": _costs(result, trades),
+        "costs": _costs(result),
         "reconciliation": _reconciliation(result),
         "data": {
             "hash": data_hash,
@@ -60,16 +67,25 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
     }
 
 
-def by_strategy(settings: Settings, trades: pd.DataFrame) -> pd.DataFrame:
-    """Return the trades with the strategy's name in place of its unit's."""
-    names = {unit: name for unit, (name, _) in settings.units.items()}
-    return trades.assign(strategy=trades["strategy"].map(names))
+def _calendar(result: RunResult) -> ExchangeCalendar | None:
+    """The desk's calendar; None, which counts UTC dates, where it does not reach all bars."""
+    calendar = desk_calendar(result.settings)
+    times = [index for index in (result.equity.index, *(bars.index for bars in result.bars.values())) if len(index)]
+    if not times:
+        return calendar
+    ahead = pd.Timedelta(days=14)  # a bar after the last close belongs to a session that is still to come
+    try:
+        for when in (min(index[0] for index in times), max(index[-1] for index in times) + ahead):
+            calendar.session_of(when.to_pydatetime(warn=False))
+    except CalendarError:
+        return None
+    return calendar
 
 
-def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
+def _tracks(result: RunResult, calendar: ExchangeCalendar | None) -> dict[str, Track]:
     """The portfolio and each strategy, as what the metrics are computed from."""
     settings = result.settings
-    opened = by_strategy(settings, result.open_trades)
+    trades, opened = result.trades, result.open_trades
     orders, risk_free = result.orders, settings.account.risk_free
     tracks = {
         "portfolio": Track(
@@ -80,6 +96,7 @@ def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
             traded_eur=traded_eur(orders),
             open_trades=opened,
             risk_free=risk_free,
+            calendar=calendar,
         )
     }
     for name, curve in result.strategy_equity.items():
@@ -91,6 +108,7 @@ def _tracks(result: RunResult, trades: pd.DataFrame) -> dict[str, Track]:
             traded_eur=traded_eur(orders[orders["strategy"] == name]),
             open_trades=opened[opened["strategy"] == name],
             risk_free=risk_free,
+            calendar=calendar,
         )
     return tracks
 
@@ -104,6 +122,7 @@ def _metrics(track: Track) -> dict[str, float]:
         traded_eur=track.traded_eur,
         open_trades=track.open_trades,
         risk_free=track.risk_free,
+        calendar=track.calendar,
     )
 
 
@@ -167,10 +186,11 @@ def _reconciliation(result: RunResult) -> dict[str, float]:
     return {"change_eur": change, **parts, "unexplained_eur": change - sum(parts.values())}
 
 
-def _costs(result: RunResult, trades: pd.DataFrame) -> dict[str, Any]:
+def _costs(result: RunResult) -> dict[str, Any]:
     """Costs by kind, the cash book, and the trade size from which the edge outweighs the fees."""
     settings = result.settings
-    everything = pd.concat([trades, by_strategy(settings, result.open_trades)], ignore_index=True)
+    trades = result.trades
+    everything = pd.concat([trades, result.open_trades], ignore_index=True)
     interest, cash_fx = result.costs["interest_eur"], result.costs["cash_fx_eur"]
     breakdown: dict[str, Any] = cost_breakdown(
         everything if len(result.open_trades) else trades,
