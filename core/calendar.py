@@ -10,17 +10,19 @@ import datetime as dt
 import functools
 import warnings
 from bisect import bisect_left, bisect_right
-
-import exchange_calendars as xc
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from core.clock import SystemClock, as_utc
 from core.errors import CalendarError, did_you_mean
 from core.settings import Settings
 
-FIRST = pd.Timestamp("1990-01-01")  # exchange_calendars would start 20 years ago
-_AHEAD = pd.Timedelta(days=366)  # its schedules reach a year ahead
+# exchange_calendars and pandas take most of a second to import, which reading settings need not wait for
+if TYPE_CHECKING:
+    import exchange_calendars as xc
+    import pandas as pd
+
+FIRST = dt.date(1990, 1, 1)  # exchange_calendars would start 20 years ago
+_AHEAD = dt.timedelta(days=366)  # its schedules reach a year ahead
 
 
 class ExchangeCalendar:
@@ -64,6 +66,8 @@ class ExchangeCalendar:
 
     def sessions_of(self, times: pd.DatetimeIndex) -> tuple[dt.date, ...]:
         """The distinct sessions to which many moments belong, in order."""
+        import numpy as np
+
         utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
         if not len(utc):
             return ()
@@ -94,7 +98,7 @@ class ExchangeCalendar:
     def sessions(self, start: dt.date, end: dt.date) -> tuple[dt.date, ...]:
         """Sessions from ``start`` to ``end``, both inclusive. Raises CalendarError outside the known range."""
         for day in (start, end):
-            if not min(self.first, FIRST.date()) <= day <= self.last:
+            if not min(self.first, FIRST) <= day <= self.last:
                 raise self._outside(day)
         dates = self._table.dates
         return dates[bisect_left(dates, start) : bisect_right(dates, end)]
@@ -115,6 +119,8 @@ class _Table:
     """Sessions of an exchange as sorted tuples."""
 
     def __init__(self, calendar: xc.ExchangeCalendar) -> None:
+        import pandas as pd
+
         self.dates: tuple[dt.date, ...] = tuple(stamp.date() for stamp in calendar.sessions)
         self.closes: tuple[dt.datetime, ...] = tuple(
             stamp.to_pydatetime().replace(tzinfo=dt.UTC) for stamp in calendar.schedule["close"]
@@ -132,12 +138,16 @@ def desk_calendar(settings: Settings) -> ExchangeCalendar:
 @functools.cache
 def calendar_names() -> frozenset[str]:
     """Codes and aliases that exchange_calendars knows."""
+    import exchange_calendars as xc
+
     return frozenset(xc.get_calendar_names())
 
 
 @functools.cache
 def _table(code: str) -> _Table:
     if code not in calendar_names():
+        import exchange_calendars as xc
+
         codes = xc.get_calendar_names(include_aliases=False)
         hint = did_you_mean(code, calendar_names())
         raise CalendarError(
@@ -151,14 +161,18 @@ def _table(code: str) -> _Table:
 
 def _make(code: str) -> xc.ExchangeCalendar:
     """Build the calendar over all that it knows since 1990: some begin later or end earlier."""
-    end = pd.Timestamp(SystemClock().now().date()) + _AHEAD
+    import exchange_calendars as xc
+    import pandas as pd
+
+    end = pd.Timestamp(SystemClock().now().date() + _AHEAD)
+    first = pd.Timestamp(FIRST)
     try:
         try:
-            return xc.get_calendar(code, start=FIRST, end=end)
+            return xc.get_calendar(code, start=first, end=end)
         except ValueError:  # outside the bounds of this calendar
             default = xc.get_calendar(code)
             lower, upper = default.bound_min(), default.bound_max()
-            start = FIRST if lower is None else max(FIRST, lower)
+            start = first if lower is None else max(first, lower)
             return xc.get_calendar(code, start=start, end=end if upper is None else min(end, upper))
     except (ValueError, NotImplementedError) as error:  # with pandas 3.1: Orthodox Easter, Sunday half-days
         raise CalendarError(

@@ -25,7 +25,7 @@ from core.errors import LogError
 from core.redact import HIDDEN, names_secret, redact
 from core.settings import LoggingSettings
 
-FILE_NAME = "halflife.log"
+NAME = "halflife"  # of the file, where nobody gives another
 LOGGERS = (
     "halflife", "core", "books", "stores", "gateway", "feeds", "indicators", "risk", "screeners", "sizers",
     "analyzers", "strategies", "engine", "optimize", "live", "monitor",
@@ -87,22 +87,44 @@ _current: LogSetup | None = None
 
 
 def setup_logging(
-    settings: LoggingSettings, folder: Path | str | None = None, stream: TextIO | None = None
+    settings: LoggingSettings, folder: Path | str | None = None, stream: TextIO | None = None, *, name: str = NAME
 ) -> LogSetup:
-    """Log to the console (``stream``, default stderr) and, with a folder, to ``folder/halflife.log``.
+    """Log to the console (``stream``, default stderr) and, with a folder, to ``folder/name.log``.
 
-    A second call replaces the first. Raises LogError when the file cannot be opened. When it cannot be written
-    later (full disk), the console says so once and trading goes on.
+    A rotating file belongs to one process: ``claim_name`` gives a name that no other one has. A second call replaces
+    the first. Raises LogError when the file cannot be opened. When it cannot be written later (full disk), the
+    console says so once and trading goes on.
     """
     global _current
     handlers: list[logging.Handler] = [_console_handler(settings, stream)]
-    file = None if folder is None else Path(folder) / FILE_NAME
+    file = None if folder is None else Path(folder) / f"{name}.log"
     if file is not None:
         handlers.append(_file_handler(settings, file))
     if _current is not None:
         _current.close()
     _current = LogSetup(handlers, file)
     return _current
+
+
+def claim_name(folder: Path | str, name: str) -> str:
+    """Make an empty log file that was not there before; return its name: ``name``, else ``name-2``, ``name-3``...
+
+    Raises LogError when the folder cannot be written.
+    """
+    claimed, number = name, 1
+    while True:
+        file = Path(folder) / f"{claimed}.log"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.open("x").close()
+            return claimed
+        except FileExistsError as error:
+            if not file.parent.is_dir():
+                raise _cannot_open(file, error) from error
+        except OSError as error:
+            raise _cannot_open(file, error) from error
+        number += 1
+        claimed = f"{name}-{number}"
 
 
 class JsonLines(logging.Formatter):
@@ -180,12 +202,16 @@ def _file_handler(settings: LoggingSettings, file: Path) -> logging.Handler:
         file.parent.mkdir(parents=True, exist_ok=True)
         handler = _FileHandler(file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8")
     except OSError as error:
-        raise LogError(
-            f"{file}: the log file cannot be opened ({error.strerror}); give a folder that can be written (paths.state)"
-        ) from error
+        raise _cannot_open(file, error) from error
     handler.setFormatter(JsonLines())
     handler.setLevel(settings.file)
     return handler
+
+
+def _cannot_open(file: Path, error: OSError) -> LogError:
+    return LogError(
+        f"{file}: the log file cannot be opened ({error.strerror}); give a folder that can be written (paths.state)"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import commands
 import engine
-import halflife
 from core.config import load_settings
 from core.errors import ResultsError
 
@@ -85,7 +85,7 @@ def command(arguments: Sequence[str | Path], script: str = "run_backtest.py", **
 
 def invoke(*arguments: str | Path) -> tuple[int, str, str]:
     """Exit code, stdout and stderr (boxes taken off and lines joined) of the command line in this process."""
-    outcome = CliRunner().invoke(halflife.main, [str(argument) for argument in arguments])
+    outcome = CliRunner().invoke(commands.app, [str(argument) for argument in arguments])
     text = " ".join(outcome.stderr.replace("│", " ").split())
     return outcome.exit_code, outcome.stdout, text
 
@@ -175,7 +175,7 @@ def test_results_survive_a_folder_that_fills_up_after_the_check(
     (tmp_path / "late").mkdir()
     (tmp_path / "late" / "of somebody else").touch()  # made while the run computed
     with pytest.raises(ResultsError, match=r"holds files(.|\n)*written to .*spare.* instead"):
-        halflife._write(result, tmp_path / "late")
+        commands._write(result, tmp_path / "late")
     assert len(list((tmp_path / "spare").glob("*/late/summary.json"))) == 1
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import halflife
+import commands
 from core.config import load_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ def test_commands_run_on_the_settings_shown(desk: Path) -> None:
     assert len(lines) == 2
     for program, *arguments in lines:
         assert program == ".venv/bin/halflife"
-        outcome = CliRunner().invoke(halflife.main, [*arguments, *FAST])
+        outcome = CliRunner().invoke(commands.app, [*arguments, *FAST])
         assert outcome.exit_code == 0, outcome.stderr
     assert len(list((desk / "results").iterdir())) == 2
     resolved = load_settings(desk / "results" / "smaller-account" / "settings.toml")

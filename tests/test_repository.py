@@ -17,6 +17,7 @@ CARD = {
     "backtrader", "ib-insync", "pandas", "numpy", "ta-lib", "statsmodels", "matplotlib", "pyfolio-reloaded", "optuna",
 }  # fmt: skip
 BROUGHT_ALONG = {"pydantic-core"}  # a part of pydantic, of the one version that pydantic pins
+SCRIPTS = {"commands", "halflife", "run_backtest"}  # modules beside the folders
 MAX_LINES = 400
 
 
@@ -60,7 +61,7 @@ def test_every_folder_is_installed_linted_and_typed(config: configparser.ConfigP
     assert include == packages | {f"{name}.*" for name in packages}
     assert set(_items(config["importlinter"]["root_packages"])) == packages
     files = {name.strip() for name in config["mypy"]["files"].split(",")}
-    assert files == packages | {"halflife.py", "run_backtest.py"}
+    assert files == packages | {"commands.py", "halflife.py", "run_backtest.py"}
 
 
 def test_every_folder_has_a_layer(config: configparser.ConfigParser, packages: set[str]) -> None:
@@ -91,10 +92,10 @@ def test_dependencies_are_those_that_the_code_imports(
     repository: Path, config: configparser.ConfigParser, packages: set[str]
 ) -> None:
     declared = {_distribution(line) for line in _items(config["options"]["install_requires"])}
-    sources = [repository / "halflife.py", repository / "run_backtest.py"]
+    sources = [repository / f"{name}.py" for name in SCRIPTS]
     for package in packages:
         sources += (repository / package).rglob("*.py")
-    own = packages | {"halflife", "run_backtest"}
+    own = packages | SCRIPTS
     imported = {
         name for path in sources for name in _imports(path) if name not in own | sys.stdlib_module_names
     }  # top-level modules of others

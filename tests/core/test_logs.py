@@ -6,6 +6,8 @@ import datetime as dt
 import io
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import pytest
 
 from core.config import secret
 from core.errors import LogError
-from core.logs import FILE_NAME, LOGGERS, log_event, setup_logging
+from core.logs import LOGGERS, claim_name, log_event, setup_logging
 from core.orders import Role
 from core.settings import LoggingSettings
 
+FILE_NAME = "halflife.log"
 LOUD = LoggingSettings(console="INFO", file="DEBUG")
 logger = logging.getLogger("halflife.engine")
 
@@ -148,3 +151,34 @@ def test_an_event_below_the_level_costs_nothing(tmp_path: Path) -> None:
     with setup_logging(LoggingSettings(console="ERROR", file="ERROR"), tmp_path, io.StringIO()):
         log_event(logger, "order", level=logging.DEBUG, what=Explosive())
     assert lines(tmp_path) == []
+
+
+def test_runs_that_start_at_once_have_a_log_each(tmp_path: Path) -> None:
+    names = [claim_name(tmp_path / "logs", "desk") for _ in range(3)]
+    assert names == ["desk", "desk-2", "desk-3"]
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["desk-2.log", "desk-3.log", "desk.log"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogError, match="the log file cannot be opened"):
+        claim_name(tmp_path / "file" / "logs", "desk")
+
+
+ROTATING = """
+import logging, sys
+from core.logs import claim_name, log_event, setup_logging
+from core.settings import LoggingSettings
+name = claim_name(sys.argv[1], "run")
+with setup_logging(LoggingSettings(max_bytes=4_000, backups=200), sys.argv[1], name=name):
+    for number in range(1_000):
+        log_event(logging.getLogger("engine"), "order", name=name, ref=number)
+"""
+
+
+def test_processes_that_rotate_their_logs_in_one_folder_lose_no_line(tmp_path: Path, repository: Path) -> None:
+    runs = [subprocess.Popen([sys.executable, "-c", ROTATING, str(tmp_path)], cwd=repository) for _ in range(2)]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    for name in ("run", "run-2"):
+        files = [path for path in tmp_path.iterdir() if path.name.split(".log")[0] == name]
+        found = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+        assert len(files) > 10
+        assert sorted(line["ref"] for line in found) == list(range(1_000))
+        assert {line["name"] for line in found} == {name}
