@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import backtrader as bt
 import pandas as pd
@@ -12,11 +11,11 @@ import analyzers
 from books.fees import get_schedule
 from core.errors import UnknownNameError, did_you_mean
 from core.naming import REFERENCE_UNIT
-from core.settings import Settings
+from core.settings import Settings, StrategySettings
 from engine.progress import ProgressMeter
 from feeds import History, require_bars
 from sizers import SIZERS
-from strategies import STRATEGIES, BookStrategy
+from strategies import STRATEGIES
 
 TIMEFRAMES = {
     "1d": (bt.TimeFrame.Days, 1),
@@ -24,15 +23,18 @@ TIMEFRAMES = {
     "1m": (bt.TimeFrame.Minutes, 1),
     "1s": (bt.TimeFrame.Seconds, 1),
 }  # data.bar -> (timeframe, compression)
+SET_BY_THE_DESK = {"unit", "allotment_eur"}  # parameters of every strategy that ``build`` gives
 
 
 def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cerebro:
     """Return the Cerebro that the settings describe, not yet run.
 
     Each (unit, instrument) gets a data of its own over the arrays that ``feeds`` shares, named ``"unit/SYMBOL"``, so
-    no strategy can touch another's position. Raises UnknownNameError for names that do not exist, StrategyError for
-    parameters that are not possible, FeedTooShortError where indicators cannot settle.
+    no strategy can touch another's position. ``cerebro.settings`` are the settings as resolved. Raises
+    UnknownNameError for names that do not exist, StrategyError for parameters that are not possible, FeedTooShortError
+    where indicators cannot settle.
     """
+    settings = resolve(settings)
     _check_periods(settings, feeds)
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.setbroker(broker)
@@ -40,9 +42,8 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     for symbol in settings.traded_symbols:
         instrument = settings.instruments[symbol]
         get_schedule(instrument.schedule, currency=instrument.currency)
-    checked = {name: _checked(settings, name) for name in settings.strategies}
     for unit, (name, symbols) in settings.units.items():
-        strategy, parameters = checked[name]
+        strategy, parameters = STRATEGIES[settings.strategies[name].strategy], settings.strategies[name].parameters
         for symbol in symbols:
             _add_data(cerebro, unit, symbol, feeds, settings)
             require_bars(f"{unit} ({symbol})", feeds.frames[symbol], strategy.bars_needed(parameters))
@@ -50,13 +51,11 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     for symbol in feeds.frames:
         if symbol not in traded:
             _add_data(cerebro, REFERENCE_UNIT, symbol, feeds, settings)
-    for unit, (name, _) in settings.units.items():
-        strategy, parameters = checked[name]
-        cerebro.addstrategy(strategy, unit=unit, allotment_eur=allotment_eur(settings, name, unit), **parameters)
-    for position, (name, _) in enumerate(settings.units.values()):
+    for position, (unit, (name, _)) in enumerate(settings.units.items()):
         chosen = settings.strategies[name]
-        sizer = SIZERS[chosen.sizer] if chosen.sizer else STRATEGIES[chosen.strategy].default_sizer
-        cerebro.addsizer_byidx(position, sizer, **chosen.sizing)
+        desk = {"unit": unit, "allotment_eur": allotment_eur(settings, name, unit)}
+        cerebro.addstrategy(STRATEGIES[chosen.strategy], **desk, **chosen.parameters)
+        cerebro.addsizer_byidx(position, SIZERS[chosen.sizer], **chosen.sizing)
     cerebro.progress = None
     cerebro.bars_in_all = len(functools.reduce(pd.Index.union, (frame.index for frame in feeds.frames.values())))
     for analyzer in (analyzers.Equity, analyzers.Trades, analyzers.OrderLog, ProgressMeter):
@@ -85,8 +84,17 @@ def _check_periods(settings: Settings, feeds: History) -> None:
             )
 
 
-def _checked(settings: Settings, name: str) -> tuple[type[BookStrategy], dict[str, Any]]:
-    """Class and parameters of a strategy; its sizer's parameters are checked on the way."""
+def resolve(settings: Settings) -> Settings:
+    """The settings with every parameter of every strategy and sizer, defaults included; resolved ones come back equal.
+
+    A default that a later version changes thus changes neither what these settings do nor their hash. Raises
+    UnknownNameError and StrategyError for names and values that are not possible.
+    """
+    strategies = {name: _resolved(settings, name) for name in settings.strategies}
+    return settings.model_copy(update={"strategies": strategies})
+
+
+def _resolved(settings: Settings, name: str) -> StrategySettings:
     chosen = settings.strategies[name]
     where = f"strategies.{name}"
     if chosen.strategy not in STRATEGIES:
@@ -100,15 +108,13 @@ def _checked(settings: Settings, name: str) -> tuple[type[BookStrategy], dict[st
         raise UnknownNameError(f"{where}: {chosen.strategy} trades '{table}'; give {table} = [...] for it")
     if chosen.sizer and chosen.sizer not in SIZERS:
         raise UnknownNameError(f"{where}.sizer = '{chosen.sizer}' does not exist{did_you_mean(chosen.sizer, SIZERS)}")
-    for reserved in ("unit", "allotment_eur"):
-        if reserved in chosen.parameters:
-            raise UnknownNameError(f"{where}.parameters.{reserved} is set by the desk; remove it")
-    parameters = dict(chosen.parameters)
-    strategy.check({**parameters, "unit": name})
+    for reserved in SET_BY_THE_DESK & set(chosen.parameters):
+        raise UnknownNameError(f"{where}.parameters.{reserved} is set by the desk; remove it")
     sizer = SIZERS[chosen.sizer] if chosen.sizer else strategy.default_sizer
     strategy.check_sizer(sizer)
-    sizer.check(chosen.sizing)
-    return strategy, parameters
+    parameters = strategy.check({**chosen.parameters, "unit": name}).model_dump(exclude=SET_BY_THE_DESK)
+    sizing = sizer.check(chosen.sizing).model_dump()
+    return chosen.model_copy(update={"parameters": parameters, "sizer": sizer.__name__, "sizing": sizing})
 
 
 def _add_data(cerebro: bt.Cerebro, unit: str, symbol: str, feeds: History, settings: Settings) -> None:

@@ -18,9 +18,10 @@ import pytest
 import engine
 from books.journal import EventKind, Journal
 from books.ledger import TrialLedger
-from core.config import load_settings
+from core.config import load_settings, settings_hash
 from core.errors import CostError, EngineError, FeedTooShortError, LedgerError, StrategyError, UnknownNameError
 from core.settings import Settings
+from engine.build import resolve
 from engine.summary import summarise
 from feeds import History
 
@@ -276,6 +277,30 @@ def test_a_ledger_that_cannot_be_opened_stops_before_the_run(tmp_path: Path) -> 
         engine.run(graph(settings_of(paths={"state": str(tmp_path / "state")})))
 
 
+# --------------------------------------------------------------------------- settings as resolved
+
+
+def test_resolved_settings_hold_every_parameter_and_stay_as_they_are() -> None:
+    given = settings_of()
+    settings = resolve(given)
+    one, pair = settings.strategies["one"], settings.strategies["pair"]
+    assert (one.sizer, pair.sizer) == ("FixedRisk", "PairSizer")
+    assert one.parameters["stop_atr"] == 3.0 and one.parameters["adx_max"] == 0.0  # the default, and what was given
+    assert pair.parameters["coint_max"] == 0.0 and pair.sizing["gross"] == 0.4
+    assert not {"unit", "allotment_eur"} & (one.parameters.keys() | pair.parameters.keys())
+    assert resolve(settings) == settings and settings_hash(resolve(settings)) == settings_hash(settings)
+    assert given.strategies["one"].parameters == LOOSE
+
+
+def test_the_written_settings_are_the_run(result: engine.RunResult, tmp_path: Path) -> None:
+    folder = engine.write_results(result, tmp_path / "run")
+    read = load_settings(folder / "settings.toml")
+    assert settings_hash(read) == result.summary["run"]["settings_hash"] == settings_hash(resolve(read))
+    assert read.strategies["one"].parameters["rsi_period"] == 2
+    again = engine.run(engine.build(read, history(), engine.SimBroker(settings=read)))
+    pd.testing.assert_frame_equal(again.trades, result.trades)
+
+
 # --------------------------------------------------------------------------- ledger, journal, Ctrl-C
 
 
@@ -290,7 +315,9 @@ def test_every_run_is_in_the_trial_ledger_and_counted_once_when_repeated(tmp_pat
         returns = ledger.returns_matrix([trials[0].id])[trials[0].id]
         compounded = 100_000.0 * float(np.prod(1.0 + returns))
         assert compounded == pytest.approx(first.equity["equity_eur"].iloc[-1])
-        assert ledger.trials(strategy="one")[0].parameters["parameters"] == LOOSE
+        recorded = ledger.trials(strategy="one")[0].parameters
+        assert recorded["parameters"].items() > LOOSE.items() and recorded["parameters"]["bollinger_period"] == 20
+        assert recorded["sizer"] == "FixedRisk" and recorded["sizing"]["risk"] == 0.01
     assert [r.summary["run"]["trials_on_this_data"] for r in (first, again, third)] == [1, 1, 2]
 
 
