@@ -19,6 +19,8 @@ from core.settings import Settings
 # exchange_calendars and pandas take most of a second to import, which reading settings need not wait for
 if TYPE_CHECKING:
     import exchange_calendars as xc
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 FIRST = dt.date(1990, 1, 1)  # exchange_calendars would start 20 years ago
@@ -68,13 +70,32 @@ class ExchangeCalendar:
         """The distinct sessions to which many moments belong, in order."""
         import numpy as np
 
+        return tuple(self._table.dates[position] for position in np.unique(self.session_numbers(times)))
+
+    def session_numbers(self, times: pd.DatetimeIndex) -> npt.NDArray[np.intp]:
+        """For each moment the number of its session, counted from the first one known."""
         utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
-        if not len(utc):
-            return ()
-        self.session_of(utc.min().to_pydatetime(warn=False))  # raises where the calendar does not reach
-        self.session_of(utc.max().to_pydatetime(warn=False))
-        positions = np.unique(self._table.closes_index.searchsorted(utc, side="left"))
-        return tuple(self._table.dates[position] for position in positions)
+        if len(utc):
+            self.session_of(utc.min().to_pydatetime(warn=False))  # raises where the calendar does not reach
+            self.session_of(utc.max().to_pydatetime(warn=False))
+        return self._table.closes_index.searchsorted(utc, side="left")
+
+    def in_session(self, times: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
+        """For each moment whether it lies after the open of its session and not after its close."""
+        import numpy as np
+
+        utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
+        return np.asarray(utc > self._table.opens_index[self.session_numbers(utc)], dtype=np.bool_)
+
+    @property
+    def regular_seconds(self) -> float:
+        """Length of a regular session, seconds: the most frequent one of the last 252."""
+        import numpy as np
+
+        lengths, counts = np.unique(
+            (self._table.closes_index[-252:] - self._table.opens_index[-252:]).total_seconds(), return_counts=True
+        )
+        return float(lengths[np.argmax(counts)])
 
     def close_of(self, session: dt.date) -> dt.datetime:
         """The close of a session, UTC. Raises CalendarError when the exchange is closed on that day."""
@@ -126,6 +147,7 @@ class _Table:
             stamp.to_pydatetime().replace(tzinfo=dt.UTC) for stamp in calendar.schedule["close"]
         )
         self.closes_index = pd.DatetimeIndex(self.closes)
+        self.opens_index = pd.DatetimeIndex(calendar.schedule["open"]).tz_convert("UTC")
         self.position: dict[dt.date, int] = {date: at for at, date in enumerate(self.dates)}
         self.tz: dt.tzinfo = calendar.tz
 

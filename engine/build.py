@@ -23,7 +23,7 @@ TIMEFRAMES = {
     "1m": (bt.TimeFrame.Minutes, 1),
     "1s": (bt.TimeFrame.Seconds, 1),
 }  # data.bar -> (timeframe, compression)
-SET_BY_THE_DESK = {"unit", "allotment_eur"}  # parameters of every strategy that ``build`` gives
+SET_BY_THE_DESK = {"unit", "allotment_eur", "trade_from"}  # parameters of every strategy that ``build`` gives
 
 
 def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cerebro:
@@ -43,17 +43,16 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
         instrument = settings.instruments[symbol]
         get_schedule(instrument.schedule, currency=instrument.currency)
     for unit, (name, symbols) in settings.units.items():
-        strategy, parameters = STRATEGIES[settings.strategies[name].strategy], settings.strategies[name].parameters
+        require_bars(unit, symbols, feeds.frames, bars_needed(settings, name))
         for symbol in symbols:
             _add_data(cerebro, unit, symbol, feeds, settings)
-            require_bars(f"{unit} ({symbol})", feeds.frames[symbol], strategy.bars_needed(parameters))
     traded = settings.traded_symbols
     for symbol in feeds.frames:
         if symbol not in traded:
             _add_data(cerebro, REFERENCE_UNIT, symbol, feeds, settings)
     for position, (unit, (name, _)) in enumerate(settings.units.items()):
         chosen = settings.strategies[name]
-        desk = {"unit": unit, "allotment_eur": allotment_eur(settings, name, unit)}
+        desk = {"unit": unit, "allotment_eur": allotment_eur(settings, name, unit), "trade_from": feeds.begin}
         cerebro.addstrategy(STRATEGIES[chosen.strategy], **desk, **chosen.parameters)
         cerebro.addsizer_byidx(position, SIZERS[chosen.sizer], **chosen.sizing)
     cerebro.progress = None
@@ -61,6 +60,14 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     for analyzer in (analyzers.Equity, analyzers.Trades, analyzers.OrderLog, ProgressMeter):
         cerebro.addanalyzer(analyzer)
     return cerebro
+
+
+def bars_needed(settings: Settings, name: str = "") -> int:
+    """Bars until the indicators of a strategy, or of all, have settled."""
+    if not name:
+        return max(bars_needed(settings, name) for name in settings.strategies)
+    chosen = _resolved(settings, name)
+    return STRATEGIES[chosen.strategy].bars_needed(chosen.parameters)
 
 
 def allotment_eur(settings: Settings, name: str, unit: str = "") -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 
 from core.settings import Settings
+from engine.build import bars_needed
 from feeds import History
 
 
@@ -50,7 +52,46 @@ def _throttle(settings: Settings, history: History) -> Iterable[str]:
     series = settings.risk.throttle.series
     if series in history.frames and settings.risk.enabled and settings.risk.throttle.enabled:
         begin = history.frames[series].index[0]
-        if any(history.frames[symbol].index[0] < begin for symbol in settings.traded_symbols):
+        if any(history.counted(symbol).index[0] < begin for symbol in settings.traded_symbols):
             yield (
                 f"{series} begins on {begin:%Y-%m-%d}; before that the volatility throttle uses realised volatility."
             )
+
+
+def entries_from(settings: Settings, history: History) -> dict[str, dt.datetime]:
+    """Strategy -> the first bar on which one of its units may decide: settled and not before ``history.begin``."""
+    found: dict[str, dt.datetime] = {}
+    for name, symbols in settings.units.values():
+        needed = bars_needed(settings, name)
+        indexes = [history.frames[symbol].index for symbol in symbols]
+        if min(map(len, indexes)) < needed:
+            continue
+        possible = indexes[0][indexes[0] >= max(index[needed - 1] for index in indexes)]
+        if history.begin is not None:
+            possible = possible[possible >= history.begin]
+        for index in indexes[1:]:
+            possible = possible.intersection(index)
+        if len(possible):
+            first: dt.datetime = possible[0].to_pydatetime(warn=False)
+            found[name] = min(found.get(name, first), first)
+    return found
+
+
+def entry_notes(settings: Settings, history: History) -> list[str]:
+    """Sentences on strategies whose indicators settle only within the range, and on periods that end before that."""
+    froms = entries_from(settings, history)
+    notes = []
+    for name, first in froms.items():
+        symbols = {symbol for owner, unit in settings.units.values() if owner == name for symbol in unit}
+        if first > min(history.counted(symbol).index[0] for symbol in symbols):
+            notes.append(
+                f"{name}: entries are possible from {first:%Y-%m-%d}; the indicators need "
+                f"{bars_needed(settings, name)} bars to settle."
+            )
+    for period, dates in settings.periods.items():
+        if froms and all(dates.end < first.date() for first in froms.values()):
+            notes.append(
+                f"The period {period} ({dates.start} to {dates.end}) ends before any strategy could enter; its figures "
+                "say nothing about them."
+            )
+    return notes

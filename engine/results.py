@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from books.account import Account
 from core.errors import EngineError, HalflifeError
 from core.settings import Settings
 from engine.build import allotment_eur
-from engine.notes import settings_notes
+from engine.notes import entries_from, entry_notes, settings_notes
 from feeds import History
 from risk import RiskEvent
 
@@ -38,6 +39,7 @@ class RunResult:
     partial: bool  # stopped before the last bar
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)  # summary.json
+    entries_from: dict[str, dt.datetime] = field(default_factory=dict)  # strategy -> first bar that it may decide on
     remarks: list[HalflifeError] = field(default_factory=list)  # what failed beside the run: ledger, journal
 
 
@@ -48,7 +50,8 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
     account: Account | None = getattr(cerebro.broker, "account", None)
     if account is None:
         raise EngineError("the broker keeps no account; run the graph with SimBroker(settings=...)")
-    frames = {strategy.p.unit: strategy.analyzers.equity.frame() for strategy in strategies}
+    begin = history.begin
+    frames = {strategy.p.unit: strategy.analyzers.equity.frame().loc[begin:] for strategy in strategies}
     first = next(iter(frames.values()))
     names = {unit: name for unit, (name, _) in settings.units.items()}
     strategy_equity = {}
@@ -71,14 +74,15 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
         trades=_named(trades_frame(account.trades), names),
         open_trades=_named(trades_frame(account.open_trades()), names),
         orders=orders.assign(strategy=orders["unit"].map(names)).sort_values("ref", kind="stable", ignore_index=True),
-        bars=dict(history.frames),
+        bars={symbol: history.counted(symbol) for symbol in history.frames},
         costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
         costs_by_strategy=costs_by_strategy,
         traded_eur=traded,
-        notes=[*history.notes, *settings_notes(settings, history)],
-        events=list(gate.events) if gate is not None else [],
+        notes=[*history.notes, *settings_notes(settings, history), *entry_notes(settings, history)],
+        events=[event for event in gate.events if not begin or event.when >= begin] if gate is not None else [],
         partial=partial,
         seconds=seconds,
+        entries_from=entries_from(settings, history),
     )
 
 

@@ -27,7 +27,7 @@ from core.errors import EngineError, HalflifeError, LedgerError
 from core.logs import log_event
 from core.settings import Settings
 from core.version import code_version
-from engine.build import allotment_eur, build
+from engine.build import allotment_eur, bars_needed, build
 from engine.progress import ProgressReport
 from engine.results import RunResult, collect
 from engine.sim_broker import SimBroker
@@ -44,7 +44,8 @@ def backtest(
     settings: Settings, *, progress: ProgressReport | None = None, journal: Journal | None = None
 ) -> RunResult:
     """Load the bars that the settings name, build the graph with a simulated broker, and run it; see ``run``."""
-    return run(build(settings, load(settings), SimBroker(settings=settings)), progress=progress, journal=journal)
+    history = load(settings, warm_up=bars_needed(settings))
+    return run(build(settings, history, SimBroker(settings=settings)), progress=progress, journal=journal)
 
 
 def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal: Journal | None = None) -> RunResult:

@@ -135,7 +135,7 @@ class SimBroker(GatedBroker):
 
     def _get_value(self, datas: Sequence[bt.AbstractDataBase] | None = None, lever: bool = False) -> float:
         account = self.account
-        if account is None or self._when is None:
+        if account is None or self._when is None or self._is_warming(self._when):
             return float(super()._get_value(datas=datas, lever=lever))
         if datas is not None:
             return float(sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas))
@@ -169,6 +169,8 @@ class SimBroker(GatedBroker):
         days = (when.date() - self._when.date()).days if self._when is not None else 0
         self._when = when
         self._filled.clear()
+        if self._is_warming(when):
+            return  # no interest on money that is not at work yet
         account.fund(when)
         if days > 0:
             if self._settings.costs.enabled:
@@ -178,6 +180,11 @@ class SimBroker(GatedBroker):
             raise EngineError("no data to trade: engine.build adds one for each unit and instrument")
         self._funds = account.available_eur
         self._reject(self._room.leftovers(), Refusal.INVALID, "the other leg of the batch was not ordered in this bar")
+
+    def _is_warming(self, when: dt.datetime) -> bool:
+        """Whether a bar is one of those before ``data.start`` that only settle indicators."""
+        begin: dt.datetime | None = getattr(getattr(self.cerebro, "history", None), "begin", None)
+        return begin is not None and when < begin - dt.timedelta(milliseconds=1)  # ``when`` comes from a float
 
     def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
         return any(fresh is data for fresh in self._fresh)  # "in" would compare lines: == is overloaded

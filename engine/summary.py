@@ -47,7 +47,7 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
     return {
         "run": _run_facts(result),
         "portfolio": _metrics(portfolio),
-        "strategies": {name: _metrics(track) for name, track in tracks.items()},
+        "strategies": {name: _metrics(track) | _entries(result, name) for name, track in tracks.items()},
         "periods": _turned(periods),
         "regimes": _turned(regimes),
         "daily_target": target.to_dict(),
@@ -124,6 +124,12 @@ def _metrics(track: Track) -> dict[str, float]:
         risk_free=track.risk_free,
         calendar=track.calendar,
     )
+
+
+def _entries(result: RunResult, name: str) -> dict[str, Any]:
+    """From when on a strategy may enter."""
+    first = result.entries_from.get(name)
+    return {"entries_from": first.date().isoformat() if first else None}
 
 
 def _covered(settings: Settings, equity: pd.DataFrame) -> dict[str, Any]:

@@ -43,6 +43,12 @@ class History:
 
     frames: dict[str, pd.DataFrame]  # symbol -> float64 open, high, low, close, volume; index UTC, bar closes
     notes: list[str] = field(default_factory=list)  # for every report
+    begin: dt.datetime | None = None  # first bar that counts, UTC; those before settle indicators. None = all count
+
+    def counted(self, symbol: str) -> pd.DataFrame:
+        """The bars of ``symbol`` that count: those from ``begin`` on."""
+        frame = self.frames[symbol]
+        return frame if self.begin is None else frame[frame.index >= self.begin]
 
     def data(self, symbol: str, **params: Any) -> ColumnarData:
         """A new feed over the shared arrays of ``symbol``; ``params`` go to ColumnarData."""

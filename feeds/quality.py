@@ -57,11 +57,13 @@ def require_overlap(symbols: Sequence[str], frames: Mapping[str, pd.DataFrame]) 
     return len(shared)
 
 
-def require_bars(name: str, frame: pd.DataFrame, needed: int) -> None:
-    """Raise FeedTooShortError when a frame has fewer than ``needed`` bars."""
-    if len(frame) < needed:
+def require_bars(name: str, symbols: Sequence[str], frames: Mapping[str, pd.DataFrame], needed: int) -> None:
+    """Raise FeedTooShortError when the symbols share fewer than ``needed`` bars."""
+    shared = require_overlap(symbols, frames)
+    if shared < needed:
+        owner = f"of {symbols[0]}" if len(symbols) == 1 else f"that {' and '.join(symbols)} share"
         raise FeedTooShortError(
-            f"{name}: {len(frame)} bars, but the indicators need {needed} to settle; "
+            f"{name}: {shared} bars {owner}, but the indicators need {needed} to settle; "
             "use more history (data.start, data.end) or shorter periods"
         )
 

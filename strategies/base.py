@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, final
 
+from backtrader import date2num
 from backtrader.lineroot import LineRoot
 from backtrader.observers import DataTrades
 from backtrader.strategy import MetaStrategy
@@ -28,6 +30,7 @@ class StrategyParameters(Parameters):
 
     unit: str = ""  # only datas with this ``unit`` are the strategy's; empty = all but reference datas
     allotment_eur: Off = 0.0  # capital of this unit, account currency; 0 = the broker's value
+    trade_from: dt.datetime | None = None  # aware; bars before it settle indicators and are not decided on
 
 
 class _OwnDatas(MetaStrategy):
@@ -110,6 +113,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         super().__init__()
         self.plan: EntryPlan | PairPlan | None = None  # what the sizer needs for the entry under way
         self._settled = self.bars_needed(self.p._getkwargs())
+        self._first = date2num(self.p.trade_from) if self.p.trade_from else 0.0  # backtrader day number
         self._observed = 0  # len(data0) at the last common bar
         self._lengths: list[int] = []  # of all datas of the Cerebro
         self._started = False
@@ -127,9 +131,12 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         for holding in list(self.holdings.values()):
             self.mend(holding)
         self.watch()
-        if self._is_new() and all(len(data) >= self._settled for data in self.datas):
+        if self._is_new() and self.data.datetime[0] >= self._first and self._has_settled():
             self.plan = None
             self.decide()
+
+    def _has_settled(self) -> bool:
+        return all(len(data) >= self._settled for data in self.datas)
 
     @final
     def prenext(self) -> None:

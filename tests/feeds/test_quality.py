@@ -108,6 +108,14 @@ def test_a_pair_without_a_shared_bar_is_refused() -> None:
 
 
 def test_too_few_bars_are_refused() -> None:
-    require_bars("meanrev (SPX)", bars(5), 5)
-    with pytest.raises(FeedTooShortError, match=r"meanrev \(SPX\): 5 bars, but the indicators need 6"):
-        require_bars("meanrev (SPX)", bars(5), 6)
+    frames = {"SPX": bars(5), "IXIC": bars(5, start="2018-12-26")}
+    require_bars("meanrev", ["SPX"], frames, 5)
+    with pytest.raises(FeedTooShortError, match="meanrev: 5 bars of SPX, but the indicators need 6"):
+        require_bars("meanrev", ["SPX"], frames, 6)
+
+
+def test_a_pair_has_the_bars_that_both_legs_share() -> None:
+    frames = {"SPX": bars(5), "IXIC": bars(5, start="2018-12-26")}  # 24 to 28 and 26 to 30 December
+    require_bars("pairs", ["SPX", "IXIC"], frames, 3)
+    with pytest.raises(FeedTooShortError, match="pairs: 3 bars that SPX and IXIC share, but the indicators need 4"):
+        require_bars("pairs", ["SPX", "IXIC"], frames, 4)

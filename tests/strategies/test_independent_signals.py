@@ -17,6 +17,7 @@ from statsmodels.tsa.stattools import coint
 
 import engine
 from core.config import load_settings
+from feeds import load
 from strategies import MeanReversion, PairsTrading
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
@@ -54,11 +55,13 @@ def traded(
     """Bars by symbol, and a function that gives the closed trades of a unit in one instrument."""
     file = tmp_path / "desk.toml"
     file.write_text(DESK.format(execution=execution) + strategies)
-    result = engine.backtest(load_settings(file))
+    settings = load_settings(file)
+    bars = load(settings)  # without bars before data.start: the rules below begin there
+    result = engine.run(engine.build(settings, bars, engine.SimBroker(settings=settings)))
 
     def trades(unit: str, symbol: str) -> list[Trade]:
         bar = result.bars[symbol].index.get_loc
-        rows = result.trades[(result.trades["strategy"] == unit) & (result.trades["instrument"] == symbol)]
+        rows = result.trades[(result.trades["unit"] == unit) & (result.trades["instrument"] == symbol)]
         return sorted(
             (
                 Trade(

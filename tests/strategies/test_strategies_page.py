@@ -9,7 +9,7 @@ from pathlib import Path
 from sizers import SIZERS
 from strategies import STRATEGIES
 
-SET_BY_THE_DESK = {"unit", "allotment_eur"}
+SET_BY_THE_DESK = {"unit", "allotment_eur", "trade_from"}
 
 
 def test_the_table_of_parameters_is_the_models(repository: Path) -> None:
