@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from analyzers.daily_target import MIN_SESSIONS
 from engine.report import formats
 from engine.report.formats import Format
-from engine.report.rows import Metric, words
+from engine.report.rows import TOO_FEW, Metric, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Cell:
     css: str = ""
     raw: str | None = None
     key: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ def number_cell(value: Any, form: Format, key: str = "", *, signed: bool = False
     return Cell(text, formats.sign(value, text) if signed else "", raw if math.isfinite(x) else None, key)
 
 
-def metric_cell(metric: Metric, values: Mapping[str, Any], place: str) -> Cell:
+def metric_cell(metric: Metric, values: Mapping[str, Any], place: str, sessions: float = math.inf) -> Cell:
+    """A metric of ``sessions`` sessions; a dash for an annual one of too few."""
+    if metric.annual and sessions < MIN_SESSIONS:
+        return Cell(formats.DASH, hint=TOO_FEW)
     return number_cell(values.get(metric.key), metric.format, f"{place}.{metric.key}", signed=metric.signed)
 
 

@@ -77,7 +77,7 @@ def escape(text: object) -> str:
 def plan_drawing(result: Result) -> Drawing:
     """Share the points between the lines that the page will draw."""
     strategies = len(strategy_names(result))
-    lines = 3 + 2 * strategies + min(len(result.bars), INSTRUMENTS) + len(pairs(result))
+    lines = 4 + 2 * strategies + min(len(result.bars), INSTRUMENTS) + len(pairs(result))
     return Drawing(daily=result.settings.data.bar == "1d", lines=lines)
 
 
@@ -85,7 +85,7 @@ def mark(made: go.Figure, x: float, text: str, color: str, side: str = "right") 
     """A named vertical line."""
     made.add_vline(
         x=x, line={"color": color, "width": 1.4, "dash": "dash"}, annotation={"text": text, "font": {"color": color}},
-        annotation_position=f"top {side}",
+        annotation_position=f"top {side}", annotation_xshift=5 if side == "right" else -5,
     )  # fmt: skip
 
 

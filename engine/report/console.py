@@ -11,9 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from analyzers.daily_target import MIN_SESSIONS
 from engine.report import formats
 from engine.report.formats import Format
-from engine.report.view import Result, event_rows, refusals, strategy_names, table
+from engine.report.page_tables import verdict
+from engine.report.rows import BY_KEY, COSTS_OFF_MEANS, TOO_FEW, net_of_costs
+from engine.report.view import Result, collapsed_events, refusals, sessions, strategy_names, table
 
 STYLES = {"gain": "green", "loss": "red", "": ""}
 COLUMNS: tuple[tuple[str, str, Format, bool], ...] = (  # key, heading, form, coloured by sign
@@ -34,6 +37,8 @@ def summary_tables(result: Result) -> list[RenderableType]:
     shown: list[RenderableType] = []
     if result.partial:
         shown.append(Text("PARTIAL RESULTS: the run was interrupted, later bars are missing.", style="bold"))
+    if not result.settings.costs.enabled:
+        shown.append(Text(COSTS_OFF_MEANS, style="bold red"))
     shown += [_metrics(result), *_account_result(result), _daily_target(result)]
     if (risk := _risk(result)) is not None:
         shown.append(risk)
@@ -54,13 +59,15 @@ def _metrics(result: Result) -> Table:
     view.add_column("", max_width=22, overflow="ellipsis", no_wrap=True)
     for _, heading, _, _ in COLUMNS:
         view.add_column(heading, justify="right", no_wrap=True)
-    capital = result.settings.account.capital
+    capital, few = result.settings.account.capital, len(sessions(result)) < MIN_SESSIONS
     strategies = table(result.summary, "strategies")
     for name in strategy_names(result):
         allotted = capital * result.settings.strategies[name].allotment
-        view.add_row(Text(name), *_cells(table(strategies, name), allotted))
+        view.add_row(Text(name), *_cells(table(strategies, name), allotted, few))
     view.add_section()
-    view.add_row(Text("Portfolio", style="bold"), *_cells(table(result.summary, "portfolio"), capital))
+    view.add_row(Text("Portfolio", style="bold"), *_cells(table(result.summary, "portfolio"), capital, few))
+    if few:
+        view.caption, view.caption_justify = Text(f"Annual figures are left out: {TOO_FEW}."), "left"
     return view
 
 
@@ -69,12 +76,16 @@ def _title(result: Result) -> Text:
     if len(result.equity):
         first, last = result.equity.index[0], result.equity.index[-1]
         title.append(f"  {formats.date(first)} to {formats.date(last)}", style="not bold")
-    title.append(f", capital EUR {formats.eur(result.settings.account.capital)}, net of costs", style="not bold")
+    title.append(f", capital EUR {formats.eur(result.settings.account.capital)}, ", style="not bold")
+    title.append(net_of_costs(result.settings), style="not bold" if result.settings.costs.enabled else "bold red")
     return title
 
 
-def _cells(metrics: Mapping[str, Any], start: float) -> list[Text]:
-    values = {**metrics, "net_eur": formats.number(metrics.get("final_equity_eur")) - start}
+def _cells(metrics: Mapping[str, Any], start: float, few: bool) -> list[Text]:
+    """``few``: the sessions are too few for annual figures, which become dashes."""
+    left_out = {key for key, metric in BY_KEY.items() if few and metric.annual}
+    values = {key: None if key in left_out else value for key, value in metrics.items()}
+    values["net_eur"] = formats.number(metrics.get("final_equity_eur")) - start
     shown = [(form(values.get(key)), values.get(key), signed) for key, _, form, signed in COLUMNS]
     return [Text(text, style=STYLES[formats.sign(value, text)] if signed else "") for text, value, signed in shown]
 
@@ -94,22 +105,25 @@ def _account_result(result: Result) -> list[RenderableType]:
 
 def _daily_target(result: Result) -> RenderableType:
     target = table(result.summary, "daily_target")
-    sentence = str(target.get("sentence") or "The daily target was not evaluated.")
-    return Padding(Text(sentence), (0, 0, 1, 0))
+    wanted = result.settings.account.daily_target_eur
+    lines = [Text(str(target.get("sentence") or "The daily target was not evaluated."))]
+    if short := verdict(target, wanted):
+        lines.insert(0, Text(f"Does it earn EUR {formats.eur(wanted)} a day? {short}.", style="bold"))
+    return Padding(Group(*lines), (0, 0, 1, 0))
 
 
 def _risk(result: Result) -> RenderableType | None:
     """Kills with their dates, and how many orders the gate refused."""
     lines = [
         Text(f"Kill switch {formats.date(event.get('when'))}: {event.get('detail', '')}")
-        for event in event_rows(result.events)
+        for event in collapsed_events(result)
         if str(event.get("kind")) == "kill"
     ]
     refused = refusals(result.orders)
     if len(refused):
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in refused.head(4).items())
-        more = f" and {len(refused) - 4} more reasons" if len(refused) > 4 else ""
-        lines.append(Text(f"{int(refused.sum()):,} orders refused by the risk gate: {reasons}{more}."))
+        reasons = formats.listed((f"{count:,} {reason}" for reason, count in refused.items()), rest="reason")
+        orders = f"{int(refused.sum()):,} order{'s' if refused.sum() > 1 else ''}"
+        lines.append(Text(f"{orders} refused by the risk gate: {reasons}."))
     return Padding(Group(*lines), (0, 0, 1, 0)) if lines else None
 
 

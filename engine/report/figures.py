@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -16,17 +16,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 from analyzers.sessions import utc
 from engine.report import formats, tear_sheet
 from engine.report.chart import INSTRUMENTS
 from engine.report.folder import file_name
 from engine.report.palette import LIGHT, series_color
-from engine.report.rows import EXIT_REASONS, interval, words
+from engine.report.rows import COSTS_OFF, EXIT_REASONS, interval, net_of_costs, words
 from engine.report.thin import histogram, histogram_edges, thin
 from engine.report.view import (
     Result,
+    benchmark,
+    buy_and_hold,
     drawdown,
     exit_reasons,
     gross_equity,
@@ -59,8 +61,24 @@ STYLE: dict[str, Any] = {
 }  # fmt: skip
 THOUSANDS = FuncFormatter(lambda value, _: formats.decimal(value, 0))
 PRICES = FuncFormatter(lambda value, _: f"{value:,.10g}")
-PERCENT = FuncFormatter(lambda value, _: formats.percent(value, 0))
 HEAT = LinearSegmentedColormap.from_list("returns", [LIGHT.loss, LIGHT.panel, LIGHT.gain])
+MOST_DECIMALS = 6
+SQUASHED = 2.0  # buy and hold that moves more times as far as the result would flatten it
+
+
+class PercentTicks(Formatter):
+    """Fractions as percent, all with the decimals that the step between the ticks needs."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        ticks = np.asarray(values, dtype=float) * 100
+        step = float(np.abs(np.diff(ticks)).min()) if len(ticks) > 1 else float(np.abs(ticks).sum())
+        digits = 0
+        while digits < MOST_DECIMALS and (np.abs(ticks - ticks.round(digits)) > 1e-3 * step).any():
+            digits += 1
+        return [formats.percent(value, digits) for value in values]
 
 
 def draw_figures(result: Result, folder: Path) -> tuple[list[str], list[str]]:
@@ -77,11 +95,13 @@ def draw_figures(result: Result, folder: Path) -> tuple[list[str], list[str]]:
         return names, ["No pictures were drawn, since the run has no bar."]
     drawings: dict[str, Callable[[Figure], None]] = {
         "equity_drawdown.png": lambda figure: draw_equity(figure, result, trades),
-        "monthly_returns.png": lambda figure: draw_months(figure, monthly_returns(result)),
+        "monthly_returns.png": lambda figure: draw_months(
+            figure, monthly_returns(result), net_of_costs(result.settings)
+        ),
         "daily_target.png": lambda figure: draw_daily(figure, result),
     }
     if len(trips):
-        drawings["trades.png"] = lambda figure: draw_trades(figure, trips)
+        drawings["trades.png"] = lambda figure: draw_trades(figure, trips, costs=result.settings.costs.enabled)
     taken: set[str] = set()
     traded = [symbol for symbol in result.settings.traded_symbols if len(result.bars.get(symbol, ()))]
     if len(traded) > INSTRUMENTS:
@@ -111,14 +131,16 @@ def draw_equity(figure: Figure, result: Result, trades: pd.DataFrame) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     net, capital = result.equity["equity_eur"], result.settings.account.capital
     names = strategy_names(result)
-    if len(trades):
+    if (held := buy_and_hold(result)) is not None and np.ptp(held.dropna()) <= SQUASHED * np.ptp(net):
+        _line(upper, held, LIGHT.price, f"Buy and hold {benchmark(result)}, no costs", linewidth=0.8)
+    if len(trades) and result.settings.costs.enabled:
         _line(upper, gross_equity(net, trades), LIGHT.gross, "Portfolio before costs", linestyle=":")
     for position, name in enumerate(names if len(names) > 1 else ()):
         if name in result.strategy_equity:
             _line(upper, rebased(result, name), series_color(position), name)
     _line(upper, net, LIGHT.accent, "Portfolio", linewidth=1.7)
     upper.axhline(capital, color=LIGHT.muted, linewidth=0.8, linestyle="--", alpha=0.7)
-    upper.set_title(f"{result.settings.name}: equity, EUR, net of costs{_partial(result)}")
+    upper.set_title(f"{result.settings.name}: equity, EUR, {net_of_costs(result.settings)}{_partial(result)}")
     upper.yaxis.set_major_formatter(THOUSANDS)
     if len(names) > 1:
         note = "a strategy is drawn as the capital plus its own result"
@@ -129,12 +151,12 @@ def draw_equity(figure: Figure, result: Result, trades: pd.DataFrame) -> None:
     lower.fill_between(_naive(drawn.index), drawn.to_numpy(), 0.0, color=LIGHT.loss, alpha=0.18, linewidth=0)
     _line(lower, fall, LIGHT.loss, "", linewidth=0.9)
     lower.set_title("Drawdown of the portfolio")
-    lower.yaxis.set_major_formatter(PERCENT)
+    lower.yaxis.set_major_formatter(PercentTicks())
     lower.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def draw_months(figure: Figure, returns: pd.DataFrame) -> None:
-    """Returns by year and month as a heat map."""
+def draw_months(figure: Figure, returns: pd.DataFrame, net: str) -> None:
+    """Returns by year and month as a heat map; ``net`` says whether costs are in them."""
     rows = max(len(returns), 1)
     figure.set_size_inches(9.5, 1.1 + 0.3 * rows)
     axes = figure.subplots()
@@ -157,10 +179,10 @@ def draw_months(figure: Figure, returns: pd.DataFrame) -> None:
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.axvline(11.5, color=LIGHT.ink, linewidth=0.8)
-    axes.set_title("Monthly returns of the portfolio, %, net of costs")
+    axes.set_title(f"Monthly returns of the portfolio, %, {net}")
 
 
-def draw_trades(figure: Figure, trips: pd.DataFrame) -> None:
+def draw_trades(figure: Figure, trips: pd.DataFrame, *, costs: bool) -> None:
     """Distribution, results by exit, excursions and the running sum of trades."""
     figure.set_size_inches(11, 7.4)
     (results, reasons), (excursions, running) = figure.subplots(2, 2)
@@ -169,7 +191,8 @@ def draw_trades(figure: Figure, trips: pd.DataFrame) -> None:
     for values, color, label in ((net[net > 0], LIGHT.gain, "Won"), (net[net <= 0], LIGHT.loss, "Lost")):
         results.stairs(histogram(values, edges), edges, fill=True, color=color, label=label)
     results.axvline(net.mean(), color=LIGHT.ink, linewidth=1.1, linestyle="--")
-    results.set_title(f"Net result of {len(net):,} trades, EUR (mean {formats.signed_cents(net.mean())})")
+    what = f"Net result of {len(net):,} trades" if costs else f"{COSTS_OFF}: result of {len(net):,} trades"
+    results.set_title(f"{what}, EUR (mean {formats.signed_cents(net.mean())})")
     results.xaxis.set_major_formatter(THOUSANDS)
     _legend(results)
 
@@ -209,7 +232,8 @@ def draw_daily(figure: Figure, result: Result) -> None:
     upper.stairs(histogram(moved, edges), edges, fill=True, color=LIGHT.accent, alpha=0.85)
     upper.axvline(wanted, color=LIGHT.warn, linestyle="--", label=f"target {formats.eur(wanted)}")
     reached = formats.percent(float((pnl >= wanted).mean()))
-    upper.set_title(f"Net result of a session, EUR: {reached} of {len(pnl):,} reached {formats.eur(wanted)}")
+    kind = "Net result" if result.settings.costs.enabled else f"{COSTS_OFF}: result"
+    upper.set_title(f"{kind} of a session, EUR: {reached} of {len(pnl):,} reached {formats.eur(wanted)}")
     if len(pnl) > len(moved):
         upper.set_xlabel(f"{len(pnl) - len(moved):,} sessions without a position are not drawn")
     upper.xaxis.set_major_formatter(THOUSANDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 DASH = "–"
@@ -100,6 +100,26 @@ def moment(value: Any) -> str:
             return DASH
         return value.strftime("%Y-%m-%d" if (value.hour, value.minute) == (0, 0) else "%Y-%m-%d %H:%M")
     return date(value)
+
+
+def dated(value: Any, *, daily: bool) -> Any:
+    """ISO text of a time as people read it: the day alone for daily bars, else to the minute; others as they are."""
+    if isinstance(value, str) and "T" in value:
+        try:
+            when = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return date(when) if daily else moment(when)
+    return date(value) if daily and isinstance(value, dt.datetime) else value
+
+
+def listed(names: Iterable[str], most: int = 4, rest: str = "") -> str:
+    """``a, b and c``; of more than ``most`` the first ones and how many are left, ``rest`` being what they are."""
+    known = list(names)
+    shown, left = known[:most], len(known) - most
+    if left > 0:
+        shown.append(f"{left} more{f' {rest}' if rest else ''}{'s' if rest and left > 1 else ''}")
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 Format = Callable[[Any], str]

@@ -76,7 +76,7 @@ def render_page(result: Result, pictures: list[str], remarks: list[str], files: 
         "notes": list(result.notes),
         "remarks": [*remarks, *drawing.remarks],
         "settings": dump_toml(result.settings),
-        "files": [name for name in [*files, *pictures] if name != "report.html"],
+        "files": [name for name in dict.fromkeys([*files, *pictures]) if name != "report.html"],
         "currency": result.settings.account.currency,
         "palette": script_json(swaps()),
         "css": _styles(),

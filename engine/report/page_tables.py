@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analyzers.daily_target import MIN_SESSIONS, answer
 from engine.report import formats
 from engine.report.cells import Cell, Fact, Heading, Row, Table, by_name, facts, is_plain, metric_cell, number_cell
 from engine.report.rows import (
     BY_KEY,
     COST_FACTS,
     COSTS,
+    COSTS_OFF_MEANS,
     DAILY_TARGET,
     EXIT_REASONS,
+    HASHES,
     METRICS,
     REFUSALS,
+    RUN_FACTS,
     STRETCH_METRICS,
+    TOO_FEW,
     interval,
+    net_of_costs,
     words,
 )
 from engine.report.view import (
     Result,
-    event_rows,
+    benchmark,
+    collapsed_events,
     exit_reasons,
+    idle_losses,
     monthly_returns,
     refusals,
+    sessions,
     strategy_names,
     table,
     trade_frame,
+    yearly_eur,
 )
 
 Context = dict[str, Any]
@@ -57,26 +68,28 @@ def context(result: Result, trades: pd.DataFrame, trips: pd.DataFrame) -> Contex
             "events": events_table(result, throttle=False),
             "throttle": events_table(result, throttle=True),
             "refusals": refusals_table(result),
-            "data": data_table(table(summary, "data")),
+            "data": data_table(table(summary, "data"), daily=_daily(result)),
         },
         "facts": {
-            "daily": daily_facts(table(summary, "daily_target")),
+            "daily": daily_facts(result),
             "costs": cost_facts(table(summary, "costs")),
-            "run": facts(table(summary, "run"), "run") + facts(table(summary, "data"), "data"),
+            "run": run_facts(result),
         },
-        "months": months(monthly_returns(result)),
+        "months": months(monthly_returns(result), yearly_eur(result)),
+        "net": net_of_costs(result.settings),
+        "few": f"Annual figures are left out: {TOO_FEW}." if 0 < len(sessions(result)) < MIN_SESSIONS else "",
         "regime_rule": _regime_rule(result),
     }
 
 
 def metrics_table(result: Result) -> Table:
     """Metrics down, the portfolio and the strategies across."""
-    names = strategy_names(result)
+    names, count = strategy_names(result), len(sessions(result))
     portfolio = table(result.summary, "portfolio")
     strategies = table(result.summary, "strategies")
     columns = [("portfolio", portfolio)] + [(f"strategies.{name}", table(strategies, name)) for name in names]
     rows = [
-        Row(metric.heading, [metric_cell(metric, values, place) for place, values in columns], hint=metric.meaning)
+        Row(metric.heading, [metric_cell(metric, v, place, count) for place, v in columns], hint=metric.meaning)
         for metric in METRICS
         if any(metric.key in values for _, values in columns)
     ]
@@ -102,13 +115,14 @@ def _stretches(result: Result, place: str, title: str, names: Mapping[str, str],
     rows = []
     for name in parts:
         part, at = table(parts, name), f"{place}.{name}"
-        cells = [metric_cell(metric, table(part, "portfolio"), f"{at}.portfolio") for metric in metrics]
-        sessions = number_cell(part.get("sessions"), formats.integer, f"{at}.sessions")
-        rows.append(Row(names.get(name, name), [sessions, *cells], small=small.get(name, "")))
+        count = formats.number(part.get("sessions"))
+        cells = [metric_cell(metric, table(part, "portfolio"), f"{at}.portfolio", count) for metric in metrics]
+        length = number_cell(part.get("sessions"), formats.integer, f"{at}.sessions")
+        rows.append(Row(names.get(name, name), [length, *cells], small=small.get(name, "")))
         strategies = table(part, "strategies")
         for strategy in strategies if 1 < len(strategies) <= MOST_STRATEGIES else ():
             values = table(strategies, strategy)
-            cells = [metric_cell(metric, values, f"{at}.strategies.{strategy}") for metric in metrics]
+            cells = [metric_cell(metric, values, f"{at}.strategies.{strategy}", count) for metric in metrics]
             rows.append(Row(strategy, [Cell(""), *cells], sub=True))
     return Table(headings, rows)
 
@@ -149,14 +163,17 @@ def cost_facts(costs: Mapping[str, Any]) -> list[Fact]:
     return found
 
 
-def daily_facts(target: Mapping[str, Any]) -> list[Fact]:
+def daily_facts(result: Result) -> list[Fact]:
     """What daily_target says beside its sentence, estimates with their intervals."""
-    found = []
+    target = table(result.summary, "daily_target")
+    found, idle = [], idle_losses(result)
     for key, (heading, form, around) in DAILY_TARGET.items():
         if key in target:
             low, high = interval(target.get(around))
             level = formats.percent(target.get("confidence"), 0)
             small = f"{level} interval {form(low)} to {form(high)}" if math.isfinite(low + high) else ""
+            if key == "share_negative" and idle:
+                small = f"{idle:,} of them without a position, by interest alone"
             found.append(Fact(heading, number_cell(target[key], form, f"daily_target.{key}"), small))
     doubts = target.get("doubts")
     if isinstance(doubts, list | tuple) and doubts:
@@ -229,7 +246,7 @@ def open_table(result: Result) -> Table:
 
 def events_table(result: Result, *, throttle: bool) -> Table:
     """What the risk gate did, dated: the changes of the volatility throttle, which are many, or all else."""
-    events = [row for row in event_rows(result.events) if str(row.get("kind", "")).startswith("throttle") == throttle]
+    events = [row for row in collapsed_events(result) if str(row.get("kind", "")).startswith("throttle") == throttle]
     rows = [
         Row(
             formats.moment(event.get("when")),
@@ -257,16 +274,35 @@ def refusals_table(result: Result) -> Table:
     return Table([Heading("Refused for"), Heading("Orders"), Heading("")], rows)
 
 
-def data_table(data: Mapping[str, Any]) -> Table:
+def run_facts(result: Result) -> list[Fact]:
+    """The facts of the run and of its data, times as dates, and what each hash is of."""
+    found = []
+    for place in ("run", "data"):
+        values = {k: formats.dated(v, daily=_daily(result)) for k, v in table(result.summary, place).items()}
+        found += [replace(fact, small=HASHES.get(fact.title, "")) for fact in facts(values, place, RUN_FACTS[place])]
+    return found
+
+
+def _daily(result: Result) -> bool:
+    return result.settings.data.bar == "1d"
+
+
+def data_table(data: Mapping[str, Any], *, daily: bool) -> Table:
     """One row for each instrument that the summary describes; nested tables are left to summary.json."""
     described = {name: table(table(data, "symbols"), name) for name in table(data, "symbols")}
     keys = list(dict.fromkeys(k for row in described.values() for k, v in row.items() if is_plain(v)))
-    rows = [Row(name, [by_name(key, row.get(key)) for key in keys]) for name, row in described.items()]
+    rows = [
+        Row(name, [by_name(key, formats.dated(row.get(key), daily=daily)) for key in keys])
+        for name, row in described.items()
+    ]
     return Table([Heading("Instrument"), *(Heading(words(key, {})) for key in keys)], rows) if keys else Table()
 
 
-def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Years down, months across, each with the heat (0 to 50) of its return; the heat is full at the 95th centile."""
+def months(frame: pd.DataFrame, eur: pd.Series) -> list[dict[str, Any]]:
+    """Years down, months across, each with the heat (0 to 50) of its return; the heat is full at the 95th centile.
+
+    The last two cells are the return of the year and its net result in EUR.
+    """
     sizes = frame[list(range(1, 13))].abs().to_numpy(dtype=float)
     scale = float(np.nanquantile(sizes, 0.95)) if np.isfinite(sizes).any() else 0.0
     rows = []
@@ -278,21 +314,17 @@ def months(frame: pd.DataFrame) -> list[dict[str, Any]]:
             css = "" if heat == 0 else "up" if x > 0 else "down"
             text = formats.decimal(x * 100, 1) if math.isfinite(x) else ""
             cells.append({"text": text, "css": css, "heat": heat})
+        cells.append({"text": formats.signed_eur(eur.get(year)), "css": "", "heat": 0})
         rows.append({"year": year, "cells": cells})
     return rows
 
 
 def verdict(target: Mapping[str, Any], wanted: float) -> str:
     """The answer in a few words, from the interval of the mean and the doubts; empty without an evaluation."""
-    low, high = interval(target.get("mean_interval_eur"))
-    level = formats.percent(target.get("confidence"), 0)
-    if high < 0.0:
-        return "No: it loses money"
-    if not target.get("enough_evidence"):
-        return "Not enough evidence" if target else ""
-    if low >= wanted:
-        return f"Yes, at {level} confidence"
-    return "Not at this capital" if high < wanted else f"Perhaps: the {level} interval holds the target"
+    if not target:
+        return ""
+    ends, enough = interval(target.get("mean_interval_eur")), bool(target.get("enough_evidence"))
+    return answer(wanted, ends, formats.number(target.get("confidence")), enough)
 
 
 def _head(result: Result) -> Context:
@@ -301,33 +333,37 @@ def _head(result: Result) -> Context:
     capital = settings.account.capital
     net = formats.number(portfolio.get("final_equity_eur")) - capital
     first, last = (result.equity.index[0], result.equity.index[-1]) if len(result.equity) else (None, None)
-    symbols = ", ".join(settings.traded_symbols)
-    what = f"{' and '.join(settings.strategies)} on {symbols}, {settings.data.bar} bars"
+    what = f"{formats.listed(settings.strategies)} on {formats.listed(settings.traded_symbols)}"
+    what += f", {settings.data.bar} bars"
     if first is not None:
         what += f", {formats.date(first)} to {formats.date(last)}"
-    what += f". Capital {settings.account.currency} {formats.eur(capital)}; all results are net of costs."
-    share = formats.signed_percent(net / capital)
-    low, high = (formats.signed_cents(end) for end in interval(target.get("mean_interval_eur")))
+    what += f". Capital {settings.account.currency} {formats.eur(capital)}"
+    what += "; all results are net of costs." if settings.costs.enabled else "."
+    share, count = formats.signed_percent(net / capital), len(sessions(result))
+    low, high = interval(target.get("mean_interval_eur"))
+    known = math.isfinite(low + high)
+    around = f"{formats.signed_cents(low)} to {formats.signed_cents(high)}" if known else "too few sessions to bound it"
     win = formats.percent(portfolio.get("win_rate"))
     length = formats.integer(portfolio.get("max_drawdown_sessions"))
     return {
         "name": settings.name,
         "what": what,
         "partial": result.partial,
+        "costs_off": "" if settings.costs.enabled else COSTS_OFF_MEANS,
         "until": formats.moment(last) if last is not None else "",
         "question": f"Does it earn EUR {formats.eur(settings.account.daily_target_eur)} a day?",
         "verdict": verdict(target, settings.account.daily_target_eur),
         "sentence": str(target.get("sentence") or "The daily target was not evaluated."),
         "tiles": [
             Fact("Net result, EUR", number_cell(net, formats.signed_eur, signed=True), f"{share} of the capital"),
-            Fact("CAGR", metric_cell(BY_KEY["cagr"], portfolio, "portfolio"), "a year, compound"),
-            Fact("Sharpe", metric_cell(BY_KEY["sharpe"], portfolio, "portfolio"), "annual"),
+            Fact("CAGR", metric_cell(BY_KEY["cagr"], portfolio, "portfolio", count), "a year, compound"),
+            Fact("Sharpe", metric_cell(BY_KEY["sharpe"], portfolio, "portfolio", count), "annual"),
             Fact("Max drawdown", metric_cell(BY_KEY["max_drawdown"], portfolio, "portfolio"), f"{length} sessions"),
             Fact("Trades", metric_cell(BY_KEY["trades"], portfolio, "portfolio"), f"{win} won"),
             Fact(
                 "Mean a day, EUR",
                 number_cell(target.get("mean_eur"), formats.signed_cents, "daily_target.mean_eur", signed=True),
-                f"{low} to {high}",
+                around,
             ),
         ],
     }
@@ -335,11 +371,11 @@ def _head(result: Result) -> Context:
 
 def _regime_rule(result: Result) -> str:
     rule = result.settings.regimes
-    benchmark = rule.benchmark or (result.settings.traded_symbols or ("the benchmark",))[0]
     return (
-        f"Bull: {benchmark} is more than {formats.percent(rule.band, 0)} above its average of {rule.average_sessions} "
-        f"sessions and the average has risen over {rule.slope_sessions} sessions; bear: the reverse; else sideways. "
-        "A session is sorted by the closes before it. Figures are annualised over the sessions of the row."
+        f"Bull: {benchmark(result)} is more than {formats.percent(rule.band, 0)} above its average of "
+        f"{rule.average_sessions} sessions and the average has risen over {rule.slope_sessions} sessions; bear: the "
+        "reverse; else sideways. A session is sorted by the closes before it. Figures are annualised over the sessions "
+        "of the row."
     )
 
 

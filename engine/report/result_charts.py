@@ -9,9 +9,20 @@ import plotly.graph_objects as go
 from engine.report import formats
 from engine.report.chart import MARKS, Chart, Drawing, add_line, escape, figure, largest, mark
 from engine.report.palette import LIGHT, series_color
-from engine.report.rows import EXIT_REASONS, interval, words
+from engine.report.rows import COSTS_OFF_MEANS, EXIT_REASONS, interval, words
 from engine.report.thin import histogram, histogram_edges
-from engine.report.view import Result, drawdown, gross_equity, in_market, rebased, sessions, strategy_names, table
+from engine.report.view import (
+    Result,
+    benchmark,
+    buy_and_hold,
+    drawdown,
+    gross_equity,
+    in_market,
+    rebased,
+    sessions,
+    strategy_names,
+    table,
+)
 
 
 def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Chart:
@@ -21,20 +32,24 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
     made.update_layout(
         yaxis={"domain": [0.36, 1.0], "tickformat": ",.0f", "title": {"text": "EUR"}},
         yaxis2={
-            "domain": [0.0, 0.27], "anchor": "x", "tickformat": ".0%", "title": {"text": "Drawdown"},
+            "domain": [0.0, 0.27], "anchor": "x", "tickformat": "~%", "title": {"text": "Drawdown"},
             "gridcolor": LIGHT.line, "zeroline": True, "zerolinecolor": LIGHT.muted, "automargin": True,
         },
         xaxis={"anchor": "y2"},
     )  # fmt: skip
-    names = strategy_names(result)
-    if not trades.empty:
+    names, costs = strategy_names(result), result.settings.costs.enabled
+    if (held := buy_and_hold(result)) is not None:
+        add_line(
+            made, drawing, held, f"Buy and hold {benchmark(result)}, no costs", LIGHT.price, 0.8, visible="legendonly"
+        )
+    if costs and not trades.empty:
         add_line(made, drawing, gross_equity(net, trades), "Portfolio before costs", LIGHT.gross, 1.1, dash="dot")
     for position, name in enumerate(names):
         if name in result.strategy_equity and len(names) > 1:
             curve, color = rebased(result, name), series_color(position)
             add_line(made, drawing, curve, name, color, 1.3)
             own = trades[trades["name"] == name]
-            if not own.empty:
+            if costs and not own.empty:
                 add_line(
                     made, drawing, gross_equity(curve, own), f"{name} before costs", color, 1.0, dash="dot",
                     visible="legendonly",
@@ -50,7 +65,14 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
     caption = (
         "Before costs: net equity with the commissions, borrow fees, slippage and currency results of closed trades "
         "added back from their exits on; interest stays in."
+        if costs
+        else COSTS_OFF_MEANS
     )
+    if held is not None:
+        caption += (
+            f" Buy and hold (a click in the legend shows it): the close of {benchmark(result)} scaled to the capital, "
+            "without dividends, costs and currency conversion."
+        )
     if len(names) > 1:
         caption += " A strategy is drawn as the capital plus its own result, so that all lines share a scale."
     return Chart("chart-equity", "Equity and drawdown", made, 520, caption)
@@ -124,23 +146,25 @@ def target_chart(result: Result) -> Chart | None:
     if not np.isfinite(mean):
         return None
     low, high = interval(target.get("mean_interval_eur"))
-    low, high = (low, high) if np.isfinite(low + high) else (mean, mean)
+    known = bool(np.isfinite(low + high))
+    low, high = (low, high) if known else (mean, mean)
     reach = max(high, wanted, 0.0) - min(low, 0.0)
-    level = formats.percent(target.get("confidence"), 0)
+    level, around = formats.percent(target.get("confidence"), 0), ""
+    if known:
+        around = f" ({formats.signed_cents(low)} to {formats.signed_cents(high)})"
     made = figure(hovermode=False, showlegend=False)
     made.add_scatter(x=[low, high], y=[0, 0], mode="lines", line={"color": LIGHT.accent, "width": 7}, opacity=0.4)
     made.add_scatter(x=[mean], y=[0], mode="markers", marker={"color": LIGHT.accent, "size": 14})
     made.add_annotation(
         x=mean, y=0, yshift=-20, showarrow=False, font={"color": LIGHT.ink},
-        text=f"{formats.signed_cents(mean)} ({formats.signed_cents(low)} to {formats.signed_cents(high)})",
+        text=f"{formats.signed_cents(mean)}{around}",
     )  # fmt: skip
     made.add_vline(x=0.0, line={"color": LIGHT.muted, "width": 1})
     mark(made, wanted, f"target {formats.eur(wanted)}", LIGHT.warn, side="left")
     made.update_xaxes(range=[min(low, 0.0) - 0.12 * reach, max(high, wanted) + 0.06 * reach], tickformat=",~g")
     made.update_yaxes(visible=False, range=[-1, 1.4])
-    return Chart(
-        "chart-target", f"Mean net result of a session, EUR, with its {level} interval", made, 150, static=True
-    )
+    title = f"Mean net result of a session, EUR, {f'with its {level} interval' if known else 'too few for an interval'}"
+    return Chart("chart-target", title, made, 150, static=True)
 
 
 def _add_bars(made: go.Figure, values: np.ndarray, edges: np.ndarray, color: str, name: str) -> None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analyzers.daily_target import MIN_SESSIONS
+from core.settings import Settings
 from engine.report import formats
 from engine.report.formats import Format
 
@@ -19,15 +21,18 @@ class Metric:
     format: Format
     meaning: str
     signed: bool = False  # coloured by its sign
+    annual: bool = False  # says nothing when there are only a few sessions
 
 
 METRICS = (
     Metric("final_equity_eur", "Final equity, EUR", formats.eur, "Capital, or allotment, plus the net result"),
-    Metric("cagr", "CAGR", formats.percent, "Compound annual growth rate", signed=True),
-    Metric("volatility", "Volatility", formats.percent, "Standard deviation of session returns, annual"),
-    Metric("sharpe", "Sharpe", formats.ratio, "Excess return over volatility, annual", signed=True),
-    Metric("sortino", "Sortino", formats.ratio, "Excess return over downside deviation, annual", signed=True),
-    Metric("calmar", "Calmar", formats.ratio, "CAGR over maximum drawdown", signed=True),
+    Metric("cagr", "CAGR", formats.percent, "Compound annual growth rate", signed=True, annual=True),
+    Metric("volatility", "Volatility", formats.percent, "Standard deviation of session returns, annual", annual=True),
+    Metric("sharpe", "Sharpe", formats.ratio, "Excess return over volatility, annual", signed=True, annual=True),
+    Metric(
+        "sortino", "Sortino", formats.ratio, "Excess return over downside deviation, annual", signed=True, annual=True
+    ),
+    Metric("calmar", "Calmar", formats.ratio, "CAGR over maximum drawdown", signed=True, annual=True),
     Metric("max_drawdown", "Max drawdown", formats.percent, "Largest fall from a peak of equity"),
     Metric("max_drawdown_sessions", "Its length, sessions", formats.integer, "From that peak until it was regained"),
     Metric("trades", "Trades", formats.integer, "Closed trades; the legs of a pair count once"),
@@ -37,7 +42,7 @@ METRICS = (
     Metric("median_trade_eur", "Median trade, EUR", formats.cents, "Middle net result of a trade", signed=True),
     Metric("expectancy_eur", "Expectancy, EUR", formats.cents, "Chance-weighted result of a trade", signed=True),
     Metric("exposure", "Time in the market", formats.percent, "Share of bars with an open position"),
-    Metric("turnover", "Turnover a year", formats.ratio, "Value of all fills over average equity"),
+    Metric("turnover", "Turnover a year", formats.ratio, "Value of all fills over average equity", annual=True),
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 
@@ -76,6 +81,14 @@ COST_FACTS = {
     "traded_eur": "Value of all fills, EUR",
     "gross_eur": "Gross result of all trades, EUR",
 }
+RUN_FACTS: dict[str, dict[str, str]] = {
+    "run": {"first": "First bar", "last": "Last bar", "settings_hash": "Hash of the settings"},
+    "data": {"hash": "Hash of the data", "bar": "Length of a bar"},
+}
+HASHES = {
+    "Hash of the settings": "SHA-256 of all settings that can move results",
+    "Hash of the data": "SHA-256 of all bars used, with their times",
+}
 EXIT_REASONS = {
     "mean": "Return to the mean",
     "stop": "Hard stop",
@@ -104,6 +117,16 @@ REFUSALS = {
     "not_shortable": "Not shortable",
     "invalid_order": "Invalid order",
 }
+
+
+COSTS_OFF = "COSTS ARE OFF"
+COSTS_OFF_MEANS = f"{COSTS_OFF}: no commission, slippage, borrow fee or interest is charged."
+TOO_FEW = f"fewer than {MIN_SESSIONS} sessions are too few for it"
+
+
+def net_of_costs(settings: Settings) -> str:
+    """What to write beside a result: whether costs are in it."""
+    return "net of costs" if settings.costs.enabled else COSTS_OFF
 
 
 def words(key: str, known: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from analyzers.sessions import session_equity, session_pnl, sessions_of, utc
 from core.calendar import ExchangeCalendar, desk_calendar
 from core.errors import CalendarError
 from core.settings import Settings
+from engine.report import formats
 
 TRADE_COLUMNS = (
     "trade_id", "strategy", "instrument", "side", "size", "entry_time", "entry_price", "exit_time", "exit_price",
@@ -252,7 +253,8 @@ def buy_and_hold(result: Result) -> pd.Series | None:
     first = held.first_valid_index()
     if first is None or not held[first] > 0.0:
         return None
-    return held / held[first] * result.settings.account.capital
+    scaled: pd.Series = held / held[first] * result.settings.account.capital
+    return scaled
 
 
 def exit_reasons(trips: pd.DataFrame) -> pd.DataFrame:
@@ -289,6 +291,27 @@ def event_rows(events: Sequence[Any]) -> list[dict[str, Any]]:
         else:
             rows.append(dict(event) if isinstance(event, Mapping) else {"detail": str(event)})
     return rows
+
+
+def collapsed_events(result: Result) -> list[dict[str, Any]]:
+    """Events, those joined that say the same of several instruments at once, as the legs of a pair make them."""
+    found: dict[tuple[str, ...], tuple[dict[str, Any], list[str]]] = {}
+    for row in event_rows(result.events):
+        said = str(row.get("detail") or row.get("reason") or "")
+        symbol, _, rest = said.partition(" ")
+        if symbol not in result.bars:
+            symbol, rest = "", said
+        _, symbols = found.setdefault((str(row.get("when")), str(row.get("kind", "")), rest), (row, []))
+        if symbol not in symbols:
+            symbols.append(symbol)
+    return [_of_all(row, rest, symbols) for (_, _, rest), (row, symbols) in found.items()]
+
+
+def _of_all(row: dict[str, Any], rest: str, symbols: list[str]) -> dict[str, Any]:
+    if len(symbols) < 2:
+        return row
+    verb = "were" if rest.startswith("was ") else ""
+    return {**row, "detail": f"{formats.listed(symbols)} {verb}{rest.removeprefix('was') if verb else rest}"}
 
 
 def pairs(result: Result) -> dict[str, tuple[str, str]]:

@@ -53,9 +53,78 @@ def test_it_fits_a_hundred_columns_and_says_the_rest(sample: Any) -> None:
     assert sample.summary["daily_target"]["sentence"] in words
     assert all(note in words for note in sample.notes)
     assert "Kill switch 2008-10-13: drawdown 20.1% reached the limit of 20.0%" in words
-    assert "24 orders refused by the risk gate: 12 max_gross_exposure, 12 cooldown." in words
+    assert "24 orders refused by the risk gate: 12 max_gross_exposure and 12 cooldown." in words
     assert "The portfolio also holds interest of EUR \u2212813; no strategy is charged for it." in words
     assert "PARTIAL" not in text
+
+
+def test_answer_stands_before_its_sentence(vary: Vary, sample: Any) -> None:
+    target = sample.summary["daily_target"] | {"mean_interval_eur": (-2.21, 0.58), "enough_evidence": False}
+    words = " ".join(printed(vary(summary=sample.summary | {"daily_target": target})).split())
+    assert f"Does it earn EUR 50 a day? No, not at this capital. {target['sentence']}" in words
+
+
+def test_costs_that_are_off_are_said_first(vary: Vary, sample: Any) -> None:
+    assert "COSTS ARE OFF" not in printed(sample)
+    costs = sample.settings.costs.model_copy(update={"enabled": False})
+    text = printed(vary(settings=sample.settings.model_copy(update={"costs": costs})))
+    assert text.startswith("COSTS ARE OFF: no commission, slippage, borrow fee or interest is charged.")
+    assert "net of costs" not in text and "capital EUR 100,000, COSTS ARE OFF" in " ".join(text.split())
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+
+
+def test_few_sessions_have_no_annual_figures(vary: Vary, sample: Any) -> None:
+    text = printed(vary(equity=sample.equity.iloc[:19]))
+    cells = row(text, "Portfolio")
+    assert (cells[1], cells[2]) == (formats.DASH, formats.DASH) and cells[5] == str(
+        sample.summary["portfolio"]["trades"]
+    )
+    assert "Annual figures are left out: fewer than 20 sessions are too few for it." in " ".join(text.split())
+    assert "Annual figures" not in printed(vary(equity=sample.equity.iloc[:20]))
+
+
+@pytest.mark.parametrize(
+    ("reasons", "words"),
+    [
+        (["a"], "1 order refused by the risk gate: 1 a."),
+        (["a", "a", "b"], "3 orders refused by the risk gate: 2 a and 1 b."),
+        (list("aabcde"), "6 orders refused by the risk gate: 2 a, 1 b, 1 c, 1 d and 1 more reason."),
+        (list("aabcdef"), "7 orders refused by the risk gate: 2 a, 1 b, 1 c, 1 d and 2 more reasons."),
+    ],
+)
+def test_refusals_are_counted_in_grammar(vary: Vary, sample: Any, reasons: list[str], words: str) -> None:
+    orders = sample.orders.head(len(reasons)).assign(refusal=reasons)
+    assert words in " ".join(printed(vary(orders=orders)).split())
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (list("abcd"), "a, b, c and d"),
+        (list("abcde"), "a, b, c, d and 1 more"),
+        (list("abcdefg"), "a, b, c, d and 3 more"),
+    ],
+)
+def test_names_in_a_list(names: list[str], text: str) -> None:
+    assert formats.listed(names) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "daily", "shown"),
+    [
+        ("1999-01-04T21:00:00+00:00", True, "1999-01-04"),
+        ("1999-01-04T21:00:00+00:00", False, "1999-01-04 21:00"),
+        ("3fT9", True, "3fT9"),
+        ("sample", True, "sample"),
+        (7, True, 7),
+        (None, True, None),
+    ],
+)
+def test_times_are_shown_as_dates(value: Any, daily: bool, shown: Any) -> None:
+    assert formats.dated(value, daily=daily) == shown
 
 
 def test_colours_are_for_signs_only(sample: Any) -> None:

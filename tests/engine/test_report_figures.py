@@ -13,10 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from engine.report.figures import draw_figures
+from engine.report.figures import PercentTicks, draw_daily, draw_equity, draw_figures, draw_months, draw_trades
 from engine.report.palette import LIGHT
+from engine.report.rows import net_of_costs
 from engine.report.tear_sheet import write_tear_sheet
+from engine.report.view import monthly_returns, round_trips, trade_frame
 
 Vary = Callable[..., Any]
 
@@ -138,6 +141,62 @@ def test_hardly_any_bar(short: Any, vary: Vary, tmp_path: Path, bars: int) -> No
     assert bool(names) == (bars > 0)
     assert remarks == ([] if bars else ["No pictures were drawn, since the run has no bar."])
     assert "trades.png" not in names
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labels"),
+    [
+        ([-0.045, -0.03, -0.015, 0.0], ["\u22124.5%", "\u22123.0%", "\u22121.5%", "0.0%"]),
+        ([-0.04, -0.02, 0.0], ["\u22124%", "\u22122%", "0%"]),
+        ([-0.0075, -0.005, -0.0025, 0.0], ["\u22120.75%", "\u22120.50%", "\u22120.25%", "0.00%"]),
+        ([0.1, 0.30000000000000004], ["10%", "30%"]),
+        ([0.0], ["0%"]),
+        ([], []),
+    ],
+)
+def test_percent_ticks_have_the_decimals_of_their_step(ticks: list[float], labels: list[str]) -> None:
+    assert PercentTicks().format_ticks(ticks) == labels
+
+
+def titles(result: Any, draw: Callable[[Figure], None]) -> str:
+    figure = Figure(layout="constrained")
+    draw(figure)
+    legends = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+    return " | ".join([axes.get_title(loc="left") + axes.get_title() for axes in figure.axes] + legends)
+
+
+def test_titles_say_whether_costs_are_in_the_result(short: Any, vary: Vary) -> None:
+    costs = short.settings.costs.model_copy(update={"enabled": False})
+    off = vary(
+        settings=short.settings.model_copy(update={"costs": costs}), equity=short.equity, bars=short.bars,
+        trades=short.trades, strategy_equity=short.strategy_equity,
+    )  # fmt: skip
+    trades, trips = trade_frame(short), round_trips(trade_frame(short))
+    for result, said, not_said in ((short, "net of costs", "COSTS ARE OFF"), (off, "COSTS ARE OFF", "et of costs")):
+        net = net_of_costs(result.settings)
+        shown = [
+            titles(result, lambda figure, r=result: draw_equity(figure, r, trades)),
+            titles(result, lambda figure, n=net, r=result: draw_months(figure, monthly_returns(r), n)),
+        ]
+        assert all(said in text and not_said not in text for text in shown)
+        assert ("before costs" in shown[0]) == (result is short)
+        enabled = result.settings.costs.enabled
+        shown = [
+            titles(result, lambda figure, e=enabled: draw_trades(figure, trips, costs=e)),
+            titles(result, lambda figure, r=result: draw_daily(figure, r)),
+        ]
+        assert all(("COSTS ARE OFF" in text) != enabled for text in shown)
+
+
+def test_buy_and_hold_is_drawn_where_it_does_not_flatten_the_result(short: Any, vary: Vary) -> None:
+    """The result moves by 30,000 EUR; the benchmark by 20% and by 100% of the capital of 100,000 EUR."""
+    steps = np.linspace(0.0, 1.0, len(short.equity))
+    equity = short.equity.assign(equity_eur=100_000 + 30_000 * steps)
+    for growth, drawn in ((0.2, True), (1.0, False)):
+        bars = {"SPX": short.bars["SPX"].assign(close=50.0 * (1.0 + growth * steps))}
+        result = vary(settings=short.settings, equity=equity, bars=bars, trades=short.trades, strategy_equity={})
+        shown = titles(result, lambda figure, r=result: draw_equity(figure, r, trade_frame(r)))
+        assert ("Buy and hold SPX, no costs" in shown) == drawn
 
 
 def test_names_in_any_letters_are_drawn(short: Any, vary: Vary, tmp_path: Path) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import engine
+from core.config import load_settings
 from core.settings import Settings
 from engine.report.page import render_page, script_json, share_texts
-from engine.report.page_tables import verdict
+from engine.report.page_tables import months, verdict
 from engine.report.palette import DARK, LIGHT, Scheme, css_variables, swaps
+from engine.report.view import monthly_returns, yearly_eur
 
 Vary = Callable[..., Any]
 SECTIONS = [
@@ -210,7 +215,8 @@ def test_partial_run_has_a_banner_before_everything_else(vary: Vary) -> None:
         ({}, ""),
         ({"mean_interval_eur": (-9.0, -1.0), "enough_evidence": False}, "No: it loses money"),
         ({"mean_interval_eur": (-1.0, 60.0), "enough_evidence": False}, "Not enough evidence"),
-        ({"mean_interval_eur": (1.0, 49.0), "enough_evidence": True}, "Not at this capital"),
+        ({"mean_interval_eur": (-2.21, 0.58), "enough_evidence": False}, "No, not at this capital"),
+        ({"mean_interval_eur": (1.0, 49.0), "enough_evidence": True}, "No, not at this capital"),
         ({"mean_interval_eur": (1.0, 60.0), "enough_evidence": True}, "Perhaps: the 95% interval holds the target"),
         ({"mean_interval_eur": (50.0, 60.0), "enough_evidence": True}, "Yes, at 95% confidence"),
         ({"mean_interval_eur": (math.nan, math.nan), "enough_evidence": False}, "Not enough evidence"),
@@ -218,6 +224,104 @@ def test_partial_run_has_a_banner_before_everything_else(vary: Vary) -> None:
 )
 def test_verdict_is_yes_only_when_the_whole_interval_is(target: dict[str, Any], words: str) -> None:
     assert verdict(target and target | {"confidence": 0.95}, 50.0) == words
+
+
+def test_readme_gives_the_answer_of_the_page_on_the_same_run(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (said,) = re.findall(r"Its answer is \*\*(.+?)\*\*", (root / "README.md").read_text(encoding="utf-8"))
+    settings = load_settings(overrides=["report.bootstrap_samples=300", f"paths.state={tmp_path}"])
+    result = engine.backtest(settings)
+    assert verdict(result.summary["daily_target"], settings.account.daily_target_eur) == said
+    assert f"{said}: " in result.summary["daily_target"]["sentence"]
+
+
+def costless(sample: Any) -> Settings:
+    return sample.settings.model_copy(update={"costs": sample.settings.costs.model_copy(update={"enabled": False})})
+
+
+def test_costs_that_are_off_are_said_and_nothing_is_called_net_of_them(sample: Any, vary: Vary, page: Page) -> None:
+    assert "COSTS ARE OFF" not in page.text and "net of costs" in page.text
+    off = page_of(vary(settings=costless(sample)))
+    banner = next(named for _, named in off.tags if named.get("id") == "costs-off")
+    assert banner["role"] == "alert"
+    assert off.text.index("COSTS ARE OFF: no commission") < off.text.index("Net result, EUR")
+    assert "net of costs" not in off.text
+    names = [trace["name"] for trace in off.chart("chart-equity")["data"]]
+    assert not [name for name in names if "before costs" in name]
+
+
+def test_annual_figures_of_few_sessions_are_dashes_with_a_hint(sample: Any, vary: Vary) -> None:
+    target = sample.summary["daily_target"] | {"mean_interval_eur": (math.nan, math.nan)}
+    periods = {"gfc": sample.summary["periods"]["gfc"] | {"sessions": 3}}
+    summary = sample.summary | {"daily_target": target, "periods": periods}
+    page = page_of(vary(equity=sample.equity.iloc[:2], summary=summary))
+    annual = {"cagr", "volatility", "sharpe", "sortino", "calmar", "turnover"}
+    assert not [key for key in page.data if key.startswith("portfolio.") and key.split(".")[1] in annual]
+    assert "periods.gfc.portfolio.max_drawdown" in page.data and "periods.gfc.portfolio.cagr" not in page.data
+    assert "regimes.bull.portfolio.cagr" in page.data  # 1,500 sessions
+    assert "portfolio.win_rate" in page.data
+    assert "Annual figures are left out" in page.sections["equity"]
+    hints = [named.get("title") for tag, named in page.tags if tag == "td"]
+    assert "fewer than 20 sessions are too few for it" in hints
+    assert "too few sessions to bound it" in page.text and "\u2013 to \u2013" not in page.text
+    drawn = [json.dumps(page.chart(name)) for name in ("chart-target", "chart-daily")]
+    assert not [text for text in drawn if "\\u2013" in text]
+
+
+def test_files_are_listed_once(sample: Any) -> None:
+    page = Page(render_page(sample, ["trades.png"], [], ["equity.csv", "report.html", "trades.png"]))
+    links = [named["href"] for tag, named in page.tags if tag == "a" and not (named["href"] or "").startswith("#")]
+    assert links == ["equity.csv", "trades.png"]
+
+
+def test_header_lists_names_in_grammar_and_not_all_of_many(sample: Any, vary: Vary, page: Page) -> None:
+    assert "meanrev and pairs on SPX and IXIC, 1d bars" in page.text
+    values = sample.settings.model_dump(mode="json")
+    values["strategies"] = {f"s{n}": values["strategies"]["meanrev"] | {"allotment": 0.1} for n in range(6)}
+    many = page_of(vary(settings=Settings.model_validate(values), strategy_equity={}))
+    assert "s0, s1, s2, s3 and 2 more on SPX and IXIC" in many.text
+
+
+def test_what_both_legs_of_a_pair_cause_is_one_event(sample: Any, vary: Vary) -> None:
+    when, said = dt.datetime(2008, 10, 9, 20, tzinfo=dt.UTC), "was stopped out (spread_stop): no entries for 5 sessions"
+    events = [{"when": when, "kind": "cooldown", "detail": f"{symbol} {said}"} for symbol in ("SPX", "IXIC", "SPX")]
+    events += [{"when": when + dt.timedelta(days=1), "kind": "cooldown", "detail": f"SPX {said}"}]
+    events += [{"when": when, "kind": "kill", "detail": "drawdown 20.1%"}] * 2
+    risk = page_of(vary(events=events)).sections["risk"]
+    assert risk.count("stopped out") == 2 and risk.count("drawdown 20.1%") == 1
+    assert "SPX and IXIC were stopped out (spread_stop): no entries for 5 sessions" in risk
+
+
+def test_run_section_says_what_hashes_are_of_and_shows_days(sample: Any, vary: Vary) -> None:
+    run = sample.summary["run"] | {"first": "1999-01-04T21:00:00+00:00"}
+    facts = page_of(vary(summary=sample.summary | {"run": run})).sections["facts"]
+    assert "SHA-256 of all settings that can move results" in facts
+    assert "SHA-256 of all bars used" in facts
+    assert "First bar1999-01-04SHA" not in facts and "First bar1999-01-04" in facts
+    assert "T21:00" not in facts and "21:00" not in facts.split("Settings as resolved")[0]
+
+
+def test_year_has_its_result_in_eur(page: Page, sample: Any) -> None:
+    equity = sample.equity["equity_eur"]
+    rows = months(monthly_returns(sample), yearly_eur(sample))
+    shown = [float(row["cells"][-1]["text"].replace(",", "").replace("\u2212", "-")) for row in rows]
+    assert sum(shown) == pytest.approx(equity.iloc[-1] - 100_000, abs=0.5 * len(rows))
+    assert all(row["cells"][-1]["text"] in page.sections["months"] for row in rows)
+
+
+def test_sessions_that_lost_by_interest_alone_are_told(sample: Any, vary: Vary) -> None:
+    falling = 100_000.0 - 0.36 * np.arange(1, len(sample.equity) + 1)
+    flat = sample.equity.assign(equity_eur=falling, gross_exposure_eur=0.0)
+    flat = flat.set_axis(flat.index - pd.Timedelta(hours=4))  # before the close of the day, in summer too
+    page = page_of(vary(equity=flat, trades=nothing(sample.trades)))
+    count = f"{len(flat):,}"
+    assert f"{count} of them without a position, by interest alone" in page.sections["daily-target"]
+
+
+def test_buy_and_hold_is_there_but_hidden(page: Page, sample: Any) -> None:
+    line = next(t for t in page.chart("chart-equity")["data"] if t["name"] == "Buy and hold SPX, no costs")
+    assert line["visible"] == "legendonly"
+    assert line["y"]["dtype"] == "f4"
 
 
 # --- names come from users
@@ -320,7 +424,7 @@ def test_one_strategy_is_not_drawn_twice(sample: Any, vary: Vary) -> None:
         )
     )  # fmt: skip
     names = [trace["name"] for trace in page.chart("chart-equity")["data"]]
-    assert names == ["Portfolio before costs", "Portfolio", "Drawdown"]
+    assert names == ["Buy and hold SPX, no costs", "Portfolio before costs", "Portfolio", "Drawdown"]
     assert "chart-pair-0-data" not in page.scripts
 
 
