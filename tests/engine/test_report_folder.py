@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import pytest
 
 from core.config import load_settings
 from core.errors import ResultsError, ResultsExistError
+from core.settings import ReportSettings
 from engine.report import check_folder, write_results
 from engine.report.folder import file_name, iso_times
 
@@ -205,6 +209,57 @@ def test_interrupt_in_the_middle_leaves_nothing_behind(light: Any, tmp_path: Pat
         write_results(Interrupted(), tmp_path / "out" / "run")  # type: ignore[arg-type]
     assert len(seen[0]) == 1 and seen[0][0].startswith(".run.")  # only the hidden draft was there
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_drafts_of_killed_runs_are_removed_after_a_day(
+    light: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = {
+        "old": f".run.{ended.pid}.abcd_f12.tmp",
+        "young": f".other.{ended.pid}.abcd_f12.tmp",
+        "alive": f".run.{os.getpid()}.abcd_f12.tmp",
+        "theirs": ".run.notes.tmp",
+    }
+    days_ago = time.time() - 2 * 86_400
+    for what, name in names.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "trades.csv").touch()
+        if what != "young":  # whose process may be one of another machine
+            os.utime(tmp_path / name, (days_ago, days_ago))
+    write_results(light, tmp_path / "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"new", *names.values()} - {names["old"]}
+    assert f"removed {tmp_path / names['old']}" in caplog.text and caplog.text.count("removed") == 1
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_page_links_to_the_files_that_are_there(sample: Any, vary: Vary, tmp_path: Path, pictures: bool) -> None:
+    settings = sample.settings.model_copy(update={"report": ReportSettings(tear_sheet=False)})
+    place = write_results(vary(settings=settings), tmp_path / "run", pictures=pictures)
+    page = (place / "report.html").read_text(encoding="utf-8")
+    linked = set(re.findall(r'<a href="([\w.]+)">\1</a>', page))
+    assert linked == {path.name for path in place.iterdir()} - {"report.html"}
+    assert bool(list(place.glob("*.png"))) == pictures
+    assert ("The pictures were not drawn" in page) != pictures
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a tmpfs")
+def test_disk_that_is_full_after_the_page_costs_the_pictures_only(sample: Any, tmp_path: Path) -> None:
+    whole = write_results(sample, tmp_path / "probe", pictures=False)
+    size = sum(-(-path.stat().st_size // 4096) * 4096 for path in whole.iterdir())
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = f"size={size + 300_000}"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("a small disk needs the right to mount")
+    try:
+        write_results(sample, disk / "run")
+        names = {path.name for path in (disk / "run").iterdir()}
+        assert names >= {"summary.json", "equity.csv", "trades.csv", "orders.csv", "settings.toml", "report.html"}
+        assert [path.name for path in disk.iterdir()] == ["run"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_folder_that_appears_meanwhile_is_not_overwritten(light: Any, tmp_path: Path) -> None:
