@@ -43,6 +43,7 @@ class DataSettings(Table):
     source: str = "sample"  # a name in feeds.SOURCES
     folder: str = ""  # csv: one SYMBOL.csv each; relative to the settings file
     bar: Literal["1d", "1h", "1m", "1s"] = "1d"
+    hours: Literal["regular", "all"] = "regular"  # intraday bars outside the exchange's session: left out, or used
     start: dt.date | None = None  # first session used, inclusive
     end: dt.date | None = None  # last session used, inclusive
 

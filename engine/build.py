@@ -8,12 +8,14 @@ import backtrader as bt
 import pandas as pd
 
 import analyzers
+from analyzers.sessions import SESSIONS_PER_YEAR
 from books.fees import get_schedule
+from core.calendar import ExchangeCalendar
 from core.errors import UnknownNameError, did_you_mean
 from core.naming import REFERENCE_UNIT
 from core.settings import Settings, StrategySettings
 from engine.progress import ProgressMeter
-from feeds import History, require_bars
+from feeds import History, bars_in_session, require_bars
 from sizers import SIZERS
 from strategies import STRATEGIES
 
@@ -119,9 +121,20 @@ def _resolved(settings: Settings, name: str) -> StrategySettings:
         raise UnknownNameError(f"{where}.parameters.{reserved} is set by the desk; remove it")
     sizer = SIZERS[chosen.sizer] if chosen.sizer else strategy.default_sizer
     strategy.check_sizer(sizer)
-    parameters = strategy.check({**chosen.parameters, "unit": name}).model_dump(exclude=SET_BY_THE_DESK)
-    sizing = sizer.check(chosen.sizing).model_dump()
+    derived = _derived(settings, chosen)
+    known = {key: value for key, value in derived.items() if key in strategy.model.model_fields}
+    parameters = strategy.check({**known, **chosen.parameters, "unit": name}).model_dump(exclude=SET_BY_THE_DESK)
+    known = {key: value for key, value in derived.items() if key in sizer.model.model_fields}
+    sizing = sizer.check({**known, **chosen.sizing}).model_dump()
     return chosen.model_copy(update={"parameters": parameters, "sizer": sizer.__name__, "sizing": sizing})
+
+
+def _derived(settings: Settings, chosen: StrategySettings) -> dict[str, float]:
+    """Defaults that follow from the data, for strategies and sizers that have such a parameter."""
+    if settings.data.bar == "1d":
+        return {}
+    calendar = ExchangeCalendar(settings.instruments[chosen.units[0][0]].exchange)
+    return {"bars_per_year": float(SESSIONS_PER_YEAR * bars_in_session(settings.data.bar, calendar))}
 
 
 def _add_data(cerebro: bt.Cerebro, unit: str, symbol: str, feeds: History, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from feeds.columnar import BarArrays, ColumnarData
 from feeds.history import History, Source, SourceBars
+from feeds.hours import bars_in_session
 from feeds.loader import SOURCES, get_source, load
 from feeds.quality import check_bars, require_bars, require_overlap
 
@@ -12,6 +13,7 @@ __all__ = [
     "History",
     "Source",
     "SourceBars",
+    "bars_in_session",
     "check_bars",
     "get_source",
     "load",

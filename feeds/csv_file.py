@@ -44,7 +44,8 @@ class CsvSource:
             notes += said
             start, end, left_out = settings.data.start, settings.data.end, list[dt.date]()
             if settings.data.bar == "1d":
-                frame, left_out = stamped_with_close(_by_exchange_date(frame, calendar), calendar, start, end)
+                frame = _by_exchange_date(symbol, self._file(settings, symbol), frame, calendar)
+                frame, left_out = stamped_with_close(frame, calendar, start, end)
             else:
                 frame = frame.tz_localize("UTC") if pd.DatetimeIndex(frame.index).tz is None else frame
                 frame = within(frame, calendar, start, end)
@@ -77,8 +78,8 @@ def read_csv(symbol: str, file: Path) -> tuple[pd.DataFrame, list[str]]:
     if time_name is None or missing:
         wanted = (["date (or datetime, timestamp)"] if time_name is None else []) + missing
         header = ",".join(map(str, table.columns))
-        cure = "separate the columns by commas" if ";" in header or "\t" in header else "add it to the header and rows"
-        raise FeedError(f"{symbol}: {file}, line 1: no column {', '.join(wanted)} in {header[:100]!r}; {cure}")
+        lacks = f"{symbol}: {file}, line 1: no column {', '.join(wanted)} in {header[:100]!r}"
+        raise FeedError(f"{lacks}; add it to the header and rows")
     if table.empty:
         raise FeedEmptyError(f"{symbol}: {file} has a header and no bars; fill it or leave the symbol out")
     notes = []
@@ -98,6 +99,7 @@ def read_csv(symbol: str, file: Path) -> tuple[pd.DataFrame, list[str]]:
                 "splits and dividends look like losses."
             )
     index = _times(symbol, file, table[names[time_name]])
+    _check_order(symbol, file, table[names[time_name]], index)
     return pd.DataFrame(columns, index=index), notes
 
 
@@ -111,6 +113,12 @@ def _table(symbol: str, file: Path) -> pd.DataFrame:
         if not head.strip():
             raise FeedEmptyError(f"{symbol}: {file} is empty; fill it or leave the symbol out")
         header = pd.read_csv(file, encoding="utf-8-sig", skip_blank_lines=False, nrows=0).columns
+        for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+            if len(header) == 1 and separator in str(header[0]):
+                raise FeedError(
+                    f"{symbol}: {file}, line 1: the columns are separated by {word}; separate the columns by commas "
+                    "and write numbers with a decimal point (a spreadsheet does so with an English number format)"
+                )
         times = {name: "string" for name in header if _key(name) in TIME_COLUMNS}
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
@@ -170,15 +178,37 @@ def _times(symbol: str, file: Path, column: pd.Series[Any]) -> pd.DatetimeIndex:
     return times
 
 
+def _check_order(symbol: str, file: Path, column: pd.Series[Any], times: pd.DatetimeIndex) -> None:
+    """Refuse times that are not each later than the one in the line before."""
+    steps = np.diff(times.asi8)
+    if len(steps) and (steps < 0).all():
+        raise FeedError(f"{symbol}: {file}: the newest bar comes first; sort the lines by time, the oldest first")
+    for bad, what, cure in (
+        (steps < 0, "is earlier than the line before", "sort the lines by time, the oldest first"),
+        (steps == 0, "is the time of the line before, too", "keep one line of each time"),
+    ):
+        if bad.any():
+            line, value, more = _first(column.iloc[1:], bad)
+            raise FeedError(f"{symbol}: {file}, line {line}: {value!r} {what}{more}; {cure}")
+
+
 def _first(column: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> tuple[int, Any, str]:
     """Line and value of the first bad row, and how many there are."""
     position, count = int(np.argmax(bad)), int(np.count_nonzero(bad))
     return int(column.index[position]), column.iloc[position], f" ({count} lines in all)" if count > 1 else ""
 
 
-def _by_exchange_date(frame: pd.DataFrame, calendar: ExchangeCalendar) -> pd.DataFrame:
-    """Index daily bars by the exchange's own date."""
+def _by_exchange_date(symbol: str, file: Path, frame: pd.DataFrame, calendar: ExchangeCalendar) -> pd.DataFrame:
+    """Index daily bars by the exchange's own date. Raises FeedError where a date has several bars."""
     index = pd.DatetimeIndex(frame.index)
     if index.tz is not None:
         index = index.tz_convert(calendar.tz).tz_localize(None)
-    return frame.set_axis(index.normalize(), axis=0)
+    days = index.normalize()
+    twice = days.duplicated()
+    if twice.any():
+        day = days[twice][0]
+        raise FeedError(
+            f"{symbol}: {file} has {int((days == day).sum())} bars of {day:%Y-%m-%d}, but data.bar is 1d; "
+            "set data.bar to the size of the bars, or keep one bar a day"
+        )
+    return frame.set_axis(days, axis=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,24 @@ def bars_in_session(bar: str, calendar: ExchangeCalendar) -> int:
     return math.ceil(calendar.regular_seconds / SECONDS[bar])
 
 
-def in_hours(bars: pd.DataFrame, calendar: ExchangeCalendar) -> pd.DataFrame:
-    """The bars stamped after the open of their session and up to its close, the close included."""
-    return bars[calendar.in_session(pd.DatetimeIndex(bars.index))]
+def by_hours(
+    symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar, hours: Literal["regular", "all"]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The bars that ``data.hours`` wants, and what to say of those outside the session.
+
+    A bar is in the session when it is stamped after the open and not after the close.
+    """
+    inside = calendar.in_session(pd.DatetimeIndex(bars.index))
+    outside = int(np.count_nonzero(~inside))
+    if not outside:
+        return bars, []
+    lie, were = ("1 bar lies", "was") if outside == 1 else (f"{outside} bars lie", "were")
+    if hours == "regular":
+        return bars[inside], [f'{symbol}: {lie} outside regular hours and {were} left out (data.hours = "regular").']
+    return bars, [
+        f'{symbol}: {lie} outside regular hours and {were} used (data.hours = "all"): stops and market orders fill '
+        "there, where Interactive Brokers holds them until the open, and spreads are wider."
+    ]
 
 
 def check_spacing(symbol: str, bars: pd.DataFrame, bar: str, calendar: ExchangeCalendar) -> None:

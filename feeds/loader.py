@@ -13,7 +13,7 @@ from core.settings import Settings
 from feeds.caveats import caveats
 from feeds.csv_file import CsvSource
 from feeds.history import History, Source, within
-from feeds.hours import bars_in_session
+from feeds.hours import bars_in_session, by_hours, check_spacing
 from feeds.quality import check_bars, require_overlap, utc_index
 from feeds.sample import SampleSource
 
@@ -54,6 +54,10 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
         raw = loaded.frames[symbol].set_axis(utc_index(symbol, loaded.frames[symbol].index), axis=0)
         calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
         frame = within(raw, calendar, start, settings.data.end)
+        if settings.data.bar != "1d" and len(frame):
+            check_spacing(symbol, frame, settings.data.bar, calendar)
+            frame, said = by_hours(symbol, frame, calendar, settings.data.hours)
+            notes += said
         if symbol in settings.traded_symbols:
             last = frame.index.max() if last is None else max(last, frame.index.max())
         else:

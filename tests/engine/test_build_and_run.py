@@ -25,6 +25,7 @@ from engine.build import resolve
 from engine.summary import summarise
 from feeds import History
 
+OWN_YEAR = {"bars_per_year": 99.0}
 LOOSE = {"adx_max": 0.0, "time_stop": 0.0}
 
 
@@ -290,6 +291,19 @@ def test_resolved_settings_hold_every_parameter_and_stay_as_they_are() -> None:
     assert not {"unit", "allotment_eur"} & (one.parameters.keys() | pair.parameters.keys())
     assert resolve(settings) == settings and settings_hash(resolve(settings)) == settings_hash(settings)
     assert given.strategies["one"].parameters == LOOSE
+
+
+@pytest.mark.parametrize(("bar", "bars"), [("1d", 252.0), ("1h", 252.0 * 7), ("1m", 252.0 * 390)])
+def test_a_year_has_as_many_bars_as_its_sessions(bar: str, bars: float) -> None:
+    strategies = {
+        "one": {"strategy": "MeanReversion", "instruments": ["AAA"], "allotment": 0.5, "sizer": "VolatilityTarget"},
+        "given": {"strategy": "MeanReversion", "instruments": ["BBB"], "allotment": 0.5, "parameters": OWN_YEAR},
+    }
+    settings = resolve(settings_of(strategies=strategies, data={"bar": bar}))
+    assert settings.strategies["one"].parameters["bars_per_year"] == bars
+    assert settings.strategies["one"].sizing["bars_per_year"] == bars
+    assert settings.strategies["given"].parameters["bars_per_year"] == 99.0
+    assert resolve(settings) == settings
 
 
 def test_the_written_settings_are_the_run(result: engine.RunResult, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_pair_without_overlap_is_refused(tmp_path: Path) -> None:
 def test_bad_bars_of_any_source_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "A", ["2018-12-24", "2018-12-24"])
     write(tmp_path, "B", ["2018-12-24"])
-    with pytest.raises(FeedError, match="A: 1 bar with the same time"):
+    with pytest.raises(FeedError, match="line 3: '2018-12-24' is the time of the line before, too; keep one line"):
         load(desk(tmp_path))
 
 
