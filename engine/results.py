@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import backtrader as bt
@@ -16,11 +17,23 @@ from core.errors import EngineError, HalflifeError
 from core.settings import Settings
 from engine.build import allotment_eur
 from engine.notes import entries_from, entry_notes, settings_notes
+from engine.report import formats
+from engine.report.formats import Format
 from feeds import History
 from risk import RiskEvent
 
+SHOWN: tuple[tuple[str, str, Format], ...] = (  # metric, heading, form
+    ("final_equity_eur", "Final EUR", formats.eur),
+    ("cagr", "CAGR", formats.signed_percent),
+    ("sharpe", "Sharpe", formats.ratio),
+    ("max_drawdown", "Max DD", formats.percent),
+    ("profit_factor", "PF", formats.ratio),
+    ("trades", "Trades", formats.integer),
+    ("win_rate", "Won", formats.percent),
+)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """One run of a graph. Times are UTC, money is in the account's currency."""
 
@@ -41,6 +54,23 @@ class RunResult:
     summary: dict[str, Any] = field(default_factory=dict)  # summary.json
     entries_from: dict[str, dt.datetime] = field(default_factory=dict)  # strategy -> first bar that it may decide on
     remarks: list[HalflifeError] = field(default_factory=list)  # what failed beside the run: ledger, journal
+
+    def __repr__(self) -> str:
+        span = f"{self.equity.index[0]:%Y-%m-%d} to {self.equity.index[-1]:%Y-%m-%d}" if len(self.equity) else "no bars"
+        final = formats.eur(self.equity["equity_eur"].iloc[-1]) if len(self.equity) else formats.eur(None)
+        trades = self.trades.drop_duplicates(["unit", "trade_id"])
+        return (
+            f"<RunResult {self.settings.name!r}: {span}, {len(trades)} closed trades, equity EUR {final}"
+            f"{', PARTIAL' if self.partial else ''}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the portfolio and the strategies, and the answer about the daily target."""
+        rows = {"Portfolio": self.summary.get("portfolio", {}), **self.summary.get("strategies", {})}
+        cells = {name: [form(metrics.get(key)) for key, _, form in SHOWN] for name, metrics in rows.items()}
+        table = pd.DataFrame.from_dict(cells, orient="index", columns=[heading for _, heading, _ in SHOWN])
+        sentence = self.summary.get("daily_target", {}).get("sentence", "")
+        return f"<p>{escape(repr(self))}</p>\n{table.to_html()}\n<p>{escape(sentence)}</p>"
 
 
 def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: bool, seconds: float) -> RunResult:

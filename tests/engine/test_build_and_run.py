@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import backtrader as bt
 import numpy as np
@@ -25,7 +27,6 @@ from engine.build import resolve
 from engine.summary import summarise
 from feeds import History
 
-OWN_YEAR = {"bars_per_year": 99.0}
 LOOSE = {"adx_max": 0.0, "time_stop": 0.0}
 
 
@@ -187,6 +188,23 @@ def test_the_summary_has_its_fixed_names(result: engine.RunResult) -> None:
     assert summary["strategies"]["pair"]["trades"] == result.trades.query("strategy == 'pair'")["trade_id"].nunique()
 
 
+def test_a_result_shows_itself_in_a_few_lines(result: engine.RunResult) -> None:
+    count = result.trades.groupby(["unit", "trade_id"]).ngroups
+    final = f"{result.equity['equity_eur'].iloc[-1]:,.0f}"
+    assert repr(result) == f"<RunResult 'desk': 2015-01-05 to 2017-09-08, {count} closed trades, equity EUR {final}>"
+    assert repr(dataclasses.replace(result, partial=True)).endswith(", PARTIAL>")
+    html = result._repr_html_()
+    rows = [[cell.text for cell in row] for row in ElementTree.fromstring(f"<div>{html}</div>").iter("tr")]
+    by_name = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+    assert list(by_name) == ["Portfolio", "one", "pair"]
+    assert [row["Trades"] for row in by_name.values()] == [
+        str(count), *(str(result.trades.query(f"strategy == '{n}'")["trade_id"].nunique()) for n in ("one", "pair"))
+    ]  # fmt: skip
+    assert result.summary["daily_target"]["sentence"][:40] in html
+    bare = dataclasses.replace(result, summary={}, equity=result.equity.iloc[:0], trades=result.trades.iloc[:0])
+    assert "no bars" in repr(bare) and "Portfolio" in bare._repr_html_()
+
+
 def test_all_engine_modes_give_the_same_run(result: engine.RunResult) -> None:
     """The same graph stepped bar by bar, as live does, gives the same trades and equity as the vectorised run."""
     for mode in ({"runonce": False}, {"preload": False, "runonce": False}, {"exactbars": 1}):
@@ -279,31 +297,6 @@ def test_a_ledger_that_cannot_be_opened_stops_before_the_run(tmp_path: Path) -> 
 
 
 # --------------------------------------------------------------------------- settings as resolved
-
-
-def test_resolved_settings_hold_every_parameter_and_stay_as_they_are() -> None:
-    given = settings_of()
-    settings = resolve(given)
-    one, pair = settings.strategies["one"], settings.strategies["pair"]
-    assert (one.sizer, pair.sizer) == ("FixedRisk", "PairSizer")
-    assert one.parameters["stop_atr"] == 3.0 and one.parameters["adx_max"] == 0.0  # the default, and what was given
-    assert pair.parameters["coint_max"] == 0.0 and pair.sizing["gross"] == 0.4
-    assert not {"unit", "allotment_eur"} & (one.parameters.keys() | pair.parameters.keys())
-    assert resolve(settings) == settings and settings_hash(resolve(settings)) == settings_hash(settings)
-    assert given.strategies["one"].parameters == LOOSE
-
-
-@pytest.mark.parametrize(("bar", "bars"), [("1d", 252.0), ("1h", 252.0 * 7), ("1m", 252.0 * 390)])
-def test_a_year_has_as_many_bars_as_its_sessions(bar: str, bars: float) -> None:
-    strategies = {
-        "one": {"strategy": "MeanReversion", "instruments": ["AAA"], "allotment": 0.5, "sizer": "VolatilityTarget"},
-        "given": {"strategy": "MeanReversion", "instruments": ["BBB"], "allotment": 0.5, "parameters": OWN_YEAR},
-    }
-    settings = resolve(settings_of(strategies=strategies, data={"bar": bar}))
-    assert settings.strategies["one"].parameters["bars_per_year"] == bars
-    assert settings.strategies["one"].sizing["bars_per_year"] == bars
-    assert settings.strategies["given"].parameters["bars_per_year"] == 99.0
-    assert resolve(settings) == settings
 
 
 def test_the_written_settings_are_the_run(result: engine.RunResult, tmp_path: Path) -> None:
