@@ -133,9 +133,11 @@ def _run(settings: Settings, folder: Path | None) -> bool:
         for table in summary_tables(result):
             console.print(table)
         stopped = result.partial or held.count > 0
+        # One Ctrl-C ends the run; who asks again, or asks when the run is over, has no time for pictures
+        patient = held.count == int(result.partial and held.handed_on)
         try:
             with errors.status("writing the results"):
-                place, whole = _write(result, place, pictures=not held.count, renamed=folder is None)
+                place, whole = _write(result, place, pictures=patient, renamed=folder is None)
         finally:
             for remark in result.remarks:
                 _show(remark)
@@ -218,12 +220,13 @@ def _trial_tables(state: Path) -> list[Table]:
     from books.ledger import TrialLedger
 
     trials, counts = Table(title="Trials", title_justify="left"), Table(title="Distinct trials", title_justify="left")
-    for name, flexible in {"when (UTC)": False, "name": True, "strategy": True, "parameters": True}.items():
-        trials.add_column(name, no_wrap=True, overflow="ellipsis", min_width=8 if flexible else 16)
+    trials.add_column("when (UTC)", no_wrap=True)
+    for name, width in {"name": 4, "strategy": 8, "parameters": 20}.items():
+        trials.add_column(name, overflow="fold", min_width=width)
     for name in ("sessions", "Sharpe", "final EUR"):
         trials.add_column(name, justify="right", no_wrap=True)
     trials.add_column("bars", no_wrap=True)
-    for name in ("bars", "whole accounts", "with each strategy"):
+    for name in ("bars", "of the account", "of account and strategies"):
         counts.add_column(name, justify="left" if name == "bars" else "right")
     with TrialLedger(file) as ledger:
         rows = ledger.trials()
@@ -245,10 +248,20 @@ def _trial_tables(state: Path) -> list[Table]:
 
 
 def _in_short(parameters: dict[str, Any]) -> str:
-    """The class of a strategy, what it trades and the parameters that were given."""
+    """The class of a strategy, what it trades and the parameters that are not its defaults."""
+    from strategies import STRATEGIES
+
+    if not parameters:
+        return ""
+    name = str(parameters.get("strategy", ""))
+    fields = STRATEGIES[name].model.model_fields if name in STRATEGIES else {}
     traded = [*parameters.get("instruments", ()), *("/".join(pair) for pair in parameters.get("pairs", ()))]
-    given = [f"{name}={value}" for name, value in parameters.get("parameters", {}).items()]
-    return " ".join([str(parameters.get("strategy", "")), *traded, *given]).strip()
+    chosen = [
+        f"{key}={value}"
+        for key, value in parameters.get("parameters", {}).items()
+        if key not in fields or fields[key].default != value
+    ]
+    return " ".join([name, *traded, *chosen]).strip()
 
 
 def _number(value: float | None, form: str) -> str:

@@ -43,6 +43,7 @@ class HeldSignals:
 
     def __init__(self, keep: bool = True) -> None:
         self.count = 0
+        self.handed_on = False  # the first one, to who runs
         self.raising = False
         self._keep = keep
         self._main = threading.current_thread() is threading.main_thread()
@@ -71,6 +72,7 @@ class HeldSignals:
             self.raising = False
             raise KeyboardInterrupt
         if self.count == 1 and callable(self._runner):
+            self.handed_on = True
             with contextlib.suppress(KeyboardInterrupt):  # its answer to a second signal
                 self._runner(number, frame)
 

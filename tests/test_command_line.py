@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,6 +118,92 @@ def test_script_and_command_give_the_same_results(small: Path, tmp_path: Path) -
 def test_version_is_that_of_the_package() -> None:
     code, out, _ = invoke("version")
     assert (code, out) == (0, "halflife 0.1.0\n")
+
+
+def test_runs_of_one_second_have_a_folder_each(small: Path, tmp_path: Path) -> None:
+    settings = load_settings(small)
+    claims = [commands._claim(settings, None) for _ in range(4)]  # faster than a second, before any has written
+    assert len({place for place, _ in claims}) == len({name for _, name in claims}) == 4
+    stems = [place.name for place, _ in claims]
+    assert [stem for stem in stems if re.fullmatch(r"small-\d{8}T\d{6}Z-\d", stem)]
+    result = engine.backtest(settings)
+    written = [commands._write(result, place, pictures=False, renamed=True)[0] for place, _ in claims]
+    assert written == [place for place, _ in claims]
+    # A run of another state folder may still have taken the name
+    late, whole = commands._write(result, claims[0][0], pictures=False, renamed=True)
+    assert late.name == f"{stems[0]}-5" and not whole
+    assert (late / "summary.json").exists()
+
+
+def test_log_and_journal_of_a_run_have_its_name(small: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert invoke("backtest", small, "--out", f"{_}/mine")[0] == 0
+    assert {path.name for path in (tmp_path / "state" / "logs").iterdir()} == {"mine.log", "mine-2.log"}
+    assert {path.name for path in (tmp_path / "state" / "journals").glob("*.sqlite")} == {
+        "mine.sqlite", "mine-2.sqlite",
+    }  # fmt: skip
+
+
+# --- start-up
+
+MODULES = """
+import sys
+sys.argv = ["halflife", *sys.argv[1:]]
+import halflife
+try:
+    halflife.main()
+except SystemExit:
+    pass
+sys.stdout.write(" ".join(["MODULES", *sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["backtest", "--help"], ["version"], ["backtest", "--set", "acount.capital=1"]]
+)
+def test_help_and_a_misspelt_key_wait_for_no_big_library(arguments: list[str]) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", MODULES, *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    modules = set(run.stdout.split("MODULES ")[1].split())
+    assert "commands" in modules
+    assert not modules & {"pandas", "numpy", "backtrader", "exchange_calendars", "scipy", "matplotlib", "engine"}
+
+
+def test_help_shows_no_type_for_a_flag() -> None:
+    for arguments in (["--help"], ["backtest", "--help"], ["trials", "--help"], ["version", "--help"]):
+        code, out, _ = invoke(*arguments)
+        assert code == 0 and "--help" in out and "bool" not in out
+
+
+# --- the trial ledger
+
+
+def test_trials_lists_every_run_and_counts_distinct_ones(small: Path, tmp_path: Path) -> None:
+    for capital in ("50000", "50000", "60000"):
+        changes = (f"account.capital={capital}", "paths.state=kept", "strategies.pairs.parameters.entry_z=1.75")
+        arguments = [part for change in changes for part in ("--set", change)]
+        assert invoke("backtest", small, *arguments)[0] == 0
+    code, out, err = invoke("trials", "--state", "kept")
+    assert code == 0, err
+    listed, counted = out.split("Distinct trials")
+    assert listed.count("portfolio") == listed.count("meanrev") == listed.count("pairs ") == 3
+    assert "MeanReve" in listed and "Sharpe" in listed
+    shown = "".join(re.findall(r"[\w=./]+", listed))  # columns wrap
+    assert "entry_z=1.75" in shown and "hedge_period" not in shown  # a default
+    times = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d", listed)
+    assert len(times) == 9 and times == sorted(times)
+    (row,) = [line for line in counted.splitlines() if re.search(r"\b[0-9a-f]{8}\b", line)]
+    assert re.findall(r"\d+", row.split("│")[2]) == ["2"]  # 50000 twice is one
+    hashes = {line.split("│")[-2].strip() for line in listed.splitlines() if "│ small" in line}
+    assert hashes == {row.split("│")[1].strip()}
+
+
+def test_trials_without_a_ledger_is_a_clear_error(tmp_path: Path) -> None:
+    code, out, err = invoke("trials", "--state", "nowhere")
+    assert code == 2 and out == ""
+    assert "HL602" in err and "there is no trial ledger nowhere/trials.sqlite" in err and "--state" in err
+    assert not (tmp_path / "nowhere").exists()
 
 
 # --- errors: one panel, exit code 2, nothing written

@@ -124,6 +124,7 @@ def test_sigterm_gives_partial_results(start: Callable[..., subprocess.Popen[str
     assert code == 130, err
     assert "Partial results: " in out
     assert check_whole(tmp_path / "out" / "cut")["partial"] is True
+    assert (tmp_path / "out" / "cut" / "equity_drawdown.png").exists() and "left out" not in err  # asked once only
 
 
 # --- while results are written
