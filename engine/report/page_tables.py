@@ -174,7 +174,10 @@ def daily_facts(result: Result) -> list[Fact]:
             small = f"{level} interval {form(low)} to {form(high)}" if math.isfinite(low + high) else ""
             if key == "share_negative" and idle:
                 small = f"{idle:,} of them without a position, by interest alone"
-            found.append(Fact(heading, number_cell(target[key], form, f"daily_target.{key}"), small))
+            cell = number_cell(target[key], form, f"daily_target.{key}")
+            if key == "sharpe" and formats.number(target.get("sessions")) < MIN_SESSIONS:
+                cell, small = Cell(formats.DASH), TOO_FEW
+            found.append(Fact(heading, cell, small))
     doubts = target.get("doubts")
     if isinstance(doubts, list | tuple) and doubts:
         found.append(Fact("Doubts", Cell("; ".join(str(doubt) for doubt in doubts))))
@@ -225,6 +228,7 @@ def extremes_table(trips: pd.DataFrame) -> Table:
 
 def open_table(result: Result) -> Table:
     """Positions that were open at the end."""
+    when = formats.date if _daily(result) else formats.moment
     rows = [
         Row(
             str(row.instrument),
@@ -232,7 +236,7 @@ def open_table(result: Result) -> Table:
                 Cell(str(row.name), "text"),
                 Cell(str(row.side), "text"),
                 number_cell(row.size, formats.integer),
-                Cell(formats.moment(row.entry_time)),
+                Cell(when(row.entry_time)),
                 number_cell(row.entry_price, formats.price),
                 number_cell(row.net_eur, formats.signed_cents, signed=True),
             ],
@@ -246,10 +250,11 @@ def open_table(result: Result) -> Table:
 
 def events_table(result: Result, *, throttle: bool) -> Table:
     """What the risk gate did, dated: the changes of the volatility throttle, which are many, or all else."""
+    when = formats.date if _daily(result) else formats.moment
     events = [row for row in collapsed_events(result) if str(row.get("kind", "")).startswith("throttle") == throttle]
     rows = [
         Row(
-            formats.moment(event.get("when")),
+            when(event.get("when")),
             [
                 Cell(words(str(event.get("kind", "")), REFUSALS), "text"),
                 Cell(str(event.get("detail") or event.get("reason") or ""), "text prose"),
@@ -260,7 +265,15 @@ def events_table(result: Result, *, throttle: bool) -> Table:
     more = f"the first {MOST_EVENTS} of {len(events):,} events" if len(events) > MOST_EVENTS else ""
     if throttle and not more:
         more = f"{len(events):,} changes"
-    return Table([Heading("When, UTC"), Heading("Event", "text"), Heading("What happened", "text")], rows, more)
+    return Table(
+        [
+            Heading("When" if _daily(result) else "When, UTC"),
+            Heading("Event", "text"),
+            Heading("What happened", "text"),
+        ],
+        rows,
+        more,
+    )
 
 
 def refusals_table(result: Result) -> Table:

@@ -24,6 +24,8 @@ from engine.report.view import (
     table,
 )
 
+LAST = 2_000  # rank in the legend, where others have 1,000
+
 
 def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Chart:
     """Equity of the portfolio, net and gross, and of each strategy, above the drawdown of the portfolio."""
@@ -35,13 +37,14 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
             "domain": [0.0, 0.27], "anchor": "x", "tickformat": "~%", "title": {"text": "Drawdown"},
             "gridcolor": LIGHT.line, "zeroline": True, "zerolinecolor": LIGHT.muted, "automargin": True,
         },
-        xaxis={"anchor": "y2"},
+        xaxis={"anchor": "y2"}, legend={"font": {"size": 11}}, margin={"t": 56},  # the mode bar above the legend
     )  # fmt: skip
     names, costs = strategy_names(result), result.settings.costs.enabled
     if (held := buy_and_hold(result)) is not None:
         add_line(
-            made, drawing, held, f"Buy and hold {benchmark(result)}, no costs", LIGHT.price, 0.8, visible="legendonly"
-        )
+            made, drawing, held, f"Buy and hold {benchmark(result)}, no costs", LIGHT.price, 0.8,
+            visible="legendonly", legendrank=LAST,
+        )  # fmt: skip
     if costs and not trades.empty:
         add_line(made, drawing, gross_equity(net, trades), "Portfolio before costs", LIGHT.gross, 1.1, dash="dot")
     for position, name in enumerate(names):
@@ -75,7 +78,7 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
         )
     if len(names) > 1:
         caption += " A strategy is drawn as the capital plus its own result, so that all lines share a scale."
-    return Chart("chart-equity", "Equity and drawdown", made, 520, caption)
+    return Chart("chart-equity", "Equity and drawdown", made, 545, caption)
 
 
 def trade_histogram(trips: pd.DataFrame) -> Chart:
@@ -156,7 +159,7 @@ def target_chart(result: Result) -> Chart | None:
     made.add_scatter(x=[low, high], y=[0, 0], mode="lines", line={"color": LIGHT.accent, "width": 7}, opacity=0.4)
     made.add_scatter(x=[mean], y=[0], mode="markers", marker={"color": LIGHT.accent, "size": 14})
     made.add_annotation(
-        x=mean, y=0, yshift=-20, showarrow=False, font={"color": LIGHT.ink},
+        x=mean, y=0, yshift=-20, showarrow=False, font={"color": LIGHT.ink}, bgcolor=LIGHT.panel,
         text=f"{formats.signed_cents(mean)}{around}",
     )  # fmt: skip
     made.add_vline(x=0.0, line={"color": LIGHT.muted, "width": 1})

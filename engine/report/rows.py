@@ -113,6 +113,7 @@ REFUSALS = {
     "volatility_throttle": "Volatility throttle",
     "cooldown": "Cooldown after a stop-out",
     "stop_loss_guard": "Stop-loss guard",
+    "stop_guard": "Stop-loss guard",
     "instrument_lock": "Losing instrument locked",
     "not_shortable": "Not shortable",
     "invalid_order": "Invalid order",

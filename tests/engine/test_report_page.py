@@ -251,7 +251,9 @@ def test_costs_that_are_off_are_said_and_nothing_is_called_net_of_them(sample: A
 
 
 def test_annual_figures_of_few_sessions_are_dashes_with_a_hint(sample: Any, vary: Vary) -> None:
-    target = sample.summary["daily_target"] | {"mean_interval_eur": (math.nan, math.nan)}
+    target = sample.summary["daily_target"] | {
+        "mean_interval_eur": (math.nan, math.nan), "sessions": 2, "sharpe": -181.0,
+    }  # fmt: skip
     periods = {"gfc": sample.summary["periods"]["gfc"] | {"sessions": 3}}
     summary = sample.summary | {"daily_target": target, "periods": periods}
     page = page_of(vary(equity=sample.equity.iloc[:2], summary=summary))
@@ -259,7 +261,8 @@ def test_annual_figures_of_few_sessions_are_dashes_with_a_hint(sample: Any, vary
     assert not [key for key in page.data if key.startswith("portfolio.") and key.split(".")[1] in annual]
     assert "periods.gfc.portfolio.max_drawdown" in page.data and "periods.gfc.portfolio.cagr" not in page.data
     assert "regimes.bull.portfolio.cagr" in page.data  # 1,500 sessions
-    assert "portfolio.win_rate" in page.data
+    assert "portfolio.win_rate" in page.data and "daily_target.sharpe" not in page.data
+    assert "181" not in page.sections["daily-target"]
     assert "Annual figures are left out" in page.sections["equity"]
     hints = [named.get("title") for tag, named in page.tags if tag == "td"]
     assert "fewer than 20 sessions are too few for it" in hints
