@@ -60,7 +60,7 @@ def dump_toml(settings: Settings) -> str:
 
 
 def settings_hash(settings: Settings) -> str:
-    """SHA-256 over canonical JSON of all that can move results (``paths``, ``logging`` and ``report.tear_sheet`` cannot)."""
+    """SHA-256 over canonical JSON of all that can move results: not ``paths``, ``logging``, ``report.tear_sheet``."""
     values = settings.model_dump(mode="json", exclude=_NOT_HASHED)
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
