@@ -221,7 +221,7 @@ def _trial_tables(state: Path) -> list[Table]:
 
     trials, counts = Table(title="Trials", title_justify="left"), Table(title="Distinct trials", title_justify="left")
     trials.add_column("when (UTC)", no_wrap=True)
-    for name, width in {"name": 4, "strategy": 8, "parameters": 20}.items():
+    for name, width in {"name": 4, "strategy": 9, "parameters": 12}.items():
         trials.add_column(name, overflow="fold", min_width=width)
     for name in ("sessions", "Sharpe", "final EUR"):
         trials.add_column(name, justify="right", no_wrap=True)

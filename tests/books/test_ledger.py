@@ -86,7 +86,9 @@ def test_trials_are_filtered(ledger: TrialLedger) -> None:
 
 def test_returns_of_different_sessions_are_aligned_by_date(ledger: TrialLedger) -> None:
     first = ledger.record(RUN)
-    second = ledger.record(replace(RUN, returns=np.array([0.03, 0.04]), dates=DATES[1:] + 1))  # 4 and 5 January
+    second = ledger.record(
+        replace(RUN, returns=np.array([0.03, 0.04]), dates=DATES[1:] + np.timedelta64(1, "D"))
+    )  # 4 and 5 January
     matrix = ledger.returns_matrix([second, first])
     assert list(matrix.columns) == [second, first]
     assert [f"{stamp:%d}" for stamp in matrix.index] == ["02", "03", "04", "05"]
