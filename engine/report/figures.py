@@ -141,7 +141,7 @@ def draw_equity(figure: Figure, result: Result, trades: pd.DataFrame) -> None:
     _line(upper, net, LIGHT.accent, "Portfolio", linewidth=1.7)
     upper.axhline(capital, color=LIGHT.muted, linewidth=0.8, linestyle="--", alpha=0.7)
     upper.set_title(f"{result.settings.name}: equity, EUR, {net_of_costs(result.settings)}{_partial(result)}")
-    upper.yaxis.set_major_formatter(THOUSANDS)
+    upper.yaxis.set_major_formatter(PRICES)
     if len(names) > 1:
         note = "a strategy is drawn as the capital plus its own result"
         upper.set_title(note, loc="right", fontsize=8.5, fontweight="normal", color=LIGHT.muted)

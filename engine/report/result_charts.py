@@ -32,7 +32,7 @@ def equity_chart(result: Result, trades: pd.DataFrame, drawing: Drawing) -> Char
     net = result.equity["equity_eur"]
     made = figure(hovermode="x unified")
     made.update_layout(
-        yaxis={"domain": [0.36, 1.0], "tickformat": ",.0f", "title": {"text": "EUR"}},
+        yaxis={"domain": [0.36, 1.0], "tickformat": ",~f", "title": {"text": "EUR"}},
         yaxis2={
             "domain": [0.0, 0.27], "anchor": "x", "tickformat": "~%", "title": {"text": "Drawdown"},
             "gridcolor": LIGHT.line, "zeroline": True, "zerolinecolor": LIGHT.muted, "automargin": True,
