@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
 
 from core.settings import Settings
 from engine.build import bars_needed
@@ -95,3 +98,27 @@ def entry_notes(settings: Settings, history: History) -> list[str]:
                 "say nothing about them."
             )
     return notes
+
+
+def signal_notes(settings: Settings, signals: Mapping[str, Mapping[str, Any]], trades: pd.DataFrame) -> list[str]:
+    """Why a strategy closed fewer than ``report.min_trades`` trades. ``trades``: closed; ``signals``: its tally."""
+    notes = []
+    for name, tally in signals.items():
+        closed = int(trades.loc[trades["strategy"] == name, ["unit", "trade_id"]].drop_duplicates().shape[0])
+        if closed >= settings.report.min_trades:
+            continue
+        parts = [
+            f"{count} {verb} by {reason}"
+            for key, verb in (("filtered", "blocked"), ("not_sized", "sized to nothing"), ("refused", "refused"))
+            for reason, count in tally[key].items()
+        ]
+        said = ", ".join([_counted(tally["signals"], "signal"), *parts, f"{tally['entered']} entered"])
+        notes.append(
+            f"{name} closed {_counted(closed, 'trade')}, fewer than the {settings.report.min_trades} that evidence "
+            f"needs: {said}."
+        )
+    return notes
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

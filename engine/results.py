@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -16,7 +17,7 @@ from books.account import Account
 from core.errors import EngineError, HalflifeError
 from core.settings import Settings
 from engine.build import allotment_eur
-from engine.notes import entries_from, entry_notes, settings_notes
+from engine.notes import entries_from, entry_notes, settings_notes, signal_notes
 from engine.report import formats
 from engine.report.formats import Format
 from feeds import History
@@ -53,6 +54,7 @@ class RunResult:
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)  # summary.json
     entries_from: dict[str, dt.datetime] = field(default_factory=dict)  # strategy -> first bar that it may decide on
+    signals: dict[str, dict[str, Any]] = field(default_factory=dict)  # strategy -> what became of its signals
     remarks: list[HalflifeError] = field(default_factory=list)  # what failed beside the run: ledger, journal
 
     def __repr__(self) -> str:
@@ -97,25 +99,46 @@ def collect(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], partial: boo
             owner[kind] = owner.get(kind, 0.0) + amount
         traded[names[unit]] += account.traded_eur[unit]
     gate = cerebro.broker.gate
+    trades = _named(trades_frame(account.trades), names)
+    tallies = [(names[strategy.p.unit], strategy.tally.facts()) for strategy in strategies]
+    signals = {name: _added([facts for owner, facts in tallies if owner == name]) for name in settings.strategies}
     return RunResult(
         settings=settings,
         equity=first[["equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur"]],
         strategy_equity=strategy_equity,
-        trades=_named(trades_frame(account.trades), names),
+        trades=trades,
         open_trades=_named(trades_frame(account.open_trades()), names),
         orders=orders.assign(strategy=orders["unit"].map(names)).sort_values("ref", kind="stable", ignore_index=True),
         bars={symbol: history.counted(symbol) for symbol in history.frames},
         costs={**account.costs, "interest_eur": account.interest_eur, "cash_fx_eur": account.cash_fx_eur},
         costs_by_strategy=costs_by_strategy,
         traded_eur=traded,
-        notes=[*history.notes, *settings_notes(settings, history), *entry_notes(settings, history)],
+        notes=[
+            *history.notes,
+            *settings_notes(settings, history),
+            *entry_notes(settings, history),
+            *signal_notes(settings, signals, trades),
+        ],
         events=[event for event in gate.events if not begin or event.when >= begin] if gate is not None else [],
         partial=partial,
         seconds=seconds,
         entries_from=entries_from(settings, history),
+        signals=signals,
     )
 
 
 def _named(trades: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """The books know units; a reader knows the strategies of the settings. ``names``: unit -> strategy."""
     return trades.assign(strategy=trades["strategy"].map(names), unit=trades["strategy"])
+
+
+def _added(tallies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of a strategy's units together, the most frequent reasons first."""
+    whole: dict[str, Any] = {}
+    for key in ("signals", "filtered", "not_sized", "refused", "entered"):
+        counts = [facts[key] for facts in tallies]
+        if key in ("signals", "entered"):
+            whole[key] = sum(counts)
+        else:
+            whole[key] = dict(sum((Counter(count) for count in counts), Counter[str]()).most_common())
+    return whole

@@ -127,9 +127,9 @@ def _metrics(track: Track) -> dict[str, float]:
 
 
 def _entries(result: RunResult, name: str) -> dict[str, Any]:
-    """From when on a strategy may enter."""
+    """From when on a strategy may enter, and what became of its signals."""
     first = result.entries_from.get(name)
-    return {"entries_from": first.date().isoformat() if first else None}
+    return {"entries_from": first.date().isoformat() if first else None, "signals": result.signals.get(name, {})}
 
 
 def _covered(settings: Settings, equity: pd.DataFrame) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
     """
 
     model: ClassVar[type[SizerParameters]] = SizerParameters
+    refused_by: str = ""  # the rule that made the last size 0
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> SizerParameters:
@@ -114,5 +115,6 @@ class CappedSizer(bt.Sizer, metaclass=_CheckedSizer):
         )
 
     def _none(self, data: Any, rule: str, detail: str) -> float:
+        self.refused_by = rule
         log_event(logger, "no_size", data=data._name, sizer=type(self).__name__, rule=rule, detail=detail)
         return 0.0

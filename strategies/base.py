@@ -23,6 +23,7 @@ from strategies.recover import recover
 
 Off = Annotated[float, Field(ge=0.0)]  # a limit that 0 switches off
 Period = Annotated[int, Field(ge=2)]
+Gate = tuple[str, float]  # what forbids an entry, and its value
 
 
 class StrategyParameters(Parameters):
@@ -162,6 +163,22 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     def decide(self) -> None:
         """Look at the bar that has just closed and call ``enter`` or ``leave``."""
         raise NotImplementedError
+
+    # -- what becomes of a signal -------------------------------------------------------------------------------
+
+    def is_filtered(self, sign: int, gate: Gate | None) -> bool:
+        """Count a signal to go ``sign`` and whether a gate forbids it."""
+        self.tally.signals += 1
+        if gate is None:
+            return False
+        self.tally.filtered[gate[0]] += 1
+        self.log("filtered", self.data, sign=sign, why=f"{gate[0]} {gate[1]:.4g}")
+        return True
+
+    def count_size(self, size: float) -> None:
+        """Count a signal for which the sizer had nothing."""
+        if not size:
+            self.tally.not_sized[getattr(self._sizer, "refused_by", "") or type(self._sizer).__name__] += 1
 
     # -- time stop ----------------------------------------------------------------------------------------------
 

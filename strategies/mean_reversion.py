@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from core.errors import did_you_mean
 from core.orders import ExitReason
 from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
-from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
+from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
 from strategies.entries import ENTRIES
 from strategies.holding import Holding
 from strategies.stretch import Stretch
@@ -159,9 +159,7 @@ class MeanReversion(BookStrategy):
         sign = self.signal()
         if not sign:
             return
-        blocked = self.blocked(sign)
-        if blocked:
-            self.log("filtered", self.data, sign=sign, why=blocked)
+        if self.is_filtered(sign, self.blocked(sign)):
             return
         close, atr = float(self.data.close[0]), float(self.ind["atr"][0])
         away = atr * self.p.stop_atr if self.p.stop == "atr" else close * self.p.stop_fraction
@@ -172,6 +170,7 @@ class MeanReversion(BookStrategy):
             target = to_tick(self.data, close + sign * gain)
         self.plan = self.plan_for(self.data, sign, stop, atr=atr, vol_annual=float(self.ind["vol"][0]))
         size = self.getsizing(self.data, isbuy=sign > 0)
+        self.count_size(size)
         holding = self.enter(self.data, sign, size, stop, target, self.p.entry)
         if holding is not None and self.half_life is not None:
             holding.time_limit = self.time_limit(float(self.half_life[0]))
@@ -182,20 +181,20 @@ class MeanReversion(BookStrategy):
         sign = self.stretch.reached(entry)
         return 0 if self.p.side == ("short" if sign > 0 else "long") else sign
 
-    def blocked(self, sign: int) -> str:
-        """The filter that forbids the entry, with its value; empty when none does."""
+    def blocked(self, sign: int) -> Gate | None:
+        """The filter that forbids the entry, with its value; None when none does."""
         p, ind = self.p, self.ind
         if p.adx_max and not ind["adx"][0] <= p.adx_max:
-            return f"adx {ind['adx'][0]:.1f}"
+            return "adx", ind["adx"][0]
         vol = ind["vol"][0]
         if (p.vol_min and not vol >= p.vol_min) or (p.vol_max and not vol <= p.vol_max):
-            return f"vol {vol:.3f}"
+            return "vol", vol
         allowed = regimes_in(p.long_regimes if sign > 0 else p.short_regimes)
         if allowed and ind["regime"].lines.regime[0] not in [REGIMES[name] for name in allowed]:
-            return f"regime {ind['regime'].lines.regime[0]:g}"
+            return "regime", ind["regime"].lines.regime[0]
         if p.hurst_max and not ind["hurst"][0] <= p.hurst_max:
-            return f"hurst {ind['hurst'][0]:.2f}"
-        return ""
+            return "hurst", ind["hurst"][0]
+        return None
 
     # -- exit ---------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from backtrader import Order
 from core.logs import log_event
 from core.orders import ExitReason, Role
 from strategies.holding import DEAD, FILLING, Holding
+from strategies.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class ProtectedOrders(bt.Strategy):
 
     def __init__(self) -> None:
         self.holdings: dict[str, Holding] = {}  # name of the data -> holding
+        self.tally = Tally()
 
     def holding(self, data: Any) -> Holding | None:
         return self.holdings.get(data._name)
@@ -64,6 +66,7 @@ class ProtectedOrders(bt.Strategy):
             return None
         for name, price, side in (("stop", stop_price, sign), ("target", target_price, -sign)):
             if price is not None and not (math.isfinite(price) and price > 0 and side * (close - price) > 0):
+                self.tally.not_sized[f"{name}_price"] += 1
                 self.log("no_entry", data, why=f"{name} {price} is on the wrong side of {close}")
                 return None
         holding = Holding(
@@ -170,6 +173,8 @@ class ProtectedOrders(bt.Strategy):
     def _filled(self, holding: Holding, name: str, order: Order) -> None:
         self.log("fill", order.data, trade=holding.trade, role=name, size=order.executed.size,
                  price=order.executed.price, position=holding.size)  # fmt: skip
+        if name == "entry":
+            self.tally.trades.add(holding.trade)
         if name == "stop" and holding.stop is None:  # complete
             holding.exit_reason = holding.stop_reason
         elif name == "target" and holding.target is None:
@@ -181,6 +186,8 @@ class ProtectedOrders(bt.Strategy):
         failed_exit = name == "exit" and holding.size * holding.sign > 0
         detail = order.info.get("refusal_detail") or order.info.get("refusal")
         kind = "refused" if order.status in (Order.Margin, Order.Rejected) else "cancelled"
+        if kind == "refused" and name == "entry":
+            self.tally.refusals.setdefault(holding.trade, str(order.info.get("refusal") or order.getstatusname()))
         self.log(kind, order.data, logging.WARNING if failed_exit else logging.INFO, trade=holding.trade, role=name,
                  status=order.getstatusname(), detail=detail or None)  # fmt: skip
 

@@ -20,7 +20,7 @@ from indicators import (
     ZScore,
 )
 from sizers import PairPlan, PairSizer
-from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
+from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
 from strategies.holding import Holding
 from strategies.stretch import Stretch
 
@@ -170,9 +170,7 @@ class PairsTrading(BookStrategy):
         sign = self.stretch.reached(p.entry_z)  # of leg y
         if not sign:
             return
-        blocked = self.blocked(z)
-        if blocked:
-            self.log("filtered", self.y, sign=sign, why=blocked)
+        if self.is_filtered(sign, self.blocked(z)):
             return
         stops = [
             to_tick(data, float(data.close[0]) * (1 - way * p.disaster_stop))
@@ -184,6 +182,7 @@ class PairsTrading(BookStrategy):
         ]
         self.plan = PairPlan(plans[0], plans[1], hedge_ratio=self.units_of_x(plans), neutrality=p.neutrality)
         size = self._sizer.pair_size(self.y, self.x, self.plan)
+        self.count_size(size.y and size.x)
         if not (size.y and size.x):
             return
         trade = self.trade_id()
@@ -197,21 +196,21 @@ class PairsTrading(BookStrategy):
             if leg is not None:
                 leg.time_limit = self.time_limit(float(self.half_life[0]))
 
-    def blocked(self, z: float) -> str:
-        """What forbids an entry, with its value; empty when nothing does."""
+    def blocked(self, z: float) -> Gate | None:
+        """What forbids an entry, with its value; None when nothing does."""
         p, beta = self.p, float(self.hedge.lines.beta[0])
         if not (math.isfinite(beta) and beta > 0):
-            return f"hedge ratio {beta:.4g}"
+            return "hedge_ratio", beta
         if self._stopped:
-            return f"z {z:.2f} after a spread stop"
+            return "spread_stop", z
         if p.coint_max and not self.coint[0] <= p.coint_max:
-            return f"cointegration p {self.coint[0]:.3f}"
+            return "cointegration", self.coint[0]
         half_life = float(self.half_life[0])
         if not half_life >= p.half_life_min or (p.half_life_max and not half_life <= p.half_life_max):
-            return f"half_life {half_life:.1f}"
+            return "half_life", half_life
         if p.correlation_min and not self.correlation[0] >= p.correlation_min:
-            return f"correlation {self.correlation[0]:.2f}"
-        return ""
+            return "correlation", self.correlation[0]
+        return None
 
     def units_of_x(self, plans: list[Any]) -> float:
         """Units of x that hedge one unit of y: beta as it is, or from values where logarithms were regressed."""

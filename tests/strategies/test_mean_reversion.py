@@ -150,7 +150,7 @@ def test_a_bar_without_a_price_is_no_crossing(run: Any, bars: Any, runonce: bool
 
     class Late(MeanReversion):
         def blocked(self, sign: int) -> str:
-            return "the shock" if len(self.data) == SHOCK else super().blocked(sign)
+            return ("shock", 1.0) if len(self.data) == SHOCK else super().blocked(sign)
 
     hole = bars(closes).ffill().assign(close=closes)
     strategy = run([("X", "", hole)], [(Late, {**PLAIN, "zscore_entry": 1.0})], runonce=runonce)[0]

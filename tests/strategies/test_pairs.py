@@ -38,7 +38,7 @@ class Scripted(PairsTrading):
         return 2.0
 
     def blocked(self, z: float) -> str:
-        return "z after a spread stop" if self._stopped else ""
+        return ("spread_stop", z) if self._stopped else None
 
 
 def scripted(*script: float, before: Sequence[float] = ()) -> type[PairsTrading]:
