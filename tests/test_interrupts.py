@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 FILES = {"summary.json", "equity.csv", "trades.csv", "orders.csv", "settings.toml", "report.html"}
 NOTHING_YET = "Stopped; there are no results yet."
 QUICK = ("--set", "report.tear_sheet=false", "--set", "report.bootstrap_samples=100")
+SHORT = ("--set", "data.start=2014-01-01")  # for what happens after the run
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the state of processes in /proc")
 
 
@@ -133,7 +134,7 @@ def test_sigterm_gives_partial_results(start: Callable[..., subprocess.Popen[str
 def test_ctrl_c_while_tables_are_written_costs_the_pictures_only(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    run = start()
+    run = start(*SHORT)
     wait_for(run, lambda: list(tmp_path.glob("out/.cut.*.tmp")))
     for _ in range(3):
         run.send_signal(signal.SIGINT)
@@ -150,7 +151,7 @@ def test_ctrl_c_while_tables_are_written_costs_the_pictures_only(
 def test_ctrl_c_while_pictures_are_drawn_keeps_those_that_are_whole(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    run = start()
+    run = start(*SHORT)
     wait_for(run, lambda: list(tmp_path.glob("out/.cut.*.tmp/*.png")))
     run.send_signal(signal.SIGINT)
     time.sleep(0.05)
@@ -170,7 +171,7 @@ def test_ctrl_c_while_pictures_are_drawn_keeps_those_that_are_whole(
 def test_a_draft_carries_the_process_that_writes_it(
     start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    run = start()
+    run = start(*SHORT)
     wait_for(run, lambda: list(tmp_path.glob("out/.cut.*.tmp")))
     run.kill()
     run.wait()
