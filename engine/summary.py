@@ -14,12 +14,12 @@ from analyzers.orders import traded_eur
 from analyzers.regimes import Track, by_period, by_regime, regime_labels
 from books.fees import get_schedule
 from books.rates import Rates
-from core.calendar import ExchangeCalendar, desk_calendar
+from core.calendar import ExchangeCalendar
 from core.config import settings_hash
-from core.errors import CalendarError
 from core.settings import Settings
 from core.version import VERSION
 from engine.build import allotment_eur
+from engine.report.view import session_calendar
 from engine.results import RunResult
 
 CURVES = ("portfolio", "strategies")
@@ -28,7 +28,7 @@ CURVES = ("portfolio", "strategies")
 def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
     """Return what summary.json holds; keys are described in docs/results.md."""
     settings = result.settings
-    trades, calendar = result.trades, _calendar(result)
+    trades, calendar = result.trades, session_calendar(result)
     tracks = _tracks(result, calendar)
     portfolio = tracks.pop("portfolio")
     benchmark = settings.regimes.benchmark or settings.traded_symbols[0]
@@ -43,6 +43,7 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
         settings.report,
         strategies=list(settings.strategies),
         calendar=calendar,
+        costs=settings.costs.enabled,
     )
     return {
         "run": _run_facts(result),
@@ -65,21 +66,6 @@ def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
             "notes": result.notes,
         },
     }
-
-
-def _calendar(result: RunResult) -> ExchangeCalendar | None:
-    """The desk's calendar; None, which counts UTC dates, where it does not reach all bars."""
-    calendar = desk_calendar(result.settings)
-    times = [index for index in (result.equity.index, *(bars.index for bars in result.bars.values())) if len(index)]
-    if not times:
-        return calendar
-    ahead = pd.Timedelta(days=14)  # a bar after the last close belongs to a session that is still to come
-    try:
-        for when in (min(index[0] for index in times), max(index[-1] for index in times) + ahead):
-            calendar.session_of(when.to_pydatetime(warn=False))
-    except CalendarError:
-        return None
-    return calendar
 
 
 def _tracks(result: RunResult, calendar: ExchangeCalendar | None) -> dict[str, Track]:
