@@ -137,9 +137,9 @@ def test_sessions_are_those_of_the_exchange(result: engine.RunResult, days: int,
         instruments={"AAA": instrument},
         strategies={"one": {"strategy": "MeanReversion", "instruments": ["AAA"]}},
     )
-    equity = pd.DataFrame(
-        {"equity_eur": [100_010.0, 100_020.0, 100_000.0, 100_120.0, 100_110.0]}, index=index
-    ).assign(cash_eur=0.0, gross_exposure_eur=0.0, net_exposure_eur=0.0)
+    equity = pd.DataFrame({"equity_eur": [100_010.0, 100_020.0, 100_000.0, 100_120.0, 100_110.0]}, index=index).assign(
+        cash_eur=0.0, gross_exposure_eur=0.0, net_exposure_eur=0.0
+    )
     empty = result.trades.iloc[:0]
     made = engine.RunResult(
         settings=settings, equity=equity, strategy_equity={"one": equity["equity_eur"]}, trades=empty,
@@ -372,6 +372,20 @@ def test_ctrl_c_gives_partial_results_that_say_so() -> None:
     assert 350 <= len(result.equity) < 400
     assert signal.getsignal(signal.SIGINT) is handler
     assert not engine.run(graph()).partial
+
+
+def test_ctrl_c_before_the_first_bar_is_not_forgotten(tmp_path: Path) -> None:
+    class Interrupted(Journal):
+        """Its first event comes after the handler is in place and before Cerebro runs, which forgets runstop()."""
+
+        def append(self, *event: Any) -> int:
+            if not self.read():
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().append(*event)
+
+    with Interrupted(tmp_path / "journal.sqlite") as journal:
+        result = engine.run(graph(), journal=journal)
+    assert result.partial and len(result.equity) <= 1
 
 
 def test_progress_is_reported_up_to_the_last_bar() -> None:
