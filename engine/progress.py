@@ -16,6 +16,8 @@ class ProgressMeter(bt.Analyzer):
     def start(self) -> None:
         cerebro = self.strategy.env
         self._report: ProgressReport | None = getattr(cerebro, "progress", None)
+        if getattr(cerebro, "stop_asked", ()):  # before the run began: Cerebro.run has forgotten runstop() since
+            cerebro.runstop()
         if self.strategy is not cerebro.runningstrats[0]:
             self._report = None
         self._total = cerebro.bars_in_all

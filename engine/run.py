@@ -20,7 +20,6 @@ from analyzers import JournalWriter
 from analyzers.sessions import session_returns
 from books.journal import EventKind, Journal
 from books.ledger import TrialLedger, TrialRecord
-from core.calendar import desk_calendar
 from core.clock import SystemClock
 from core.config import settings_hash
 from core.errors import EngineError, HalflifeError, LedgerError
@@ -29,6 +28,7 @@ from core.settings import Settings
 from core.version import code_version
 from engine.build import allotment_eur, bars_needed, build
 from engine.progress import ProgressReport
+from engine.report.view import session_calendar
 from engine.results import RunResult, collect
 from engine.sim_broker import SimBroker
 from engine.summary import summarise
@@ -127,6 +127,8 @@ def _stop_on_interrupt(cerebro: bt.Cerebro) -> Iterator[list[int]]:
         yield interrupted
         return
 
+    cerebro.stop_asked = interrupted
+
     def stop(number: int, frame: FrameType | None) -> None:
         if interrupted:
             raise KeyboardInterrupt
@@ -146,7 +148,7 @@ def _record(ledger: TrialLedger, result: RunResult, data_hash: str) -> None:
     settings = result.settings
     streams = {PORTFOLIO: (result.equity["equity_eur"], settings.account.capital)}
     streams |= {name: (curve, allotment_eur(settings, name)) for name, curve in result.strategy_equity.items()}
-    now, calendar = SystemClock().now(), desk_calendar(settings)
+    now, calendar = SystemClock().now(), session_calendar(result)
     for name, (curve, capital) in streams.items():
         returns = session_returns(curve, capital, calendar)
         values = np.nan_to_num(returns.to_numpy(dtype=float))  # nothing is earned or lost after ruin
