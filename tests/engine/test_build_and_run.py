@@ -24,7 +24,6 @@ from core.config import load_settings, settings_hash
 from core.errors import CostError, EngineError, FeedTooShortError, LedgerError, StrategyError, UnknownNameError
 from core.settings import Settings
 from engine.build import resolve
-from engine.summary import summarise
 from feeds import History
 
 LOOSE = {"adx_max": 0.0, "time_stop": 0.0}
@@ -113,42 +112,6 @@ def test_the_trades_file_has_the_fixed_columns(result: engine.RunResult, tmp_pat
     written = pd.read_csv(folder / "trades.csv")
     assert list(written.columns) == list(result.trades.columns)[:-1]
     assert list(written["strategy"]) == list(result.trades["strategy"])
-
-
-@pytest.mark.parametrize(
-    ("days", "sessions", "mean"),
-    [
-        (0, 5, 22.0),  # the 5th +20, the 6th +100, nothing on the 7th and the 8th, the 9th -10
-        (-365 * 40, 3, 110 / 3),  # before the calendar begins UTC dates are counted: 0, +120, -10
-    ],
-)
-def test_sessions_are_those_of_the_exchange(result: engine.RunResult, days: int, sessions: int, mean: float) -> None:
-    """Tokyo trades 00:00 to 06:00 UTC, so a bar of the evening before belongs to the next date's session."""
-    index = pd.DatetimeIndex(
-        [
-            "2015-01-05 03:00", "2015-01-05 06:00",  # Monday the 5th, Tokyo
-            "2015-01-05 23:00", "2015-01-06 06:00",  # the evening before and Tuesday: one session
-            "2015-01-09 06:00",  # Friday; Wednesday and Thursday have no bar but are sessions
-        ],
-        tz="UTC",
-    ) + pd.Timedelta(days=days)  # fmt: skip
-    instrument = {"currency": "EUR", "exchange": "XTKS", "schedule": "none"}
-    settings = settings_of(
-        instruments={"AAA": instrument},
-        strategies={"one": {"strategy": "MeanReversion", "instruments": ["AAA"]}},
-    )
-    equity = pd.DataFrame({"equity_eur": [100_010.0, 100_020.0, 100_000.0, 100_120.0, 100_110.0]}, index=index).assign(
-        cash_eur=0.0, gross_exposure_eur=0.0, net_exposure_eur=0.0
-    )
-    empty = result.trades.iloc[:0]
-    made = engine.RunResult(
-        settings=settings, equity=equity, strategy_equity={"one": equity["equity_eur"]}, trades=empty,
-        open_trades=empty, orders=result.orders.iloc[:0],
-        bars={"AAA": pd.DataFrame({"close": 1.0}, index=index)}, costs={"interest_eur": 0.0, "cash_fx_eur": 0.0},
-        costs_by_strategy={"one": {}}, traded_eur={"one": 0.0}, notes=[], events=[], partial=False, seconds=1.0,
-    )  # fmt: skip
-    target = summarise(made, "0" * 64)["daily_target"]
-    assert (target["sessions"], target["mean_eur"]) == (sessions, pytest.approx(mean))
 
 
 def test_frames_add_up_to_the_cent(result: engine.RunResult) -> None:
