@@ -86,7 +86,7 @@ def test_what_is_decided_is_what_the_whole_history_decides(folder: Path) -> None
 
 
 def test_where_there_are_no_earlier_bars_it_is_said(folder: Path) -> None:
-    settings = desk(folder, 'periods={early={start=2013-01-02,end=2013-01-31},later={start=2015-01-02,end=2015-12-31}}')
+    settings = desk(folder, "periods={early={start=2013-01-02,end=2013-01-31},later={start=2015-01-02,end=2015-12-31}}")
     history = load(settings)
     assert history.begin is None
     needed = bars_needed(settings, "one")
