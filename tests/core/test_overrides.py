@@ -88,4 +88,4 @@ def test_any_text_is_a_value_or_a_named_error(text: str) -> None:
     try:
         parse_value(text)
     except SettingsError as error:
-        assert "is not a list" in str(error)  # noqa: PT017 - both outcomes are right
+        assert "is not a list" in str(error)  # both outcomes are right

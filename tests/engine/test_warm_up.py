@@ -19,7 +19,7 @@ from feeds import load
 START = dt.date(2015, 1, 5)
 
 
-def desk(folder: Path, *overrides: str):  # noqa: ANN201
+def desk(folder: Path, *overrides: str):
     return load_settings(
         None,
         [

@@ -18,7 +18,7 @@ from feeds.sample import SampleSource
 
 
 @pytest.fixture(scope="module")
-def history():  # noqa: ANN201
+def history():
     return load(load_settings())
 
 
