@@ -231,7 +231,7 @@ class Kind(enum.StrEnum):
         (pd.NA, None),
         (pd.Timestamp("2020-01-02 21:00", tz="UTC"), "2020-01-02T21:00:00+00:00"),
         (np.datetime64("2020-01-02"), "2020-01-02T00:00:00"),
-        (np.datetime64("NaT"), None),
+        (np.datetime64("NaT", "ns"), None),
         (dt.date(2020, 1, 2), "2020-01-02"),
         (dt.timedelta(minutes=1), 60.0),
         (Kind.KILL, "kill"),
