@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported by whatever is under test
 
+import backtrader as bt  # noqa: E402
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
@@ -25,6 +27,12 @@ def own_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings name ``results`` and ``state`` relative to the working folder: give each test its own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def own_order_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that compare two runs set backtrader's global counter of orders back: none may inherit another's."""
+    monkeypatch.setattr(bt.Order, "refbasis", itertools.count(1))
 
 
 @pytest.fixture(scope="session")
