@@ -17,7 +17,7 @@ import pandas as pd
 
 from analyzers.metrics import exposure, held_bars, summary, turnover
 from analyzers.sessions import SessionCalendar, returns_of, session_equity, sessions_of, utc
-from core.errors import SettingsError, UnknownNameError, did_you_mean
+from core.errors import SettingsError
 from core.settings import PeriodSettings, RegimeSettings
 from indicators.regime import Regime
 
@@ -110,14 +110,6 @@ def by_period(track: Track, periods: Mapping[str, PeriodSettings]) -> dict[str, 
             )
         result[name] = _part(track, ends, pd.DatetimeIndex(inside.index), "exit_time", float(inside.iloc[-1]))
     return result
-
-
-def choose_periods(periods: Mapping[str, PeriodSettings], names: list[str]) -> dict[str, PeriodSettings]:
-    """Return the named periods of the settings; UnknownNameError for one that is not there."""
-    for name in names:
-        if name not in periods:
-            raise UnknownNameError(f"unknown period '{name}'{did_you_mean(name, periods)}")
-    return {name: periods[name] for name in names}
 
 
 def _part(

@@ -21,13 +21,12 @@ from analyzers.regimes import (
     Track,
     by_period,
     by_regime,
-    choose_periods,
     regime_labels,
     split_by_regime,
 )
 from analyzers.trades import COLUMNS
 from core.calendar import ExchangeCalendar
-from core.errors import SettingsError, UnknownNameError
+from core.errors import SettingsError
 from core.settings import PeriodSettings, RegimeSettings
 
 RULE = RegimeSettings(average_sessions=20, slope_sessions=2, band=0.02)
@@ -184,10 +183,3 @@ def test_a_period_without_data_names_the_range() -> None:
     periods = {"covid": PeriodSettings(start=dt.date(2020, 2, 1), end=dt.date(2020, 4, 30))}
     with pytest.raises(SettingsError, match=r"periods\.covid.*2020-02-01 to 2020-04-30.*2024-01-02 to 2024-01-05"):
         by_period(make_track([110.0, 121.0, 108.9, 108.9]), periods)
-
-
-def test_an_unknown_period_gives_the_name_that_was_meant() -> None:
-    periods = {"covid": PeriodSettings(start=dt.date(2020, 2, 1), end=dt.date(2020, 4, 30))}
-    assert choose_periods(periods, ["covid"]) == periods
-    with pytest.raises(UnknownNameError, match="did you mean 'covid'"):
-        choose_periods(periods, ["covdi"])
