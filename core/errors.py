@@ -70,6 +70,24 @@ class FeedSourceError(HalflifeError, OSError):
     code = "HL204"
 
 
+class CatalogError(HalflifeError, OSError):
+    """A catalog of bars that cannot be opened, read or written, is damaged, or was written by a newer version."""
+
+    code = "HL205"
+
+
+class SourceAnswerError(FeedSourceError, ConnectionError):
+    """A service that gives no usable answer: unreachable, too many requests, wrong key, garbage, half a page."""
+
+    code = "HL206"
+
+
+class AdjustmentError(FeedError):
+    """Corporate actions that contradict each other or the bars, or an adjustment that the bars do not allow."""
+
+    code = "HL207"
+
+
 class CalendarError(HalflifeError, ValueError):
     """An unknown exchange calendar or a date outside its range."""
 

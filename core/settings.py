@@ -43,6 +43,7 @@ class DataSettings(Table):
     source: str = "sample"  # a name in feeds.SOURCES
     folder: str = ""  # csv: one SYMBOL.csv each; relative to the settings file
     bar: Literal["1d", "1h", "1m", "1s"] = "1d"
+    adjustment: Literal["raw", "split", "total"] = "total"  # catalog: for splits and spin-offs, or dividends too
     hours: Literal["regular", "all"] = "regular"  # intraday bars outside the exchange's session: left out, or used
     start: dt.date | None = None  # first session used, inclusive
     end: dt.date | None = None  # last session used, inclusive
@@ -249,6 +250,7 @@ class PathSettings(Table):
     """Folders, relative to the working directory."""
 
     results: str = "results"  # a folder for each run is made in it
+    catalog: str = "catalog"  # the bars that ``halflife data`` keeps
     state: str = "state"  # the trial ledger, and later live state
 
 
