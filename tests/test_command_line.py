@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import commands
 import engine
+from commands import backtest
 from core.config import load_settings
 from core.errors import ResultsError
 
@@ -122,15 +123,15 @@ def test_version_is_that_of_the_package() -> None:
 
 def test_runs_of_one_second_have_a_folder_each(small: Path, tmp_path: Path) -> None:
     settings = load_settings(small)
-    claims = [commands._claim(settings, None) for _ in range(4)]  # faster than a second, before any has written
+    claims = [backtest._claim(settings, None) for _ in range(4)]  # faster than a second, before any has written
     assert len({place for place, _ in claims}) == len({name for _, name in claims}) == 4
     stems = [place.name for place, _ in claims]
     assert [stem for stem in stems if re.fullmatch(r"small-\d{8}T\d{6}Z-\d", stem)]
     result = engine.backtest(settings)
-    written = [commands._write(result, place, pictures=False, renamed=True)[0] for place, _ in claims]
+    written = [backtest._write(result, place, pictures=False, renamed=True)[0] for place, _ in claims]
     assert written == [place for place, _ in claims]
     # A run of another state folder may still have taken the name
-    late, whole = commands._write(result, claims[0][0], pictures=False, renamed=True)
+    late, whole = backtest._write(result, claims[0][0], pictures=False, renamed=True)
     assert late.name == f"{stems[0]}-5" and not whole
     assert (late / "summary.json").exists()
 
@@ -262,7 +263,7 @@ def test_results_survive_a_folder_that_fills_up_after_the_check(
     (tmp_path / "late").mkdir()
     (tmp_path / "late" / "of somebody else").touch()  # made while the run computed
     with pytest.raises(ResultsError, match=r"holds files(.|\n)*written to .*spare.* instead"):
-        commands._write(result, tmp_path / "late")
+        backtest._write(result, tmp_path / "late")
     assert len(list((tmp_path / "spare").glob("*/late/summary.json"))) == 1
 
 

@@ -17,7 +17,7 @@ CARD = {
     "backtrader", "ib-insync", "pandas", "numpy", "ta-lib", "statsmodels", "matplotlib", "pyfolio-reloaded", "optuna",
 }  # fmt: skip
 BROUGHT_ALONG = {"pydantic-core"}  # a part of pydantic, of the one version that pydantic pins
-SCRIPTS = {"commands", "halflife", "run_backtest"}  # modules beside the folders
+SCRIPTS = {"halflife", "run_backtest"}  # modules beside the folders
 MAX_LINES = 400
 
 
@@ -61,7 +61,7 @@ def test_every_folder_is_installed_linted_and_typed(config: configparser.ConfigP
     assert include == packages | {f"{name}.*" for name in packages}
     assert set(_items(config["importlinter"]["root_packages"])) == packages
     files = {name.strip() for name in config["mypy"]["files"].split(",")}
-    assert files == packages | {"commands.py", "halflife.py", "run_backtest.py"}
+    assert files == packages | {"halflife.py", "run_backtest.py"}
 
 
 def test_every_folder_has_a_layer(config: configparser.ConfigParser, packages: set[str]) -> None:

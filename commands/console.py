@@ -1,0 +1,76 @@
+"""What all commands share: the two consoles, errors as one panel, help without types, a progress bar."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+
+from core.errors import HalflifeError
+from core.signals import EXIT_INTERRUPTED
+
+EXIT_ERROR = 2
+NOTHING_YET = "Stopped; there are no results yet."
+
+console = Console(width=None if sys.stdout.isatty() else 100)  # the tables are made for 100 columns
+errors = Console(stderr=True)
+
+Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")]
+
+
+class _PlainHelp:
+    """typer shows a type, ``<bool>``, behind ``--help``, which takes no value."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
+class Command(_PlainHelp, TyperCommand):
+    pass
+
+
+class Group(_PlainHelp, TyperGroup):
+    pass
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, as a function of what is done and what there is in all."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def readable(debug: bool, stopped: str = NOTHING_YET) -> Iterator[None]:
+    """Show an error that the user can mend as one panel, Ctrl-C as one line; ``debug`` lets the traceback through."""
+    try:
+        yield
+    except HalflifeError as error:
+        if debug:
+            raise
+        show_error(error)
+        raise typer.Exit(EXIT_ERROR) from error
+    except KeyboardInterrupt as stop:
+        errors.print(stopped)
+        raise typer.Exit(EXIT_INTERRUPTED) from stop
+
+
+def show_error(error: HalflifeError) -> None:
+    errors.print(Panel(Text(str(error)), title="error", title_align="left", border_style="red"))
