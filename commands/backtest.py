@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.console import EXIT_ERROR, Debug, console, errors, progress_bar, readable, show_error
+from commands.console import EXIT_ERROR, Debug, console, errors, readable, show_error
 from core.config import load_settings
 from core.errors import EngineError, ResultsError, ResultsExistError, did_you_mean
 from core.logs import claim_name, setup_logging
+from core.progress import progress_bar
 from core.settings import Settings
 from core.signals import EXIT_INTERRUPTED, HeldSignals
 
@@ -147,7 +148,7 @@ def _engine_override(name: str | None) -> list[str]:
 @contextmanager
 def _progress(held: HeldSignals) -> Iterator[Callable[[int, int], None]]:
     """A progress bar of bars. Once bars pass, signals wait."""
-    with progress_bar("backtest") as bar:
+    with progress_bar("backtest", errors) as bar:
 
         def show(done: int, total: int) -> None:
             held.keep_from_now()
