@@ -70,15 +70,31 @@ class ExchangeCalendar:
         """The distinct sessions to which many moments belong, in order."""
         import numpy as np
 
-        return tuple(self._table.dates[position] for position in np.unique(self.session_numbers(times)))
+        seen = np.bincount(self.session_numbers(times)) if len(times) else np.zeros(0)
+        return tuple(self._table.dates[position] for position in np.flatnonzero(seen))
 
     def session_numbers(self, times: pd.DatetimeIndex) -> npt.NDArray[np.intp]:
         """For each moment the number of its session, counted from the first one known."""
+        import numpy as np
+
         utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
-        if len(utc):
-            self.session_of(utc.min().to_pydatetime(warn=False))  # raises where the calendar does not reach
-            self.session_of(utc.max().to_pydatetime(warn=False))
-        return self._table.closes_index.searchsorted(utc, side="left")
+        if not len(utc):
+            return np.zeros(0, dtype=np.intp)
+        for moment in (utc.min(), utc.max()):
+            self.session_of(moment.to_pydatetime(warn=False))  # raises where the calendar does not reach
+        closes = self._table.closes_index
+        if not utc.is_monotonic_increasing:
+            return closes.searchsorted(utc, side="left")
+        # Moments in order: a search for each session's close among them is much shorter than one for each moment
+        first, last = closes.searchsorted(utc[[0, -1]], side="left")
+        ends = utc.searchsorted(closes[first : last + 1], side="right")
+        return np.repeat(np.arange(first, first + len(ends)), np.diff(ends, prepend=0))
+
+    def session_days(self, times: pd.DatetimeIndex) -> list[dt.date]:
+        """The session of each bar: the label of a daily one (naive), that to which the close of another belongs."""
+        if times.tz is None:
+            return [stamp.date() for stamp in times]
+        return [self._table.dates[number] for number in self.session_numbers(times)]
 
     def in_session(self, times: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
         """For each moment whether it lies after the open of its session and not after its close."""
@@ -86,6 +102,41 @@ class ExchangeCalendar:
 
         utc = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
         return np.asarray(utc > self._table.opens_index[self.session_numbers(utc)], dtype=np.bool_)
+
+    def closes_of(self, days: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, npt.NDArray[np.bool_]]:
+        """The closes, UTC, of those of many days (naive midnights) that are sessions, and which of them are.
+
+        Raises CalendarError for days outside ``first`` to ``last``: that they are unknown is not to say that there was
+        no session.
+        """
+        import numpy as np
+
+        if len(days):
+            for day in (days.min().date(), days.max().date()):
+                if not self.first <= day <= self.last:
+                    raise self._outside(day)
+        dates = self._table.dates_index
+        at = np.minimum(dates.searchsorted(days), len(dates) - 1)
+        there = np.asarray(dates[at] == days, dtype=np.bool_)
+        return self._table.closes_index[at[there]], there
+
+    def span(self, start: dt.date | None, end: dt.date | None) -> tuple[dt.datetime | None, dt.datetime | None] | None:
+        """The moments of the sessions from ``start`` to ``end``, inclusive: after the first and not after the second.
+
+        None leaves a side open, and is a side that the calendar leaves open; None for both: no session lies between.
+        """
+        after = until = None
+        if start is not None and start > self.first:
+            after = self._table.closes[bisect_left(self._table.dates, min(start, self.last)) - 1]
+        if end is not None and end < self.last:
+            if end < self.first:
+                return None
+            until = self._table.closes[bisect_right(self._table.dates, end) - 1]
+        return after, until
+
+    def hours_of(self, numbers: npt.NDArray[np.intp]) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+        """Opens and closes, UTC, of the sessions with these numbers (see ``session_numbers``)."""
+        return self._table.opens_index[numbers], self._table.closes_index[numbers]
 
     @property
     def regular_seconds(self) -> float:
@@ -146,8 +197,9 @@ class _Table:
         self.closes: tuple[dt.datetime, ...] = tuple(
             stamp.to_pydatetime().replace(tzinfo=dt.UTC) for stamp in calendar.schedule["close"]
         )
-        self.closes_index = pd.DatetimeIndex(self.closes)
-        self.opens_index = pd.DatetimeIndex(calendar.schedule["open"]).tz_convert("UTC")
+        self.dates_index = pd.DatetimeIndex(self.dates).as_unit("us")
+        self.closes_index = pd.DatetimeIndex(self.closes).as_unit("us")
+        self.opens_index = pd.DatetimeIndex(calendar.schedule["open"]).tz_convert("UTC").as_unit("us")
         self.position: dict[dt.date, int] = {date: at for at, date in enumerate(self.dates)}
         self.tz: dt.tzinfo = calendar.tz
 
@@ -155,6 +207,13 @@ class _Table:
 def desk_calendar(settings: Settings) -> ExchangeCalendar:
     """The calendar by which a desk counts sessions, days and weeks: that of its first traded instrument."""
     return ExchangeCalendar(settings.instruments[settings.traded_symbols[0]].exchange)
+
+
+def same_exchange(one: str, other: str | None) -> bool:
+    """Whether two codes or aliases name one calendar: ``"NYSE"`` is ``"XNYS"``."""
+    import exchange_calendars as xc
+
+    return other is not None and (one == other or xc.resolve_alias(one) == xc.resolve_alias(other))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from core.errors import did_you_mean
 from core.explain import Problem
 from core.naming import REFERENCE_UNIT
 from core.overrides import dotted
-from core.settings import Settings
+from core.settings import CATALOG, Settings
 
 _YEARS = range(1900, 2101)
 
@@ -19,6 +19,7 @@ def cross_problems(settings: Settings) -> list[Problem]:
     """Every contradiction between tables, in the order of the file."""
     return [
         *_names(settings),
+        *_data(settings),
         *_instruments(settings),
         *_strategies(settings),
         *_references(settings),
@@ -36,6 +37,15 @@ def _names(settings: Settings) -> Iterator[Problem]:
         yield Problem(f"strategies.{REFERENCE_UNIT}: this name is kept for data that nobody trades; rename it")
     if len(settings.units) != sum(len(strategy.units) for strategy in settings.strategies.values()):
         yield Problem("strategies: two units have one name; rename a strategy so that no name contains another's units")
+
+
+def _data(settings: Settings) -> Iterator[Problem]:
+    data, default = settings.data, type(settings.data).model_fields["adjustment"].default
+    if data.source != CATALOG and data.adjustment != default:
+        yield Problem(
+            f'data.adjustment = "{data.adjustment}" is for data.source = "{CATALOG}": bars of source "{data.source}" '
+            "are used as they are; delete it, or bring them into the catalog with `halflife data import`"
+        )
 
 
 def _instruments(settings: Settings) -> Iterator[Problem]:
@@ -61,7 +71,7 @@ def _strategies(settings: Settings) -> Iterator[Problem]:
     for name, strategy in settings.strategies.items():
         field = "pairs" if strategy.pairs else "instruments"
         for symbol in dict.fromkeys(s for unit in strategy.units for s in unit):
-            if symbol not in settings.instruments:
+            if symbol not in settings.instruments and settings.data.source != CATALOG:
                 hint = did_you_mean(symbol, settings.instruments)
                 yield Problem(f"{dotted(('strategies', name, field))}: {symbol!r} is not in [instruments]{hint}", True)
     total = math.fsum(strategy.allotment for strategy in settings.strategies.values())
@@ -73,7 +83,7 @@ def _strategies(settings: Settings) -> Iterator[Problem]:
 def _references(settings: Settings) -> Iterator[Problem]:
     named = {"risk.throttle.series": settings.risk.throttle.series, "regimes.benchmark": settings.regimes.benchmark}
     for key, symbol in named.items():
-        if symbol and symbol not in settings.instruments:
+        if symbol and symbol not in settings.instruments and settings.data.source != CATALOG:
             hint = did_you_mean(symbol, settings.instruments)
             yield Problem(f'{key} = "{symbol}" is not in [instruments]{hint}', True)
 

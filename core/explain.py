@@ -62,6 +62,9 @@ def _problem(key: str, found: list[ErrorDetails], model: type[BaseModel]) -> Pro
     kind = first["type"]
     path: tuple[int | str, ...] = first["loc"]
     if kind == "extra_forbidden":  # its value is not shown: it may be a secret in the wrong place
+        if len(path) == 3 and path[0] == "instruments" and isinstance(first["input"], dict):  # [instruments.BRK.B]
+            quoted = dotted(("instruments", f"{path[1]}.{path[2]}"))
+            return Problem(f"{key} is not a setting; a symbol with a dot in it is quoted: [{quoted}]", True)
         return Problem(f"{key} is not a setting{did_you_mean(str(path[-1]), _names_at(model, path[:-1]))}", True)
     if kind == "missing":
         return Problem(f"{key} is missing; add it")

@@ -18,6 +18,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 ParameterValue = bool | int | float | str
+CATALOG = "catalog"  # the data.source that knows what its instruments are
 
 
 class Table(BaseModel):
@@ -43,7 +44,7 @@ class DataSettings(Table):
     source: str = "sample"  # a name in feeds.SOURCES
     folder: str = ""  # csv: one SYMBOL.csv each; relative to the settings file
     bar: Literal["1d", "1h", "1m", "1s"] = "1d"
-    adjustment: Literal["raw", "split", "total"] = "total"  # catalog: for splits and spin-offs, or dividends too
+    adjustment: Literal["raw", "split", "total"] = "total"  # catalog only: for splits and spin-offs, or dividends too
     hours: Literal["regular", "all"] = "regular"  # intraday bars outside the exchange's session: left out, or used
     start: dt.date | None = None  # first session used, inclusive
     end: dt.date | None = None  # last session used, inclusive
@@ -271,7 +272,7 @@ class Settings(Table):
     execution: Literal["next_open", "next_close"] = "next_open"
     account: AccountSettings = AccountSettings()
     data: DataSettings = DataSettings()
-    instruments: dict[str, InstrumentSettings] = Field(min_length=1)
+    instruments: dict[str, InstrumentSettings]  # data.source = "catalog" completes it: see feeds.complete
     strategies: dict[str, StrategySettings] = Field(min_length=1)
     costs: CostSettings = CostSettings()
     risk: RiskSettings = RiskSettings()
@@ -287,7 +288,15 @@ class Settings(Table):
         for key in ("instruments", "strategies", "periods"):
             if isinstance(values, dict) and key in values and not isinstance(values[key], dict):
                 raise ValueError(f"'{key}' is a table of tables: [{key}.NAME]")
-        return values
+        data = values.get("data") if isinstance(values, dict) else None
+        source = data.get("source") if isinstance(data, dict) else getattr(data, "source", None)
+        return {"instruments": {}, **values} if source == CATALOG else values
+
+    @model_validator(mode="after")
+    def _has_instruments(self) -> Settings:
+        if not self.instruments and self.data.source != CATALOG:
+            raise ValueError("instruments is empty; add a table [instruments.SYMBOL] for each symbol")
+        return self
 
     @property
     def units(self) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -306,3 +315,9 @@ class Settings(Table):
     def traded_symbols(self) -> tuple[str, ...]:
         """Symbols that some strategy trades, in the order in which they are named."""
         return tuple(dict.fromkeys(s for _, symbols in self.units.values() for s in symbols))
+
+    @property
+    def wanted_symbols(self) -> tuple[str, ...]:
+        """Symbols whose bars a run needs: the traded ones, then the throttle's series and the regimes' benchmark."""
+        references = (self.risk.throttle.series, self.regimes.benchmark)
+        return tuple(dict.fromkeys((*self.traded_symbols, *(symbol for symbol in references if symbol))))

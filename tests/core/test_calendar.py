@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from core.calendar import ExchangeCalendar
+from core.calendar import ExchangeCalendar, same_exchange
 from core.errors import CalendarError
 
 NYSE = ExchangeCalendar("XNYS")
@@ -94,6 +94,50 @@ def test_sessions_of_many_moments_are_those_of_each() -> None:
     assert NYSE.sessions_of(times) == tuple(sorted({NYSE.session_of(when.to_pydatetime()) for when in times}))
     assert NYSE.sessions_of(times[:0]) == ()
     assert NYSE.sessions_of(times.tz_localize("Asia/Tokyo"))[0] == day("2018-12-19")
+
+
+MOMENTS = st.datetimes(dt.datetime.fromisoformat("2018-11-20"), dt.datetime.fromisoformat("2019-01-10"))
+
+
+@given(moments=st.lists(MOMENTS, max_size=30), unit=st.sampled_from(["s", "us", "ns"]))
+def test_numbers_of_many_moments_are_those_of_each_in_any_order(moments: list[dt.datetime], unit: str) -> None:
+    """Moments in order go another way than others: both are the sessions that each has by itself."""
+    dates = NYSE.sessions(NYSE.first, NYSE.last)
+    for chosen in (sorted(moments), moments):
+        times = pd.DatetimeIndex(chosen, dtype=f"datetime64[{unit}, UTC]")
+        single = [NYSE.session_of(stamp.to_pydatetime(warn=False)) for stamp in times]
+        assert [dates[number] for number in NYSE.session_numbers(times)] == single
+        assert NYSE.session_days(times) == single
+
+
+def test_the_session_of_a_daily_bar_is_its_label() -> None:
+    assert NYSE.session_days(pd.DatetimeIndex(["2018-12-25"])) == [day("2018-12-25")]
+    assert NYSE.session_days(pd.DatetimeIndex(["2018-12-25 12:00Z"])) == [day("2018-12-26")]
+
+
+def test_closes_of_days_leave_out_those_without_a_session() -> None:
+    """Christmas Eve closes at 13:00 in New York, Christmas and the weekend not at all."""
+    days = pd.DatetimeIndex(["2018-12-26", "2018-12-24", "2018-12-25", "2018-12-24", "2018-12-29"])
+    closes, there = NYSE.closes_of(days)
+    assert there.tolist() == [True, True, False, True, False]
+    assert list(closes) == [pd.Timestamp(f"2018-12-{text}Z") for text in ("26 21:00", "24 18:00", "24 18:00")]
+    assert [len(part) for part in NYSE.closes_of(days[:0])] == [0, 0]
+    with pytest.raises(CalendarError, match="1985-01-02 is outside the calendar of XNYS"):
+        NYSE.closes_of(pd.DatetimeIndex(["2018-12-24", "1985-01-02"]))
+
+
+def test_the_span_of_sessions_begins_after_the_close_before_them() -> None:
+    christmas = utc("2018-12-21 21:00"), utc("2018-12-24 18:00")
+    assert NYSE.span(day("2018-12-24"), day("2018-12-24")) == christmas
+    assert NYSE.span(day("2018-12-22"), day("2018-12-25")) == christmas  # a weekend and a holiday at its ends
+    assert NYSE.span(None, None) == (None, None)
+    assert NYSE.span(day("1980-01-01"), day("2100-01-01")) == (None, None)
+    assert NYSE.span(None, day("1980-01-01")) is None
+
+
+def test_an_exchange_has_several_names() -> None:
+    assert same_exchange("NYSE", "XNYS") and same_exchange("XNYS", "XNYS")
+    assert not same_exchange("XNYS", "XLON") and not same_exchange("XNYS", None)
 
 
 @pytest.mark.filterwarnings("ignore:Series.values returning:DeprecationWarning")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from core.config import dump_toml, load_settings, secret, settings_hash
 from core.errors import HalflifeError, SecretMissingError, SettingsError, UnknownNameError
-from core.settings import Settings
+from core.settings import DataSettings, Settings
 
 MINIMAL = """
 [instruments.A]
@@ -121,9 +121,11 @@ def test_every_problem_is_listed_with_key_value_and_cure(tmp_path: Path) -> None
         ("[account]\ncapitl = 1\n", "account.capitl is not a setting; did you mean 'capital'?"),
         ("[risk.kill_switch]\nmax_drawdwn = 0.1\n", "risk.kill_switch.max_drawdwn is not a setting; did you mean"),
         ("[instruments.'BRK.B']\ncurency = 'EUR'\n", 'instruments."BRK.B".curency is not a setting; did you mean'),
+        ("[instruments.BRK.B]\ntick = 1\n", 'instruments.BRK.B is not a setting; a symbol with a dot in it is quoted: ['
+         'instruments."BRK.B"]'),
         ("[account]\nxyz = 1\n", "account.xyz is not a setting; known: capital, currency,"),
     ],
-)
+)  # fmt: skip
 def test_a_misspelt_key_fails_with_a_did_you_mean(extra: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError) as caught:
         load_text(tmp_path, extra + MINIMAL)
@@ -172,6 +174,9 @@ def test_an_unknown_name_is_refused(overrides: list[str], words: str) -> None:
         (["risk.throttle.scale_above=0.5"], "risk.throttle: scale_above 0.5 is not below stop_above 0.45"),
         (["name=2018"], 'name = 2018: should be a valid string; write it in quotes: "2018"'),
         (["account.capital=nan"], "account.capital = nan: should be a finite number"),
+        (["data.adjustment=raw"],
+         'data.adjustment = "raw" is for data.source = "catalog": bars of source "sample" are'),
+        (["instruments={}"], "instruments is empty; add a table [instruments.SYMBOL]"),
         (["instruments=5"], "'instruments' is a table of tables: [instruments.NAME]"),
         (["account=5"], "account = 5: "),
     ],
@@ -181,6 +186,20 @@ def test_contradictions_are_refused(overrides: list[str], words: str) -> None:
         load_settings(None, overrides)
     assert words in str(caught.value)
     assert "--set" in str(caught.value)
+
+
+def test_a_catalog_knows_its_instruments(tmp_path: Path) -> None:
+    """No table, some tables, misspelt tables: what is in the catalog is checked where it is read."""
+    text = "[data]\nsource = 'catalog'\nadjustment = 'split'\n[strategies.one]\nstrategy = 'MeanReversion'\n"
+    bare = load_text(tmp_path, text + "instruments = ['BRK.B', 'SAP']\n[regimes]\nbenchmark = 'DAX'\n")
+    assert bare.instruments == {}
+    assert bare.wanted_symbols == ("BRK.B", "SAP", "DAX")
+    tabled = load_text(tmp_path, text + "instruments = ['BRK.B', 'SAP']\n[instruments.SAP]\nhalf_spread_bps = 2\n")
+    assert tabled.instruments["SAP"].model_fields_set == {"half_spread_bps"}
+    assert settings_hash(bare) != settings_hash(tabled)
+    assert load_settings(None, ["data.source=catalog"]).instruments.keys() == {"SPX", "IXIC", "VIX"}
+    table = {"strategy": "MeanReversion", "instruments": ("A",)}
+    assert Settings(data=DataSettings(source="catalog"), strategies={"one": table}).instruments == {}
 
 
 def test_a_rate_from_a_file_is_a_rate(tmp_path: Path) -> None:
