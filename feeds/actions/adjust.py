@@ -27,7 +27,7 @@ from feeds.bars import ADJUSTMENTS, PRICES, ActionKind, Adjustment, CorporateAct
 
 Floats = npt.NDArray[np.float64]
 
-_COUNTED: dict[Adjustment, frozenset[ActionKind]] = {
+COUNTED: dict[Adjustment, frozenset[ActionKind]] = {  # what each mode adjusts for
     "raw": frozenset(),
     "split": frozenset({"split", "spin_off"}),
     "total": frozenset({"split", "spin_off", "dividend"}),
@@ -112,7 +112,7 @@ def _undone(
 
 
 def _counted(actions: Sequence[CorporateAction], mode: Adjustment) -> list[CorporateAction]:
-    return [action for action in actions if action.kind in _COUNTED[mode]]
+    return [action for action in actions if action.kind in COUNTED[mode]]
 
 
 def _closes(frame: pd.DataFrame, parts: Sequence[Step]) -> list[float]:
