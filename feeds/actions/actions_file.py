@@ -25,14 +25,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from core.errors import FeedEmptyError, FeedError, FeedSourceError, did_you_mean
 from feeds.actions.reconcile import as_paid
 from feeds.bars import ActionKind, CorporateAction
-
-if TYPE_CHECKING:
-    from _csv import _reader as csv_reader
 
 HEADER = ("symbol", "ex_date", "kind", "value")
 _ALIASES = {
@@ -92,17 +89,13 @@ def _plain(value: float) -> str:
 
 
 def _lines(file: Path) -> Iterator[_Line]:
-    text = _text(file)
-    reader = csv.reader(io.StringIO(text, newline=""))
     names: list[str] = []
     count = 0
-    for cells in _cells(file, reader):
-        if not any(cell.strip() for cell in cells):
-            continue
+    for number, cells in _cells(file):
         if not names:
-            names = _columns(file, reader.line_num, cells)
+            names = _columns(file, number, cells)
             continue
-        line = _Line(file, reader.line_num, dict(zip(names, cells, strict=False)))
+        line = _Line(file, number, dict(zip(names, cells, strict=False)))
         if len(cells) != len(names):
             raise line.error(
                 f"{len(cells)} values under {len(names)} columns", "give every line as many values as the header"
@@ -113,13 +106,13 @@ def _lines(file: Path) -> Iterator[_Line]:
         raise FeedEmptyError(f"{file} has no action in it; write lines of {','.join(HEADER)}, or leave the file out")
 
 
-def _cells(file: Path, reader: csv_reader) -> Iterator[list[str]]:
+def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and values of each line that has any."""
+    reader = csv.reader(io.StringIO(_text(file), newline=""))
     try:
-        yield from reader
+        yield from ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
     except csv.Error as error:
-        raise FeedError(
-            f"{file}, line {reader.line_num}: {error}; close the quotes and write one action a line"
-        ) from error
+        raise FeedError(f"{file}, line {reader.line_num}: {error}; close the quotes, one action a line") from error
 
 
 def _text(file: Path) -> str:

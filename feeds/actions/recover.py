@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Form = Literal["none", "spot", "cumulative"]
 
 FLOAT32 = 2.0**-24  # relative rounding of single precision, in which many files were once kept
+DOUBLE = 1e-15
 EQUAL = 1e-6  # relative: adj_close that does not differ from close; the smallest dividends are 100 times larger
 _LONG_GAP = dt.timedelta(days=7)
 
@@ -105,12 +106,12 @@ def _rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _spot(rows: pd.DataFrame) -> Iterator[Shift]:
     close, adjusted = rows["close"].to_numpy(), rows["adj_close"].to_numpy()
+    kept = _kept(rows)
     differs = np.flatnonzero(np.abs(adjusted - close) > EQUAL * close)
     for at in differs[differs < len(rows) - 1].tolist():
         coarse = 0.5 * 10.0 ** -decimals(adjusted[at : at + 1])[0] + FLOAT32 * adjusted[at]
-        yield _shift(
-            rows, at, adjusted[at] / close[at], coarse / adjusted[at], 2.0 * FLOAT32 * (close[at] + adjusted[at])
-        )
+        cash_error = 2.0 * kept * (close[at] + adjusted[at])
+        yield _shift(rows, at, adjusted[at] / close[at], coarse / adjusted[at], cash_error)
 
 
 def _cumulative(rows: pd.DataFrame) -> Iterator[Shift]:
@@ -146,6 +147,12 @@ def _shift(rows: pd.DataFrame, at: int, factor: float, split_error: float, cash_
         cash_error=float(cash_error),
         opened=opened,
     )
+
+
+def _kept(rows: pd.DataFrame) -> float:
+    """Relative precision of the prices: single where some have more digits than prices are written with."""
+    prices = rows[["close", "adj_close"]].to_numpy()
+    return DOUBLE if (np.abs(np.round(prices, 5) - prices) <= DOUBLE * prices).all() else FLOAT32
 
 
 def decimals(values: Floats) -> npt.NDArray[np.int64]:
