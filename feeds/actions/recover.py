@@ -110,7 +110,7 @@ def _spot(rows: pd.DataFrame) -> Iterator[Shift]:
     differs = np.flatnonzero(np.abs(adjusted - close) > EQUAL * close)
     for at in differs[differs < len(rows) - 1].tolist():
         coarse = 0.5 * 10.0 ** -decimals(adjusted[at : at + 1])[0] + FLOAT32 * adjusted[at]
-        cash_error = 2.0 * kept * (close[at] + adjusted[at])
+        cash_error = kept * (close[at] + adjusted[at])
         yield _shift(rows, at, adjusted[at] / close[at], coarse / adjusted[at], cash_error)
 
 
