@@ -16,7 +16,7 @@ import pytest
 
 @dataclass
 class Reply:
-    """What goes over the wire. ``body``: text as it is, anything else as JSON."""
+    """What goes over the wire. ``body``: text as it is, a function of what was asked, anything else as JSON."""
 
     body: Any = ""
     status: int = 200
@@ -73,9 +73,13 @@ class Loopback:
     def _answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         address = urlsplit(handler.path)
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
-        self.asked.append(Asked(address.path, query, {name.lower(): value for name, value in handler.headers.items()}))
+        asked = Asked(address.path, query, {name.lower(): value for name, value in handler.headers.items()})
+        self.asked.append(asked)
         known = self._replies.get(handler.path) or self._replies.get(address.path)
         reply = (known.pop(0) if len(known) > 1 else known[0]) if known else Reply({"status": "NOT_FOUND"}, 404)
+        if callable(reply.body):
+            made = reply.body(asked)
+            reply = made if isinstance(made, Reply) else Reply(made)
         if reply.hang:
             self._over.wait(10)
             return

@@ -1,0 +1,163 @@
+"""One door to yfinance, which logs, caches and guesses where we want an error.
+
+What is taken in hand here: its caches (a folder of this process, gone with it), its log lines (to ours, at DEBUG), its
+setting that turns errors into empty frames, and the status of the answer, which it does not tell.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from core.clock import Clock
+from core.errors import FeedEmptyError, HalflifeError, SourceAnswerError
+from feeds.sources.http import PassingFault, asked_wait
+
+_PATH = "/v8/finance/chart/"
+_COLUMNS = ("Open", "High", "Low", "Close", "Volume", "Dividends", "Stock Splits")
+_FACTS = ("symbol", "currency", "exchangeName")
+_SHOWN = 200  # characters of Yahoo's own words in an error
+_logger = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()  # yfinance keeps its settings and its session in module variables
+
+
+def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """One answer: yfinance's columns of ``_COLUMNS`` by time in the exchange's timezone, and Yahoo's facts.
+
+    ``options`` go to ``yfinance.Ticker.history``. Raises PassingFault, FeedEmptyError (unknown symbol, nothing in the
+    range) and SourceAnswerError.
+    """
+    import yfinance
+    from yfinance.data import YfData
+
+    with _one_at_a_time, _in_hand(yfinance):
+        _own_cache(yfinance)
+        session = _session()
+        session.status = session.retry_after = None
+        YfData.cache_get.cache_clear()  # it keeps failed answers too
+        ticker = yfinance.Ticker(quote(symbol, safe="=^-."), session=session)
+        ticker._tz = "UTC"  # times are given with their timezone: saves a request and a cache file for each symbol
+        try:
+            frame = ticker.history(auto_adjust=False, actions=True, keepna=True, timeout=timeout, **options)
+            facts = {name: ticker.history_metadata.get(name) for name in _FACTS}
+        except Exception as error:  # a malformed answer makes yfinance fail in any way
+            raise _judged(symbol, error, ticker, session, clock, timeout) from error
+    missing = [name for name in _COLUMNS if name not in frame.columns]
+    if missing or facts.get("symbol") != symbol:
+        what = f"without {', '.join(missing)}" if missing else f"of {facts.get('symbol')!r}"
+        raise SourceAnswerError(f"{symbol}: Yahoo sent bars {what}; nothing of them was used, try again later")
+    if frame.empty:
+        raise FeedEmptyError(f"{symbol}: Yahoo has no bars in this range; ask for other dates")
+    if "Capital Gains" in frame:
+        # Yahoo has begun to count a fund's capital gains among its dividends too (yfinance, _repair_capital_gains)
+        gains = frame["Capital Gains"]
+        frame["Dividends"] = frame["Dividends"].where(frame["Dividends"] >= gains, frame["Dividends"] + gains)
+    return frame[list(_COLUMNS)], facts
+
+
+def _judged(
+    symbol: str, error: Exception, ticker: Any, session: Any, clock: Clock, timeout: float
+) -> HalflifeError | PassingFault:
+    """What a failure of yfinance means."""
+    from yfinance.exceptions import YFDataException, YFRateLimitError, YFTickerMissingError, YFTzMissingError
+
+    status = session.status
+    said = " ".join(str(getattr(error, "rationale", error)).split())[:_SHOWN]
+    if isinstance(error, YFRateLimitError) or status == 429:
+        return PassingFault("too many requests (429)", asked_wait(session.retry_after, clock.now()))
+    if status is not None and status >= 500:
+        return PassingFault(f"the service fails ({status})")
+    if status in (401, 403):
+        return SourceAnswerError(
+            f"{symbol}: Yahoo refuses to answer ({status}: {said}); it does so to addresses that asked too much: wait "
+            "some hours, or ask from another network"
+        )
+    if status == 404 or isinstance(error, YFTzMissingError):
+        return FeedEmptyError(f"{symbol}: Yahoo knows no such symbol ({said}); check how it is written (SAP.DE, BRK.B)")
+    if isinstance(error, YFTickerMissingError):
+        # what came with the failed answer; the public history_metadata would send another request
+        facts = getattr(getattr(ticker, "_price_history", None), "_history_metadata", None) or {}
+        if facts.get("symbol") or "data doesn't exist" in said.lower():
+            return FeedEmptyError(f"{symbol}: Yahoo has no bars in this range ({said}); ask for other dates")
+        return SourceAnswerError(f"{symbol}: Yahoo sent no bars ({status}: {said}); try again later")
+    if isinstance(error, json.JSONDecodeError):
+        return PassingFault("the answer is not JSON (a web page, or cut short)")
+    if isinstance(error, YFDataException):
+        return PassingFault("the service is down")
+    if isinstance(error, OSError):
+        name = type(error).__name__
+        if "Timeout" in name:
+            return PassingFault(f"no answer within {timeout:.0f} s")
+        broken = "Incomplete" in name or "Chunked" in name
+        return PassingFault("the answer broke off" if broken else "the service cannot be reached")
+    return SourceAnswerError(
+        f"{symbol}: Yahoo sent an answer that cannot be read ({type(error).__name__}: {said}). Nothing of it was used; "
+        "try again later, or install a newer yfinance"
+    )
+
+
+@contextlib.contextmanager
+def _in_hand(yfinance: Any) -> Iterator[None]:
+    """yfinance raises its errors and keeps off the console."""
+    logger, debug = logging.getLogger("yfinance"), yfinance.config.debug
+    before, hides, forward = logger.propagate, debug.hide_exceptions, _Forward()
+    logger.addHandler(forward)
+    logger.propagate = debug.hide_exceptions = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas, about how yfinance calls it
+            yield
+    finally:
+        logger.removeHandler(forward)
+        logger.propagate, debug.hide_exceptions = before, hides
+
+
+class _Forward(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _logger.debug("yfinance: %s", record.getMessage())
+
+
+@functools.cache
+def _session() -> Any:
+    """yfinance's own kind of session, which also remembers how the last chart was answered."""
+    base: Any
+    try:
+        from curl_cffi.requests import Session as base  # what yfinance takes where it is installed
+
+        options = {"impersonate": "chrome"}
+    except ImportError:
+        from requests import Session as base
+
+        options = {}
+
+    class Watched(base):
+        status: int | None = None
+        retry_after: str | None = None
+
+        def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
+            response = super().request(method, url, *args, **kwargs)
+            if _PATH in str(url):
+                self.status, self.retry_after = response.status_code, response.headers.get("Retry-After")
+            return response
+
+    return Watched(**options)
+
+
+@functools.cache
+def _own_cache(yfinance: Any) -> None:
+    """A private folder: yfinance unpickles cookies from its cache, which must not lie where others can write."""
+    folder = tempfile.mkdtemp(prefix="halflife-yahoo-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    yfinance.set_tz_cache_location(folder)
