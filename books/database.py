@@ -9,48 +9,68 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
-from core.errors import LedgerError
+from core.errors import HalflifeError, LedgerError
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
 
-_CURES = {  # primary result code of SQLite -> (what is wrong, the cure)
+_CURES = {  # primary result code of SQLite -> (what is wrong, the cure, with the setting that names the folder)
     sqlite3.SQLITE_BUSY: ("another process holds it", "end that process or wait for it, then start again"),
     sqlite3.SQLITE_LOCKED: ("another connection holds it", "end the other run or wait for it, then start again"),
-    sqlite3.SQLITE_READONLY: ("it is read-only", "give the file and its folder write permission or set paths.state"),
-    sqlite3.SQLITE_PERM: ("access is denied", "give the file and its folder write permission or set paths.state"),
+    sqlite3.SQLITE_READONLY: ("it is read-only", "give the file and its folder write permission or set {setting}"),
+    sqlite3.SQLITE_PERM: ("access is denied", "give the file and its folder write permission or set {setting}"),
     sqlite3.SQLITE_CANTOPEN: (
         "there is no way to it",
-        "check that the folder exists and may be written, or set paths.state",
+        "check that the folder exists and may be written, or set {setting}",
     ),
-    sqlite3.SQLITE_FULL: ("the disk is full", "free space on the disk or set paths.state to another one"),
-    sqlite3.SQLITE_IOERR: ("the disk failed or is full", "check the disk and its free space, or set paths.state"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "free space on the disk or set {setting} to another one"),
+    sqlite3.SQLITE_IOERR: ("the disk failed or is full", "check the disk and its free space, or set {setting}"),
     sqlite3.SQLITE_NOTADB: ("it is not a SQLite file", "move it away: a new one is made"),
     sqlite3.SQLITE_CORRUPT: ("it is damaged", "restore a copy of it, or rescue it with `sqlite3 FILE .recover`"),
     sqlite3.SQLITE_CONSTRAINT: ("it is append-only or the row breaks its rules", "append a correcting row instead"),
 }
+
+_CANNOT_WRITE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 
 
 class Database:
     """One SQLite file of a known kind and version, shared by the threads of a process and by processes.
 
     ``kind``: what it is in messages. ``application_id`` marks the file as ours. ``script`` makes the tables of
-    ``version``. Raises LedgerError where the file cannot be opened, is something else, or is newer than this program.
+    ``version``. ``error``: what is raised where the file cannot be opened, is something else, or is newer than this
+    program; its texts name ``setting``, by which the user chooses the folder. ``spare_read_only``: a file that cannot
+    be written is opened for reading (``read_only`` is then true).
     """
 
-    def __init__(self, path: str | Path, kind: str, application_id: int, version: int, script: str) -> None:
+    def __init__(
+        self, path: str | Path, kind: str, application_id: int, version: int, script: str, *,
+        error: type[HalflifeError] = LedgerError, setting: str = "paths.state", spare_read_only: bool = False,
+    ) -> None:  # fmt: skip
         self.path = Path(path)
         self.kind = kind
+        self.error = error
+        self.setting = setting
+        self.read_only = False
         self._lock = RLock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(
-                f"{kind} {self.path}: its folder cannot be made ({error.strerror}); set paths.state to a folder "
+        except OSError as failure:
+            raise error(
+                f"{kind} {self.path}: its folder cannot be made ({failure.strerror}); set {setting} to a folder "
                 f"that may be written"
-            ) from error
+            ) from failure
+        try:
+            self._open(f"{self.path.absolute().as_uri()}?mode=rwc", application_id, version, script)
+        except error as failure:
+            code = getattr(failure.__cause__, "sqlite_errorcode", 0) & 0xFF
+            if not spare_read_only or code not in _CANNOT_WRITE or not self.path.is_file():
+                raise
+            self.read_only = True  # nobody writes there, so the file is as it stands, whatever locks it lacks
+            self._open(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", application_id, version, script)
+
+    def _open(self, uri: str, application_id: int, version: int, script: str) -> None:
         with self._translated("opened"):
             self.connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
         try:
             with self._translated("opened"):
@@ -66,15 +86,19 @@ class Database:
         found_id, found_version = (run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if found_id != application_id and (found_id or tables):
-            raise LedgerError(
-                f"{self.path} is not a {self.kind} but another SQLite file; move it away or set paths.state"
+            raise self.error(
+                f"{self.path} is not a {self.kind} but another SQLite file; move it away or set {self.setting}"
             )
         if found_version > version:
-            raise LedgerError(
+            raise self.error(
                 f"{self.kind} {self.path} has schema version {found_version}, this halflife knows {version}; "
-                f"update halflife, or set paths.state to another folder"
+                f"update halflife, or set {self.setting} to another folder"
             )
+        if self.read_only:
+            return
         self._write_ahead()
+        if run("PRAGMA user_version").fetchone()[0] == version:
+            return  # who only reads waits for no writer
         with self.transaction():
             if run("PRAGMA user_version").fetchone()[0] == 0:  # else another process has just made the tables
                 for statement in script.split(";;"):
@@ -94,8 +118,8 @@ class Database:
                     raise
                 time.sleep(0.02)
         if mode != "wal":
-            raise LedgerError(
-                f"{self.kind} {self.path}: its file system does not allow SQLite's write-ahead log; set paths.state "
+            raise self.error(
+                f"{self.kind} {self.path}: its file system does not allow SQLite's write-ahead log; set {self.setting} "
                 f"to a folder on a local disk"
             )
 
@@ -131,7 +155,8 @@ class Database:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep the primary one below
             what, cure = _CURES.get(code, ("SQLite refused", "check the file and its folder"))
-            raise LedgerError(f"{self.kind} {self.path} cannot be {verb}: {what} ({error}); {cure}") from error
+            cure = cure.format(setting=self.setting)
+            raise self.error(f"{self.kind} {self.path} cannot be {verb}: {what} ({error}); {cure}") from error
 
 
 def append_only(table: str) -> str:

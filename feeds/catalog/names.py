@@ -1,0 +1,38 @@
+"""Symbols as names of folders."""
+
+from __future__ import annotations
+
+import string
+
+from core.errors import CatalogError
+
+LONGEST = 64
+_PLAIN = frozenset(string.ascii_uppercase + string.digits + "_-")
+_RESERVED = frozenset(
+    ["CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))]
+)  # Windows opens devices under these names
+
+
+def check_symbol(symbol: str) -> str:
+    """Return the symbol, or raise CatalogError where it cannot be the name of an instrument."""
+    shown = repr(symbol[:LONGEST])
+    if not symbol or symbol != symbol.strip() or not symbol.isprintable():
+        raise CatalogError(f"symbol {shown}: a symbol is printable text without space around it; rename it")
+    for mark in "/\\":
+        if mark in symbol:
+            other = " or ".join(dict.fromkeys((symbol.replace(mark, "."), symbol.replace(mark, ""))))
+            raise CatalogError(f"symbol {shown}: {mark!r} cannot be part of a symbol; write {other}")
+    if len(symbol) > LONGEST:
+        raise CatalogError(f"symbol {shown}...: {len(symbol)} characters, at most {LONGEST} are possible; shorten it")
+    return symbol
+
+
+def folder_name(symbol: str) -> str:
+    """A name that no other symbol has on any file system, also where upper and lower case are one.
+
+    Capitals, digits, ``_`` and ``-`` stand for themselves, all else is percent-encoded UTF-8.
+    """
+    encoded = "".join(
+        mark if mark in _PLAIN else "".join(f"%{byte:02X}" for byte in mark.encode()) for mark in check_symbol(symbol)
+    )
+    return f"%{ord(encoded[0]):02X}{encoded[1:]}" if encoded in _RESERVED else encoded

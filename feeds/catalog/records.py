@@ -1,0 +1,66 @@
+"""What the catalog says of itself: its series, repairs, and the record of what was done to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from feeds.bars import Adjustment, BarSize
+
+
+@dataclass(frozen=True)
+class Series:
+    """One symbol in one bar size, as the listing shows it. Times as in ``feeds.bars``."""
+
+    symbol: str
+    bar: BarSize
+    source: str  # where the latest bars came from
+    currency: str
+    exchange: str
+    adjusted: Adjustment  # what the stored prices are adjusted for
+    rows: int  # raw rows, those that repairs leave out included
+    first: pd.Timestamp
+    last: pd.Timestamp
+    updated: dt.datetime  # of the last change to the bars, UTC
+    repairs: int
+    actions: int
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One change that readers see instead of a raw row. The row itself stays in the catalog."""
+
+    time: pd.Timestamp
+    row: int  # which of the rows of that time, from 0
+    rule: str
+    action: Literal["drop", "set"]
+    before: Mapping[str, float]  # column -> value in the raw row
+    after: Mapping[str, float]  # column -> value that readers see; empty for a drop
+    reason: str
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What an append did. ``differing`` counts times whose stored rows are not those that were brought."""
+
+    symbol: str
+    bar: BarSize
+    added: int  # rows
+    unchanged: int  # rows
+    differing: int  # times
+    replaced: int  # times, of the differing ones
+
+
+@dataclass(frozen=True)
+class Act:
+    """One entry in the record of the catalog."""
+
+    when: dt.datetime  # UTC
+    act: str  # "append", "replace", "repair", "undo", "actions", "remove"
+    symbol: str
+    bar: BarSize | None
+    detail: str
