@@ -1,0 +1,168 @@
+"""Rules about one row by itself: prices and volumes that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from feeds.checks.local import scale_at
+from feeds.checks.rows import Rows
+from feeds.checks.rule import Flags, Hit, Rule, hit, live_runs
+from feeds.quality import FLOAT_NOISE
+
+PLAUSIBLE = 0.25  # log distance to the price before or after within which open and close are believed
+PLAUSIBLE_DEVIATIONS = 10.0
+ORDINARY_SPREAD = 3.0  # times the median spread
+
+
+class MissingPrice(Rule):
+    """Prices that are NaN or infinite. A column that the whole series lacks is not missing."""
+
+    name = "missing_price"
+    severity = "error"
+    repair = "drop"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        columns = [*rows.prices.items(), *(() if rows.prices else zip(("bid", "ask"), rows.quotes or (), strict=False))]
+        if not columns:
+            if len(rows.live):
+                yield hit(rows, rows.live, f"{len(rows.live)} bars without a price", drop=True)
+            return
+        bad = {name: ~np.isfinite(column) for name, column in columns}
+        for run in live_runs(rows, np.logical_or.reduce(list(bad.values()))):
+            here = np.isin(rows.live, run)
+            names = ", ".join(name for name, flags in bad.items() if flags[here].any())
+            yield hit(rows, run, f"{names} missing or infinite", drop=True)
+
+
+class NonpositivePrice(Rule):
+    """Prices at or below 0, which nothing that is traded here can have."""
+
+    name = "nonpositive_price"
+    severity = "error"
+    repair = "drop"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        columns = [column for name in ("open", "high", "low", "close", "bid", "ask")
+                   if (column := rows.column(name)) is not None]  # fmt: skip
+        for run in live_runs(rows, _any(rows, [column <= 0.0 for column in columns])):
+            lowest = min(float(np.nanmin(column[np.isin(rows.live, run)])) for column in columns)
+            yield hit(rows, run, f"a price of {lowest:g}", drop=True)
+
+
+class NegativeVolume(Rule):
+    """Volumes below 0, or missing where the series has volumes. The prices of the row are kept."""
+
+    name = "negative_volume"
+    severity = "error"
+    repair = "set"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        volume = rows.column("volume")
+        if volume is None:
+            return
+        for run in live_runs(rows, ~(np.isfinite(volume) & (volume >= 0.0))):
+            value = rows.now["volume"][run[0]]
+            detail = f"a volume of {value:g}; set to 0, as what was traded is not known"
+            yield _changes(rows, run.tolist(), detail, {position: {"volume": 0.0} for position in run.tolist()})
+
+
+class HighLow(Rule):
+    """A high below the low, or an open or close outside of them."""
+
+    name = "high_low"
+    severity = "error"
+    repair = "set"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        if len(rows.prices) < 4:
+            return
+        opens, highs, lows, closes = rows.prices.values()
+        noise = FLOAT_NOISE * np.maximum.reduce([np.abs(column) for column in (opens, highs, lows, closes)])
+        top, bottom = np.maximum(opens, closes), np.minimum(opens, closes)
+        bad = np.flatnonzero((highs < lows - noise) | (top > highs + noise) | (bottom < lows - noise))
+        for row in bad.tolist():
+            position = int(rows.live[row])
+            had = f"open {opens[row]:g}, high {highs[row]:g}, low {lows[row]:g}, close {closes[row]:g}"
+            if not self._believed(rows, row, float(bottom[row]), float(top[row]), bad):
+                detail = f"{had}: impossible, and open or close are far from the bars around: dropped"
+                yield hit(rows, rows.live[row : row + 1], detail, drop=True)
+                continue
+            high, low = float(highs[row]), float(lows[row])
+            if low >= top[row] and high <= bottom[row]:
+                change, how = {"high": low, "low": high}, "high and low are swapped"
+            else:
+                change = {"high": max(high, float(top[row])), "low": min(low, float(bottom[row]))}
+                change = {name: value for name, value in change.items() if value != rows.now[name][position]}
+                how = "high and low are widened to what open and close reached"
+            yield _changes(rows, [position], f"{had}: {how}", {position: change})
+
+    def _believed(self, rows: Rows, row: int, bottom: float, top: float, bad: np.ndarray) -> bool:
+        """Whether open and close are near the close before or the open after, of rows that are possible."""
+        good = np.setdiff1d(np.arange(max(row - 10, 0), min(row + 11, len(rows.live))), bad)
+        before, after = good[good < row], good[good > row]
+        levels = [rows.prices["close"][before[-1]]] if len(before) else []
+        levels += [rows.prices["open"][after[0]]] if len(after) else []
+        if not levels or min(*levels, bottom) <= 0.0:
+            return False
+        scale = scale_at(np.diff(np.log(rows.price)), row, row + 1)
+        reach = max(PLAUSIBLE, PLAUSIBLE_DEVIATIONS * scale if np.isfinite(scale) else 0.0)
+        return any(max(abs(np.log(bottom / level)), abs(np.log(top / level))) <= reach for level in levels)
+
+
+class CrossedQuotes(Rule):
+    """A bid above the ask."""
+
+    name = "crossed_quotes"
+    severity = "error"
+    repair = "set"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        """Swapped where that gives an ordinary spread; else the quotes are unknown, and a row of quotes alone goes."""
+        if rows.quotes is None:
+            return
+        bid, ask = rows.quotes
+        spread = np.abs(ask - bid) / np.maximum(ask, bid)
+        crossed = bid > ask
+        if not crossed.any():
+            return
+        usual = float(np.nanmedian(spread[spread > 0.0]))
+        for run in live_runs(rows, crossed & (spread <= ORDINARY_SPREAD * usual)):
+            change = {at: {"bid": float(rows.now["ask"][at]), "ask": float(rows.now["bid"][at])} for at in run.tolist()}
+            yield _changes(rows, run.tolist(), "bid above ask by an ordinary spread; the two are swapped", change)
+        for run in live_runs(rows, crossed & (spread > ORDINARY_SPREAD * usual)):
+            wide = f"bid {rows.now['bid'][run[0]]:g} above ask {rows.now['ask'][run[0]]:g}"
+            if "close" in rows.prices:
+                unknown = {at: {"bid": np.nan, "ask": np.nan} for at in run.tolist()}
+                yield _changes(rows, run.tolist(), f"{wide}, far more than a spread; the quotes are left out", unknown)
+            else:
+                yield hit(rows, run, f"{wide}, far more than a spread; dropped", drop=True)
+
+
+class AdjCloseOdd(Rule):
+    """An adj_close that cannot be: at or below 0, or above the close with no reverse split after it."""
+
+    name = "adj_close_odd"
+    severity = "warning"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        adjusted = rows.column("adj_close")
+        if adjusted is None or "close" not in rows.prices:
+            return
+        reverse = [action.ex_date for action in rows.actions if action.kind == "split" and action.value < 1.0]
+        days = rows.local_day[rows.live]
+        last = np.datetime64(max(reverse), "us").astype(np.int64) if reverse else np.iinfo(np.int64).min
+        above = (adjusted > rows.prices["close"] * (1.0 + 1e-4)) & (days >= last)
+        for run in live_runs(rows, above | (adjusted <= 0.0) | np.isinf(adjusted)):
+            value, close = rows.now["adj_close"][run[0]], rows.now["close"][run[0]]
+            yield hit(rows, run, f"adj_close {value:g} for a close of {close:g}, and no reverse split after it")
+
+
+def _any(rows: Rows, flags: list[Flags]) -> Flags:
+    return np.logical_or.reduce(flags) if flags else np.zeros(len(rows.live), dtype=np.bool_)
+
+
+def _changes(rows: Rows, positions: list[int], detail: str, change: dict[int, dict[str, float]]) -> Hit:
+    first, last = (int(rows.us[position]) for position in (positions[0], positions[-1]))
+    return Hit(first, last, len(positions), detail, change=change)

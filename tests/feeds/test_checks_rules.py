@@ -1,0 +1,394 @@
+"""Rules one by one: what each says, what it leaves alone, and what a repair decides. Expected values by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.calendar import ExchangeCalendar
+from core.errors import FeedError
+from feeds.bars import CorporateAction
+from feeds.checks import Finding, check_series, examine_series, propose_repairs
+
+CALENDAR = ExchangeCalendar("XNYS")
+START = dt.date(2021, 3, 1)
+
+
+def calm(bars: int = 100, start: dt.date = START) -> pd.DataFrame:
+    """Closes of 100, 101, 100, 99 and again, a range of 2 around, a million shares: a robust deviation of 1.5%."""
+    days = CALENDAR.sessions(start, dt.date(2023, 12, 29))[:bars]
+    close = 100.0 + np.tile([0.0, 1.0, 0.0, -1.0], bars)[:bars]
+    columns = {"open": close + 0.1, "high": close + 1.0, "low": close - 1.0, "close": close}
+    index = pd.DatetimeIndex(np.array(days, dtype="datetime64[us]"), name="time")
+    volume = 1e6 + 1e3 * np.arange(bars)
+    return pd.DataFrame({**columns, "volume": volume}, index=index)
+
+
+def check(frame: pd.DataFrame, *actions: CorporateAction, bar: str = "1d") -> list[Finding]:
+    return check_series("ABC", bar, frame, CALENDAR, actions)
+
+
+def rules(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.severity) for finding in findings]
+
+
+def repeat(frame: pd.DataFrame, at: int, **values: float) -> pd.DataFrame:
+    """The frame with a second row of one time."""
+    return pd.concat([frame, frame.iloc[[at]].assign(**values)]).sort_index(kind="stable")
+
+
+def minutes(*days: str) -> pd.DataFrame:
+    """One-minute bars from 9:31 to 16:00 of some days in New York."""
+    parts = [pd.date_range(f"{day} 09:31", f"{day} 16:00", freq="min", tz="America/New_York") for day in days]
+    index = parts[0].append(parts[1:]).tz_convert("UTC").as_unit("us")
+    close = 100.0 + 0.01 * np.tile([0.0, 1.0, 0.0, -1.0], len(index))[: len(index)]
+    columns = {"open": close, "high": close + 0.02, "low": close - 0.02, "close": close}
+    return pd.DataFrame({**columns, "volume": 500.0}, index=index)
+
+
+def test_calm_bars_have_no_finding() -> None:
+    assert check(calm()) == []
+    assert check(minutes("2021-03-01", "2021-03-02"), bar="1m") == []
+
+
+@pytest.mark.parametrize("bars", [0, 1, 2, 3])
+def test_a_few_bars_are_enough(bars: int) -> None:
+    assert check(calm(bars)) == []
+
+
+def test_rows_in_any_order_are_judged_in_the_order_of_time() -> None:
+    frame = calm()
+    frame.iloc[50, frame.columns.get_loc("close")] = np.nan
+    shuffled = frame.sample(frac=1.0, random_state=1)
+    assert check(shuffled) == check(frame)
+    assert propose_repairs("ABC", "1d", shuffled, CALENDAR) == propose_repairs("ABC", "1d", frame, CALENDAR)
+
+
+def test_a_frame_without_prices_is_refused() -> None:
+    with pytest.raises(FeedError, match="ABC 1d: no column close, and no bid and ask; there are: volume"):
+        check(calm()[["volume"]])
+    with pytest.raises(FeedError, match="not a DatetimeIndex"):
+        check(calm().reset_index(drop=True))
+
+
+# Duplicates
+
+
+def test_of_equal_rows_the_first_is_kept() -> None:
+    frame = repeat(repeat(calm(), 50), 50)
+    (finding,) = check(frame)
+    assert (finding.rule, finding.rows, finding.repair) == ("duplicate", 3, "drop")
+    assert finding.detail == "3 rows of one time, equal to each other; one is kept"
+    assert [(repair.row, repair.action, repair.after) for repair in propose_repairs("ABC", "1d", frame, CALENDAR)] == [
+        (1, "drop", {}), (2, "drop", {}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "dropped", "why"),
+    [
+        ({"volume": 12.0}, 1, "the larger volume is kept"),
+        ({"volume": 9e9}, 0, "the larger volume is kept"),
+        ({"close": 100.5}, 0, "the last is kept"),
+        ({"open": 9.0, "high": 10.0, "low": 8.0, "close": 9.5}, 1, "the one that fits its neighbours is kept"),
+    ],
+)
+def test_of_differing_rows_one_is_kept_for_a_reason(values: dict[str, float], dropped: int, why: str) -> None:
+    (repair,) = propose_repairs("ABC", "1d", repeat(calm(), 50, **values), CALENDAR)
+    assert (repair.rule, repair.row, repair.time) == ("duplicate", dropped, calm().index[50])
+    assert why in repair.reason
+
+
+# Sessions
+
+
+def test_days_without_a_session_are_named() -> None:
+    frame = calm()
+    holiday = frame.iloc[[24]].set_axis(pd.DatetimeIndex(["2021-04-02"]))  # Good Friday
+    (finding,) = check(pd.concat([frame, holiday]).sort_index())
+    assert (finding.rule, finding.severity, finding.repair) == ("closed_session", "error", "drop")
+    assert finding.detail == "no session of XNYS on 2021-04-02"
+
+
+def test_the_wrong_exchange_costs_no_rows() -> None:
+    """A market that never closes has 2 of 7 days on a weekend."""
+    frame = calm(70).set_axis(pd.date_range("2021-03-01", periods=70, unit="us"))
+    findings = check(frame)
+    assert rules(findings) == [("closed_session", "warning")]
+    assert "21 of 70 bars on days without a session of XNYS: the exchange is probably another one" in findings[0].detail
+    assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
+
+
+def test_bars_that_the_calendar_does_not_reach_are_not_judged() -> None:
+    frame = calm(60).set_axis(pd.date_range("1985-01-01", periods=60, unit="us"))
+    assert rules(check(frame)) == [("closed_session", "note")]
+
+
+def test_missing_sessions_are_counted_in_runs() -> None:
+    frame = calm()
+    gone = [frame.index[at] for at in (10, 11, 30)]
+    findings = [(f.rule, f.severity, f.first, f.last, f.rows, f.repair) for f in check(frame.drop(gone))]
+    assert findings == [
+        ("missing_session", "warning", gone[0], gone[1], 2, None),
+        ("missing_session", "warning", gone[2], gone[2], 1, None),
+    ]
+
+
+def test_intraday_a_session_and_bars_of_a_session_are_missing() -> None:
+    frame = minutes("2021-03-01", "2021-03-02", "2021-03-04")
+    frame = frame.drop(frame.index[[400, 401, 410]])  # of 2021-03-02: bars 11, 12 and 21
+    one, two = check(frame, bar="1m")
+    assert (one.rule, one.rows, str(one.first), str(one.last)) == (
+        "missing_bars", 3, "2021-03-02 14:41:00+00:00", "2021-03-02 14:51:00+00:00",
+    )  # fmt: skip
+    assert one.detail == "3 of 390 bars of the session missing"
+    assert (two.rule, two.rows, str(two.first)) == ("missing_session", 1, "2021-03-03 21:00:00+00:00")
+
+
+def test_a_series_that_begins_and_ends_within_a_session_lacks_nothing() -> None:
+    assert check(minutes("2021-03-01", "2021-03-02").iloc[100:-100], bar="1m") == []
+
+
+def test_a_midday_pause_is_not_missing() -> None:
+    days = ["2021-03-01", "2021-03-02", "2021-03-03", "2021-03-04", "2021-03-05"]
+    frame = minutes(*days).tz_convert("America/New_York")
+    paused = pd.concat([frame.between_time("09:31", "12:00"), frame.between_time("13:01", "16:00")]).sort_index()
+    assert check(paused.tz_convert("UTC"), bar="1m") == []
+
+
+def test_a_seldom_traded_series_is_one_note() -> None:
+    frame = minutes("2021-03-01", "2021-03-02")
+    frame = frame.iloc[1::2]
+    (finding,) = check(frame, bar="1m")
+    assert (finding.rule, finding.severity, finding.rows) == ("missing_bars", "note", 389)
+
+
+def test_bars_before_hours_are_a_note_and_weekend_bars_an_error() -> None:
+    frame = minutes("2021-03-01")
+    early = frame.iloc[:3].set_axis(frame.index[:3] - pd.Timedelta(minutes=10))
+    weekend = frame.iloc[:2].set_axis(frame.index[:2] + pd.Timedelta(days=5))
+    findings = check(pd.concat([frame, early, weekend]).sort_index(), bar="1m")
+    assert [(f.rule, f.severity, f.rows, f.repair) for f in findings] == [
+        ("closed_session", "note", 3, None), ("closed_session", "error", 2, "drop"),
+    ]  # fmt: skip
+
+
+# Values
+
+
+def test_a_series_of_quotes_needs_no_close_and_no_volume() -> None:
+    frame = calm()
+    quotes = pd.DataFrame({name: np.nan for name in ("open", "high", "low", "close", "volume")}, index=frame.index)
+    quotes["bid"], quotes["ask"] = frame["close"] - 0.01, frame["close"] + 0.01
+    assert check(quotes) == []
+    quotes.iloc[40, quotes.columns.get_loc("ask")] = np.nan
+    assert rules(check(quotes)) == [("missing_price", "error")]
+
+
+@pytest.mark.parametrize(
+    ("had", "after"),
+    [
+        ({"high": 99.0, "low": 101.5}, {"high": 101.5, "low": 99.0}),  # the two are swapped
+        ({"high": 100.05}, {"high": 100.1}),  # the open was higher
+        ({"low": 100.05}, {"low": 100.0}),  # the close was lower
+        ({"close": 102.0}, {"high": 102.0}),  # 2% above the high, and believed
+    ],
+)
+def test_an_impossible_range_is_widened_to_what_was_traded(had: dict[str, float], after: dict[str, float]) -> None:
+    frame = calm()  # bar 52: open 100.1, high 101, low 99, close 100
+    before = {name: (had | dict(frame.iloc[52]))[name] for name in after}
+    frame.loc[frame.index[52], list(had)] = list(had.values())
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.rule, repair.action, repair.time) == ("high_low", "set", frame.index[52])
+    assert repair.after == after
+    assert repair.before == {name: had.get(name, before[name]) for name in after}
+
+
+def test_an_impossible_row_far_from_its_neighbours_goes() -> None:
+    frame = calm()
+    frame.loc[frame.index[52], "close"] = 10_000.0
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.rule, repair.action, repair.after) == ("high_low", "drop", {})
+    assert repair.before == {"open": 100.1, "high": 101.0, "low": 99.0, "close": 10_000.0, "volume": 1_052_000.0}
+    assert "far from the bars around" in repair.reason
+
+
+def test_rounding_is_no_impossible_range() -> None:
+    frame = calm()
+    frame["high"] = frame[["open", "close"]].max(axis=1) * (1.0 - 1e-12)
+    assert check(frame) == []
+
+
+def test_a_missing_volume_keeps_its_prices() -> None:
+    frame = calm()
+    frame.loc[frame.index[[20, 21]], "volume"] = [np.nan, -5.0]
+    one, two = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (one.rule, one.before, one.after) == ("negative_volume", {}, {"volume": 0.0})
+    assert (two.rule, two.before, two.after) == ("negative_volume", {"volume": -5.0}, {"volume": 0.0})
+
+
+def quoted() -> pd.DataFrame:
+    frame = calm()
+    return frame.assign(bid=frame["close"] - 0.01, ask=frame["close"] + 0.01)
+
+
+def test_crossed_quotes_are_swapped_if_that_is_a_spread() -> None:
+    frame = quoted()
+    frame.loc[frame.index[52], ["bid", "ask"]] = [100.01, 99.99]
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.before, repair.after) == ({"bid": 100.01, "ask": 99.99}, {"bid": 99.99, "ask": 100.01})
+
+
+def test_crossed_quotes_that_are_no_spread_become_unknown() -> None:
+    frame = quoted()
+    frame.loc[frame.index[52], "bid"] = 130.0
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.action, repair.before) == ("set", {"bid": 130.0, "ask": 100.01})
+    assert sorted(repair.after) == ["ask", "bid"] and np.isnan(list(repair.after.values())).all()
+    (gone,) = propose_repairs("ABC", "1d", frame[["bid", "ask"]], CALENDAR)
+    assert (gone.action, gone.time) == ("drop", frame.index[52])
+
+
+def test_quotes_whose_columns_are_swapped_are_all_swapped_back() -> None:
+    frame = quoted().rename(columns={"bid": "ask", "ask": "bid"})
+    (finding,) = check(frame)
+    assert (finding.rule, finding.rows) == ("crossed_quotes", 100)
+
+
+def test_adj_close_may_be_above_the_close_before_a_reverse_split_only() -> None:
+    frame = calm()
+    frame["adj_close"] = frame["close"]
+    frame.loc[frame.index[:50], "adj_close"] *= 10.0
+    assert rules(check(frame)) == [("adj_close_odd", "warning")]
+    reverse = CorporateAction(frame.index[50].date(), "split", 0.1)
+    frame.loc[frame.index[50] :, ["open", "high", "low", "close", "adj_close"]] *= 10.0
+    frame.loc[frame.index[50] :, "volume"] /= 10.0
+    assert check(frame, reverse) == []
+
+
+# Strays and moves
+
+
+def scaled(at: int, count: int, factor: float, volume: float = 1.0) -> pd.DataFrame:
+    frame = calm()
+    frame.loc[frame.index[at : at + count], ["open", "high", "low", "close"]] *= factor
+    frame.loc[frame.index[at : at + count], "volume"] *= volume
+    return frame
+
+
+def test_a_wrong_price_that_returns_at_once_is_dropped() -> None:
+    frame = scaled(52, 2, 1.4)
+    (finding,) = check(frame)
+    assert (finding.rule, finding.severity, finding.first, finding.last) == (
+        "spike",
+        "error",
+        frame.index[52],
+        frame.index[53],
+    )
+    assert finding.detail == "140 between 99 and 100: it leaves and returns at once, with a gap on both sides"
+    assert [repair.time for repair in propose_repairs("ABC", "1d", frame, CALENDAR)] == list(frame.index[52:54])
+
+
+def test_the_volume_of_news_keeps_what_leaves_and_returns() -> None:
+    assert rules(check(scaled(52, 2, 1.4, volume=4.0))) == [("jump", "note"), ("spike", "warning"), ("jump", "note")]
+    assert rules(check(scaled(52, 1, 1.25, volume=4.0))) == [("spike", "note")]
+    findings = check(scaled(40, 10, 3.0, volume=4.0))
+    assert ("foreign_rows", "error") in rules(findings)  # as busy all through: the volume of another company
+    frame = scaled(40, 10, 3.0)
+    frame.loc[frame.index[40], "volume"] *= 4.0
+    assert ("foreign_rows", "warning") in rules(check(frame))
+    assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
+
+
+def test_a_day_that_was_traded_through_is_real() -> None:
+    """As on 1987-10-19 and after: down by a quarter within one day, and back within the next."""
+    frame = calm()
+    frame.loc[frame.index[52], ["open", "high", "low", "close"]] = [98.0, 99.0, 74.0, 74.0]
+    frame.loc[frame.index[53], ["open", "high", "low", "close"]] = [74.0, 101.0, 74.0, 101.0]
+    assert rules(check(frame)) == [("spike", "warning"), ("jump", "note"), ("jump", "note")]
+    assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
+
+
+@pytest.mark.parametrize("factor", [0.06, 0.15, 0.45, 0.7, 1.6, 2.3, 9.0])
+def test_a_price_that_stays_is_real(factor: float) -> None:
+    frame = scaled(52, 48, factor, volume=5.0)
+    assert rules(check(frame)) == [("jump", "note")]
+    assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
+
+
+@pytest.mark.parametrize(("ratio", "name"), [(2.0, "2:1"), (1.5, "3:2"), (7.0, "7:1"), (0.1, "1:10"), (0.5, "1:2")])
+def test_an_unknown_split_is_named_and_a_known_one_is_none(ratio: float, name: str) -> None:
+    frame = scaled(52, 48, 1.0 / ratio, volume=ratio)
+    (finding,) = check(frame)
+    assert (finding.rule, finding.severity, finding.repair) == ("jump", "warning", None)
+    assert f"close to a {name} split" in finding.detail
+    day = frame.index[52].date()
+    assert check(frame, CorporateAction(day, "split", ratio)) == []
+    # prices that are adjusted for it already do not show it
+    assert check(calm(), CorporateAction(day, "split", ratio)) == []
+
+
+def test_a_spin_off_of_a_third_is_explained() -> None:
+    frame = scaled(52, 48, 2.0 / 3.0)  # from 99 to 66.67: 33.33 a share were handed out
+    assert rules(check(frame, CorporateAction(frame.index[52].date(), "spin_off", 33.33))) == []
+
+
+def test_another_company_takes_the_row_that_is_made_of_both_with_it() -> None:
+    frame = scaled(40, 20, 0.2)
+    frame["adj_close"] = frame["close"]
+    frame.loc[frame.index[39], "adj_close"] = 20.0
+    (finding,) = (finding for finding in check(frame) if finding.severity == "error")
+    assert (finding.rule, finding.first, finding.last, finding.rows) == (
+        "foreign_rows",
+        frame.index[39],
+        frame.index[59],
+        21,
+    )
+    assert f"{frame.index[39]:%Y-%m-%d} has the adj_close of these rows" in finding.detail
+
+
+def test_rows_that_are_most_of_the_series_are_not_taken_out() -> None:
+    frame = scaled(20, 60, 0.2)
+    (finding,) = (finding for finding in check(frame) if finding.rule == "foreign_rows")
+    assert finding.severity == "warning"
+    assert "which rows are the other company's is not known" in finding.detail
+    assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
+
+
+def test_single_trades_outside_of_hours_are_kept() -> None:
+    frame = minutes("2021-03-01", "2021-03-02")
+    late = frame.iloc[:60].set_axis(pd.date_range("2021-03-01 21:01", periods=60, freq="min", tz="UTC", unit="us"))
+    late.iloc[30] *= [1.05, 1.05, 1.05, 1.05, 1.0]
+    frame = pd.concat([frame, late]).sort_index()
+    assert rules(check(frame, bar="1m")) == [("closed_session", "note"), ("spike", "note")]
+
+
+def test_what_repairs_hide_is_found_after_them() -> None:
+    """A spike whose way back leads over a row without a price."""
+    frame = scaled(52, 1, 10.0)
+    frame.loc[frame.index[53], "close"] = np.nan
+    examined = examine_series("ABC", "1d", frame, CALENDAR)
+    assert [(repair.rule, repair.time) for repair in examined.repairs] == [
+        ("spike", frame.index[52]), ("missing_price", frame.index[53]),
+    ]  # fmt: skip
+    assert examine_series("ABC", "1d", frame.drop(frame.index[[52, 53]]), CALENDAR).repairs == ()
+
+
+def test_flat_bars_of_a_halt_are_stale_after_a_week() -> None:
+    frame = calm()
+    frame.loc[frame.index[50:54], ["open", "high", "low", "close"]] = 100.0
+    assert check(frame) == []
+    frame.loc[frame.index[54], ["open", "high", "low", "close"]] = 100.0
+    (finding,) = check(frame)
+    assert (finding.rule, finding.rows, finding.repair) == ("stale", 5, None)
+
+
+def test_a_series_without_volumes_lacks_none() -> None:
+    assert check(calm().assign(volume=0.0)) == []
+    assert check(calm().assign(volume=np.nan)) == []
+    frame = calm()
+    frame.loc[frame.index[::3], "volume"] = 0.0
+    assert rules(check(frame)) == [("zero_volume", "note")]
