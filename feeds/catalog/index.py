@@ -83,7 +83,7 @@ def moment(us: int, bar: BarSize) -> pd.Timestamp:
 def microseconds(when: pd.Timestamp) -> int:
     """A time as it is stored."""
     utc = when if when.tz is None else when.tz_convert("UTC").tz_localize(None)
-    return int(utc.as_unit("us").value if utc.unit == "us" else utc.as_unit("us").asm8.astype("int64"))
+    return int(utc.as_unit("us").asm8.astype("int64"))  # Timestamp.value counts nanoseconds whatever the unit
 
 
 def listed(database: Database, where: str = "", values: tuple[object, ...] = ()) -> tuple[Series, ...]:
