@@ -13,7 +13,7 @@ from core.errors import FeedEmptyError, FeedError, FeedOverlapError, FeedTooShor
 COLUMNS = ("open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close")
 _SHOWN = 3  # bars named in an error
-_FLOAT_NOISE = 1e-9  # relative: prices that were multiplied by a factor are not exact
+FLOAT_NOISE = 1e-9  # relative: prices that were multiplied by a factor are not exact
 
 
 def check_bars(symbol: str, frame: pd.DataFrame, *, allow_nonpositive: bool = False) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def check_bars(symbol: str, frame: pd.DataFrame, *, allow_nonpositive: bool = Fa
         bad = (values[:, :4] <= 0.0).any(axis=1)
         _refuse(symbol, index, bad, "a price at or below 0", "correct them at the source")
     _refuse(symbol, index, volumes < 0.0, "negative volume", "correct it at the source")
-    noise = _FLOAT_NOISE * np.abs(values[:, :4]).max(axis=1)
+    noise = FLOAT_NOISE * np.abs(values[:, :4]).max(axis=1)
     _refuse(symbol, index, highs < lows - noise, "high below low", "correct them at the source")
     for name, prices in (("open", opens), ("close", closes)):
         outside = (prices > highs + noise) | (prices < lows - noise)
