@@ -360,3 +360,5 @@ def test_payments_per_share_of_today_become_payments_of_their_day() -> None:
         _on("2014-08-07", "dividend", 0.1175), _on("2020-08-31", "split", 4.0), _on("2020-11-06", "dividend", 0.205),
     ]  # fmt: skip
     assert [row.value for row in as_paid(rows)] == pytest.approx([2.65, 7.0, 0.47, 4.0, 0.205])
+    # A payment of the day of a split is for a share after it already
+    assert as_paid([_on("2014-06-09", "split", 7.0), _on("2014-06-09", "dividend", 0.5)])[0].value == 0.5

@@ -56,7 +56,7 @@ def test_no_action_where_nothing_differs() -> None:
         (1.00, 8.00, 8.10, "split", 0.125),
         (74.49, 66.49, 67.16, "dividend", 8.0),  # EQR 2016-02-29
         (281.66, 257.66, 256.56, "dividend", 24.0),  # TDG 2016-10-19
-        (45.45, 17.858545, 17.61, "spin_off", 27.59146),  # NI 2015-07-01: 2.545
+        (45.45, 17.858545, 17.61, "spin_off", 27.591455),  # NI 2015-07-01: 2.545
         (73.21, 25.19, 26.58, "spin_off", 48.02),  # Z 2015-08-14: 2.906
         (26.67, 23.435852, 23.81, "spin_off", 3.23415),  # MAS 2015-06-30: 1.138
         (204.86, 203.64845, 203.0, "dividend", 1.21155),
@@ -167,7 +167,7 @@ def _planted(draw: st.DrawFn) -> tuple[pd.DataFrame, list[tuple[dt.date, str, fl
                 price /= value
             else:
                 value, kind = draw(st.integers(5, 300)) / 100, "dividend"
-                value = min(value, round(0.2 * price, 2))
+                value = min(value, round(0.15 * price, 2))  # a sixth of the price would be a 6:5 split as well
                 price -= value
             if value > 0.0 and price > 1.0:
                 events.append((dates[row].date(), kind, value))
