@@ -20,7 +20,7 @@ import pyarrow as pa
 from core.calendar import calendar_names
 from core.clock import SystemClock
 from core.errors import CalendarError, CatalogError, UnknownNameError, did_you_mean
-from feeds.bars import BAR_SIZES, BarSize, CorporateAction, RawBars
+from feeds.bars import BAR_SIZES, COLUMNS, BarSize, CorporateAction, RawBars
 from feeds.catalog import index
 from feeds.catalog.incoming import rows_of, time_range
 from feeds.catalog.merge import Merged, merge, row_numbers
@@ -375,4 +375,4 @@ def _repaired(rows: pd.DataFrame, repairs: tuple[Repair, ...]) -> pd.DataFrame:
 
 
 def _no_rows() -> pd.DataFrame:
-    return joined([])
+    return pd.DataFrame({"time": np.empty(0, dtype=np.int64), **{name: np.empty(0) for name in COLUMNS}})
