@@ -34,7 +34,7 @@ _one_at_a_time = threading.Lock()  # yfinance keeps its settings and its session
 
 
 def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One answer: yfinance's columns of ``_COLUMNS`` by time in the exchange's timezone, and Yahoo's facts.
+    """One answer: ``_COLUMNS`` (float64) by time in the exchange's timezone, and Yahoo's facts.
 
     ``options`` go to ``yfinance.Ticker.history``. Raises PassingFault, FeedEmptyError (unknown symbol, nothing in the
     range) and SourceAnswerError.
@@ -52,19 +52,20 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
         try:
             frame = ticker.history(auto_adjust=False, actions=True, keepna=True, timeout=timeout, **options)
             facts = {name: ticker.history_metadata.get(name) for name in _FACTS}
+            if "Capital Gains" in frame:
+                # Yahoo counts a fund's capital gains among its dividends by now (yfinance, _repair_capital_gains)
+                gains = frame["Capital Gains"]
+                frame["Dividends"] = frame["Dividends"].where(frame["Dividends"] >= gains, frame["Dividends"] + gains)
+            frame = frame[list(_COLUMNS)].astype("float64")
         except Exception as error:  # a malformed answer makes yfinance fail in any way
             raise _judged(symbol, error, ticker, session, clock, timeout) from error
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing or facts.get("symbol") != symbol:
-        what = f"without {', '.join(missing)}" if missing else f"of {facts.get('symbol')!r}"
-        raise SourceAnswerError(f"{symbol}: Yahoo sent bars {what}; nothing of them was used, try again later")
+    if facts["symbol"] != symbol:
+        raise SourceAnswerError(
+            f"{symbol}: Yahoo sent bars of {facts['symbol']!r}; they were not used, try again later"
+        )
     if frame.empty:
         raise FeedEmptyError(f"{symbol}: Yahoo has no bars in this range; ask for other dates")
-    if "Capital Gains" in frame:
-        # Yahoo has begun to count a fund's capital gains among its dividends too (yfinance, _repair_capital_gains)
-        gains = frame["Capital Gains"]
-        frame["Dividends"] = frame["Dividends"].where(frame["Dividends"] >= gains, frame["Dividends"] + gains)
-    return frame[list(_COLUMNS)], facts
+    return frame, facts
 
 
 def _judged(

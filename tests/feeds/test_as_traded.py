@@ -73,6 +73,8 @@ def test_a_fall_by_the_very_ratio_is_a_split_not_applied_yet() -> None:
     assert applied(around, np.array([121.0, 120.9, 121.8, 120.9]), split) == (split, [])
     assert applied(around, np.array([121.0, np.nan, 60.0, 61.0]), split) == (split, [])  # a crash by half is none
     assert applied(around[:2], np.array([1210.0, 1209.0]), split) == (split, [])  # nothing after it to compare
+    two = [Ratio(dt.date(2024, 6, 10), 2.0)]
+    assert applied(around, np.array([100.0, 100.0, 70.0, 69.0]), two) == (two, [])  # nor is one by a third
     small = [Ratio(dt.date(2024, 6, 10), 1.05)]
     assert applied(around, np.array([105.0, 105.0, 100.0, 100.0]), small) == (small, [])
 

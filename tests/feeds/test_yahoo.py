@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yfinance
+from yfinance.data import YfData
 
 from core.errors import FeedEmptyError, FeedError, SourceAnswerError
 from feeds.bars import CorporateAction, RawBars, Request
@@ -132,6 +133,7 @@ def test_daily_bars_are_put_back_to_how_they_were_traded(yahoo: Any, fetched: An
     )
     assert (bars.source, bars.adjusted, bars.currency, bars.exchange) == ("yahoo", "raw", "USD", "XNAS")
     assert bars.notes == ()
+    assert len(charts(yahoo)) == 1
 
 
 def test_splits_after_the_asked_range_are_undone_too(yahoo: Any, fetched: Any) -> None:
@@ -182,6 +184,7 @@ def test_rows_without_prices_stay_and_those_that_yfinance_makes_do_not(yahoo: An
     assert [str(time.date()) for time in bars.frame.index] == ["2020-08-28", "2020-08-31", "2020-09-01"]
     assert bars.frame.iloc[1].isna().all()
     assert bars.actions == (CorporateAction(dt.date(2020, 9, 2), "dividend", 0.1),)
+    assert bars.notes == ()
 
 
 def test_pence_become_pounds(yahoo: Any, fetched: Any) -> None:
@@ -201,6 +204,7 @@ def test_tokyo_sessions_keep_their_date(yahoo: Any, fetched: Any) -> None:
     yahoo.on("/v8/finance/chart/7203.T", answer([(midnight, 7000.0, 7100.0, 6900.0, 7050.0, 5)], **tokyo))
     bars = fetched("7203.T")
     assert (str(bars.frame.index[0].date()), bars.exchange) == ("2020-08-28", "XTKS")
+    assert int(charts(yahoo)[0].query["period1"]) <= midnight - 9 * 3600  # the day begins there at 15:00 UTC
 
 
 def test_unknown_exchange_and_currency_are_said(yahoo: Any, fetched: Any) -> None:
@@ -458,9 +462,15 @@ def test_silent_service_is_given_up(yahoo: Any, fetched: Any, reply: Any) -> Non
 
 
 def test_yfinance_says_nothing_on_the_console_and_keeps_its_settings(
-    yahoo: Any, fetched: Any, reply: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    yahoo: Any,
+    fetched: Any,
+    reply: Any,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     yahoo.on("/v1/test/getcrumb", reply("Too Many Requests", 429))  # yfinance warns of that
+    monkeypatch.setattr(YfData(), "_crumb", None)
     yahoo.on(AAPL, reply("", 500))
     with caplog.at_level(logging.WARNING), pytest.raises(SourceAnswerError):
         fetched(attempts=2)
