@@ -64,7 +64,8 @@ class NegativeVolume(Rule):
             return
         for run in live_runs(rows, ~(np.isfinite(volume) & (volume >= 0.0))):
             value = rows.now["volume"][run[0]]
-            detail = f"a volume of {value:g}; set to 0, as what was traded is not known"
+            had = f"a volume of {value:g}" if np.isfinite(value) else "no number for a volume"
+            detail = f"{had}; set to 0, as what was traded is not known"
             yield _changes(rows, run.tolist(), detail, {position: {"volume": 0.0} for position in run.tolist()})
 
 

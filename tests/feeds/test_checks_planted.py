@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from core.calendar import ExchangeCalendar
 from feeds.bars import CorporateAction
@@ -20,6 +20,7 @@ from feeds.hours import SECONDS
 CALENDAR = ExchangeCalendar("XNYS")
 SESSIONS = CALENDAR.sessions(dt.date(1998, 1, 2), dt.date(2024, 12, 31))
 PRICES = ["open", "high", "low", "close"]
+OF_EACH_DEFECT = max(25, (settings.default.max_examples - 100))  # there are many; HYPOTHESIS_PROFILE=explore has 900
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,7 @@ def repaired(frame: pd.DataFrame, repairs: tuple[object, ...]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("defect", [pytest.param((rule, defect), id=f"{rule}-{defect.__name__}")
                                     for rule, defects in DEFECTS.items() for defect in defects])  # fmt: skip
+@settings(max_examples=OF_EACH_DEFECT)
 @given(clean=series, where=st.floats(0.45, 0.7), seed=seeds)
 def test_every_planted_defect_is_named(defect: tuple[str, Defect], clean: Clean, where: float, seed: int) -> None:
     rule, plant = defect
