@@ -44,10 +44,10 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
 
     with _one_at_a_time, _in_hand(yfinance):
         _own_cache(yfinance)
-        session = _session()
-        session.status = session.retry_after = None
+        watched = _watched(yfinance)
+        watched.status = watched.retry_after = None
         YfData.cache_get.cache_clear()  # it keeps failed answers too
-        ticker = yfinance.Ticker(quote(symbol, safe="=^-."), session=session)
+        ticker = yfinance.Ticker(quote(symbol, safe="=^-."), session=watched.session)
         ticker._tz = "UTC"  # times are given with their timezone: saves a request and a cache file for each symbol
         try:
             frame = ticker.history(auto_adjust=False, actions=True, keepna=True, timeout=timeout, **options)
@@ -58,7 +58,7 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
                 frame["Dividends"] = frame["Dividends"].where(frame["Dividends"] >= gains, frame["Dividends"] + gains)
             frame = frame[list(_COLUMNS)].astype("float64")
         except Exception as error:  # a malformed answer makes yfinance fail in any way
-            raise _judged(symbol, error, ticker, session, clock, timeout) from error
+            raise _judged(symbol, error, ticker, watched, clock, timeout) from error
     if facts["symbol"] != symbol:
         raise SourceAnswerError(
             f"{symbol}: Yahoo sent bars of {facts['symbol']!r}; they were not used, try again later"
@@ -69,15 +69,15 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
 
 
 def _judged(
-    symbol: str, error: Exception, ticker: Any, session: Any, clock: Clock, timeout: float
+    symbol: str, error: Exception, ticker: Any, watched: _Watched, clock: Clock, timeout: float
 ) -> HalflifeError | PassingFault:
     """What a failure of yfinance means."""
     from yfinance.exceptions import YFDataException, YFRateLimitError, YFTickerMissingError, YFTzMissingError
 
-    status = session.status
+    status = watched.status
     said = " ".join(str(getattr(error, "rationale", error)).split())[:_SHOWN]
     if isinstance(error, YFRateLimitError) or status == 429:
-        return PassingFault("too many requests (429)", asked_wait(session.retry_after, clock.now()))
+        return PassingFault("too many requests (429)", asked_wait(watched.retry_after, clock.now()))
     if status is not None and status >= 500:
         return PassingFault(f"the service fails ({status})")
     if status in (401, 403):
@@ -130,30 +130,26 @@ class _Forward(logging.Handler):
         _logger.debug("yfinance: %s", record.getMessage())
 
 
+class _Watched:
+    """yfinance's own session, one for all requests of a process, and how it last answered for a chart."""
+
+    status: int | None = None
+    retry_after: str | None = None
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        session.request = self._request  # that of the instance: its ``get`` and ``post`` go through it
+
+    def _request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        response = type(self.session).request(self.session, method, url, *args, **kwargs)
+        if _PATH in url:
+            self.status, self.retry_after = response.status_code, response.headers.get("Retry-After")
+        return response
+
+
 @functools.cache
-def _session() -> Any:
-    """yfinance's own kind of session, which also remembers how the last chart was answered."""
-    base: Any
-    try:
-        from curl_cffi.requests import Session as base  # what yfinance takes where it is installed
-
-        options = {"impersonate": "chrome"}
-    except ImportError:
-        from requests import Session as base
-
-        options = {}
-
-    class Watched(base):
-        status: int | None = None
-        retry_after: str | None = None
-
-        def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> Any:
-            response = super().request(method, url, *args, **kwargs)
-            if _PATH in str(url):
-                self.status, self.retry_after = response.status_code, response.headers.get("Retry-After")
-            return response
-
-    return Watched(**options)
+def _watched(yfinance: Any) -> _Watched:
+    return _Watched(yfinance.Ticker("SPY").session)  # made by yfinance: it poses as a browser
 
 
 @functools.cache

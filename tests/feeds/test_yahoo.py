@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import curl_cffi.requests
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,14 +84,15 @@ WITH_SPLIT = answer(SPLIT_ROWS, splits={MONDAY: (4, 1)}, dividends={FRIDAY: 0.20
 @pytest.fixture(autouse=True)
 def yahoo(loopback: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Everything that yfinance sends to a host of Yahoo comes to this machine."""
-    real = curl_cffi.requests.Session.request
+    client = type(yfinance.Ticker("SPY").session)
+    real = client.request
 
     def rerouted(session: Any, method: str, url: str, **kwargs: Any) -> Any:
         address = urlsplit(url)
         assert address.hostname is not None and address.hostname.endswith(".yahoo.com"), url
         return real(session, method, loopback.url + address.path, **kwargs)
 
-    monkeypatch.setattr(curl_cffi.requests.Session, "request", rerouted)
+    monkeypatch.setattr(client, "request", rerouted)
     loopback.on("/v1/test/getcrumb", "crumb")
     return loopback
 
