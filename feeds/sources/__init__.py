@@ -1,0 +1,1 @@
+"""Places where bars come from: files and services, each a ``feeds.bars.Source``."""

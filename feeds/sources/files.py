@@ -1,0 +1,235 @@
+"""Files of bars, good and bad: one reader for what is imported and for what a run reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from core.calendar import ExchangeCalendar
+from core.errors import FeedError, FeedSourceError, UnknownNameError, did_you_mean
+from feeds.bars import COLUMNS, EXTRAS, PRICES, Adjustment, BarSize, RawBars, Request
+from feeds.datenum import Floats
+from feeds.sources.columns import Role, find_columns, refuse_swapped, values_of
+from feeds.sources.stamps import SIZES, closes_of_bars
+from feeds.sources.table import Table, read_table
+from feeds.sources.times import DateOrder, localised, read_times
+
+_SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".parquet")
+_DAY_US = 86_400_000_000
+_VALUE_ROLES: tuple[Role, ...] = ("open", "high", "low", "close", "volume", "adj_close", "bid", "ask")
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """What is known of a file beforehand. None: the file says so itself, or it is found out."""
+
+    symbol: str | None = None  # of a file without a column of symbols; else the one to take from it
+    bar: BarSize | None = None
+    timezone: str | None = None  # IANA name, of intraday times without an offset
+    stamp: Literal["open", "close"] = "close"  # which end of an intraday bar its time is
+    exchange: str = "XNYS"
+    currency: str | None = None
+    adjusted: Adjustment = "raw"  # what the prices are adjusted for
+    date_order: DateOrder | None = None  # of dates like 1/2/2018
+
+
+def read_file(file: Path | str, form: FileFormat | None = None) -> list[RawBars]:
+    """Bars of every symbol of a CSV file (also with tabs, semicolons or bars, also gzipped) or a Parquet file.
+
+    Rows are handed over as they stand, with gaps as NaN. A file is read whole or not at all.
+    Raises FeedSourceError, FeedEmptyError, FeedError (with the line), UnknownNameError, CalendarError.
+    """
+    file, form = Path(file), form or FileFormat()
+    return [bars for _, _, bars in _read(file, form, where=str(file), gaps=True)]
+
+
+class CsvSource:
+    """A file for each symbol: ``folder/SYMBOL.csv``, or what ``files`` names. What no run can use is refused."""
+
+    name = "csv"
+
+    def __init__(self, folder: str, files: Mapping[str, str]) -> None:
+        self._folder, self._files = folder, files
+
+    def symbols(self) -> Sequence[str]:
+        return ()  # a file may be anywhere: fetch() says what is missing
+
+    def fetch(self, request: Request) -> RawBars:
+        """All bars of the file; intraday times without an offset are UTC."""
+        file = self._file(request.symbol)
+        form = FileFormat(request.symbol, request.bar, timezone="UTC", exchange=request.exchange)
+        (table, lines, bars), *_ = _read(file, form, where=f"{request.symbol}: {file}", gaps=False)
+        _refuse_disorder(table, lines, bars.frame)
+        return dataclasses.replace(bars, notes=(*bars.notes, *_adjusted_note(bars)))
+
+    def _file(self, symbol: str) -> Path:
+        if self._files.get(symbol):
+            return Path(self._files[symbol])
+        if not self._folder:
+            raise FeedSourceError(f"{symbol}: no file to read; set data.folder or instruments.{symbol}.file")
+        file = Path(self._folder) / f"{symbol}.csv"
+        if not file.exists():
+            there = [path.stem for path in file.parent.glob("*.csv")]
+            hint = did_you_mean(symbol, there) or "; the folder has no CSV file"
+            raise FeedSourceError(f"{symbol}: {file} does not exist{hint}")
+        return file
+
+
+def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple[Table, pd.Index[Any], RawBars]]:
+    """For each symbol of a file the table, the numbers of its rows, and its bars."""
+    calendar = ExchangeCalendar(form.exchange)  # an unknown one is refused before a large file is read
+    table = read_table(file, where)
+    columns = find_columns(table)
+    times = read_times(table, columns["time"], columns.get("clock"), form.date_order)
+    values, notes = _values(table, columns, gaps=gaps)
+    read = []
+    for symbol, rows in _symbols(table, columns, form, file):
+        lines = table.rows.index[rows]
+        bar = _bar_size(table, symbol, times[rows], form)
+        index = _index(table, lines, times[rows], bar, form, calendar)
+        frame = pd.DataFrame({name: column[rows] for name, column in values.items()}, index=index)
+        bars = RawBars(
+            symbol, bar, frame, source=f"csv:{file.name}", adjusted=form.adjusted, currency=form.currency,
+            exchange=form.exchange, notes=tuple(f"{symbol}: {note}" for note in notes),
+        )  # fmt: skip
+        read.append((table, lines, bars))
+    return read
+
+
+def _values(table: Table, columns: dict[Role, str], *, gaps: bool) -> tuple[dict[str, Floats], list[str]]:
+    """Columns of bars, and what is worth knowing about them."""
+    read: dict[str, Floats] = {
+        role: values_of(table, columns[role], role=role, gaps=gaps or role in EXTRAS)
+        for role in _VALUE_ROLES
+        if role in columns
+    }
+    notes = []
+    if "close" not in read:
+        middle = (read["bid"] + read["ask"]) / 2.0
+        read |= dict.fromkeys(PRICES, middle)
+        notes.append("the file holds quotes: open, high, low and close are the middle of bid and ask.")
+    if "volume" not in read:
+        read["volume"] = np.zeros(len(table.rows))
+        notes.append("the file has no volume, so it is 0 and volume-share slippage would fill nothing.")
+    if any(table.rows[name].dtype == np.float32 for name in columns.values()):
+        notes.append("32-bit prices were read as the shortest decimals that give the same 32 bits.")
+    refuse_swapped(table, {name: read[name] for name in COLUMNS})
+    return {name: read[name] for name in (*COLUMNS, *EXTRAS) if name in read}, notes
+
+
+def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Path) -> list[tuple[str, Any]]:
+    """Each symbol with its rows."""
+    if "symbol" not in columns:
+        name = file.name
+        while Path(name).suffix.lower() in _SUFFIXES:
+            name = Path(name).stem
+        return [(form.symbol or name, np.arange(len(table.rows)))]
+    column = table.rows[columns["symbol"]]
+    if column.isna().any():
+        at = int(np.argmax(column.isna().to_numpy()))
+        raise FeedError(f"{table.at(int(column.index[at]))}, column {column.name}: no symbol; fill it in")
+    codes, names = pd.factorize(column.astype("string").str.strip())
+    symbols = [str(name) for name in names]
+    if form.symbol is not None and form.symbol not in symbols:
+        raise UnknownNameError(f"{table.where}: no rows of {form.symbol!r}{did_you_mean(form.symbol, symbols)}")
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(symbols) + 1))
+    return [
+        (symbol, order[bounds[at] : bounds[at + 1]])
+        for at, symbol in enumerate(symbols)
+        if form.symbol in (None, symbol)
+    ]
+
+
+def _bar_size(table: Table, symbol: str, times: pd.DatetimeIndex, form: FileFormat) -> BarSize:
+    """The size that is given, or that the spacing of the times shows."""
+    if form.bar is not None:
+        return form.bar
+    stamps = times.asi8
+    if not (stamps % _DAY_US).any():
+        return "1d"
+    steps = np.diff(np.unique(stamps)) / 1e6
+    median = float(np.median(steps)) if len(steps) else 0.0
+    if median >= 0.9 * 86_400:
+        return "1d"
+    if 2_700 <= median <= 5_400:
+        return "1h"
+    if 45 <= median <= 90:
+        return "1m"
+    if 0 < median <= 15:
+        return "1s"
+    raise FeedError(
+        f"{table.where}: the bars of {symbol} are {dt.timedelta(seconds=median)} apart (median), which is no bar size "
+        "that is known (1d, 1h, 1m, 1s); say --bar where bars of these sizes are missing"
+    )
+
+
+def _index(
+    table: Table, lines: pd.Index[Any], times: pd.DatetimeIndex, bar: BarSize, form: FileFormat,
+    calendar: ExchangeCalendar,
+) -> pd.DatetimeIndex:  # fmt: skip
+    """Times as ``feeds.bars`` has them."""
+    midnight = not (times.asi8 % _DAY_US).any()
+    if bar == "1d":
+        if times.tz is not None:  # dates as midnights of UTC are the dates themselves
+            times = times.tz_localize(None) if midnight else times.tz_convert(calendar.tz).tz_localize(None)
+        days = times.normalize()
+        if not (days == times).all():
+            twice = pd.DataFrame({"day": days, "time": times}).drop_duplicates().duplicated("day").to_numpy()
+            if twice.any():
+                day = pd.DataFrame({"day": days, "time": times}).drop_duplicates()["day"][twice].iloc[0]
+                raise FeedError(
+                    f"{table.where} has {int((days == day).sum())} bars of {day:%Y-%m-%d}, but bars are to be daily; "
+                    "set data.bar (--bar) to the size of the bars, or keep one bar a day"
+                )
+        return pd.DatetimeIndex(days, name="time").as_unit("us")
+    if midnight and len(times) > 1:
+        raise FeedError(
+            f"{table.where} holds dates without a time of day, but the bars are to be {bar}; "
+            "set data.bar (--bar) to 1d, or give each bar its time"
+        )
+    if times.tz is None:
+        if form.timezone is None:
+            raise FeedError(
+                f"{table.at(int(lines[0]))}: {times[0]:%Y-%m-%d %H:%M:%S} says no timezone; "
+                f"say --tz {getattr(calendar.tz, 'key', None) or calendar.tz} if that is it, or --tz UTC"
+            )
+        times = localised(table, lines, times, form.timezone)
+    index = times.rename("time").as_unit("us")
+    return closes_of_bars(index, SIZES[bar], calendar) if form.stamp == "open" else index
+
+
+def _refuse_disorder(table: Table, lines: pd.Index[Any], frame: pd.DataFrame) -> None:
+    """Refuse times that are not each later than the one in the line before."""
+    steps = np.diff(pd.DatetimeIndex(frame.index).asi8)
+    if len(steps) and (steps < 0).all():
+        raise FeedError(f"{table.where}: the newest bar comes first; sort the {table.unit}s by time, the oldest first")
+    for bad, what, cure in (
+        (steps < 0, "is earlier than the line before", "sort the lines by time, the oldest first"),
+        (steps == 0, "is the time of the line before, too", "keep one line of each time"),
+    ):
+        if bad.any():
+            at, count = int(np.argmax(bad)) + 1, int(np.count_nonzero(bad))
+            value = table.rows[find_columns(table)["time"]].loc[lines[at]]
+            more = f" ({count} lines in all)" if count > 1 else ""
+            raise FeedError(f"{table.at(int(lines[at]))}: {str(value)!r} {what}{more}; {cure}")
+
+
+def _adjusted_note(bars: RawBars) -> list[str]:
+    frame = bars.frame
+    if "adj_close" not in frame:
+        return []
+    differs = (frame["adj_close"] - frame["close"]).abs() > 1e-6 * frame["close"].abs()
+    if not differs.any():
+        return []
+    return [
+        f"{bars.symbol}: prices are not adjusted (the adjusted close differs on {differs.mean():.0%} of bars): "
+        "splits and dividends look like losses."
+    ]
