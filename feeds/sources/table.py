@@ -23,6 +23,9 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
+_EXACT: dict[str, Any] = (
+    {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
+)  # pandas 3 is exact by itself
 _SHOWN = 100  # characters of a header in an error
 
 
@@ -94,8 +97,8 @@ def _text_table(text: str, where: str) -> Table:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
             rows = pd.read_csv(
-                io.StringIO(text), dtype=as_text, decimal=decimal, float_precision="round_trip", low_memory=False,
-                na_values=["-"], **options,
+                io.StringIO(text), dtype=as_text, decimal=decimal, low_memory=False,
+                na_values=["-"], **_EXACT, **options,
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
