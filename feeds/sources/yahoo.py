@@ -225,6 +225,11 @@ def _actions(
 ) -> tuple[tuple[CorporateAction, ...], list[str]]:
     """Yahoo's events as they were on their day, and which ratios are taken as spin-offs."""
     found, notes = [], []
+    foreign = [day for day, _ in daily.dividends if day in daily.facts["foreign"]]
+    if foreign:
+        notes.append(
+            f"{len(foreign)} dividends paid in another currency than the prices were left out ({foreign[0]}...)."
+        )
     for ratio in daily.ratios:
         if is_split(ratio.value):
             found.append(CorporateAction(ratio.ex_date, "split", ratio.value, YahooSource.name))
@@ -240,6 +245,8 @@ def _actions(
             f"spin-off worth {worth:.4g} a share."
         )
     for day, amount in daily.dividends:
+        if day in foreign:
+            continue
         factor = float(later_product(np.array([day], dtype="datetime64[D]"), ratios)[0])
         found.append(CorporateAction(day, "dividend", dividend_as_paid(amount, factor) * unit, YahooSource.name))
     return tuple(sorted(found)), notes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import datetime as dt
 import functools
 import json
 import logging
@@ -34,7 +35,8 @@ _one_at_a_time = threading.Lock()  # yfinance keeps its settings and its session
 
 
 def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One answer: ``_COLUMNS`` (float64) by time in the exchange's timezone, and Yahoo's facts.
+    """One answer: ``_COLUMNS`` (float64) by time in the exchange's timezone, and Yahoo's facts: those of
+    ``_FACTS`` and ``foreign``, the days of dividends in another currency.
 
     ``options`` go to ``yfinance.Ticker.history``. Raises PassingFault, FeedEmptyError (unknown symbol, nothing in the
     range) and SourceAnswerError.
@@ -52,6 +54,7 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
         try:
             frame = ticker.history(auto_adjust=False, actions=True, keepna=True, timeout=timeout, **options)
             facts = {name: ticker.history_metadata.get(name) for name in _FACTS}
+            facts["foreign"] = _paid_otherwise(ticker, facts["currency"])
             if "Capital Gains" in frame:
                 # Yahoo counts a fund's capital gains among its dividends by now (yfinance, _repair_capital_gains)
                 gains = frame["Capital Gains"]
@@ -66,6 +69,15 @@ def chart(symbol: str, clock: Clock, timeout: float, **options: Any) -> tuple[pd
     if frame.empty:
         raise FeedEmptyError(f"{symbol}: Yahoo has no bars in this range; ask for other dates")
     return frame, facts
+
+
+def _paid_otherwise(ticker: Any, quoted: Any) -> frozenset[dt.date]:
+    """Days whose dividend is in another currency than the prices: yfinance knows, and leaves it out of its frame."""
+    paid = getattr(getattr(ticker, "_price_history", None), "_dividends", None)
+    if not isinstance(paid, pd.DataFrame) or "currency" not in paid:
+        return frozenset()
+    other = paid["currency"].notna() & ~paid["currency"].isin(["", quoted])
+    return frozenset(time.date() for time in paid.index[other])
 
 
 def _judged(

@@ -225,6 +225,18 @@ def test_capital_gains_of_a_fund_are_counted_once(yahoo: Any, fetched: Any) -> N
     )
 
 
+def test_a_dividend_in_another_currency_is_left_out_and_said(yahoo: Any, fetched: Any) -> None:
+    made = answer(SPLIT_ROWS)
+    made["chart"]["result"][0]["events"]["dividends"] = {
+        "1": {"date": MONDAY, "amount": 100.0, "currency": "JPY"},
+        "2": {"date": TUESDAY, "amount": 0.5, "currency": "USD"},
+    }
+    yahoo.on(AAPL, made)
+    bars = fetched()
+    assert bars.actions == (CorporateAction(dt.date(2020, 9, 1), "dividend", 0.5),)
+    assert bars.notes == ("1 dividends paid in another currency than the prices were left out (2020-08-31...).",)
+
+
 def hourly(start: int, *closes: float) -> list[Row]:
     return [(start + 3600 * at, c, c, c, c, 400) for at, c in enumerate(closes)]
 
