@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import backtest, trials
+from commands import backtest, data, trials
 from commands.console import Command, Group
 from core.version import VERSION
 
@@ -31,5 +31,6 @@ def version() -> None:
 app.command(cls=Command)(backtest.backtest)
 backtest_script.command(cls=Command)(backtest.backtest)
 app.command(cls=Command)(trials.trials)
+app.add_typer(data.app, name="data")
 
 __all__ = ["app", "backtest_script"]

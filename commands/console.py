@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -60,3 +60,12 @@ def readable(debug: bool, stopped: str = NOTHING_YET) -> Iterator[None]:
 
 def show_error(error: HalflifeError) -> None:
     errors.print(Panel(Text(str(error)), title="error", title_align="left", border_style="red"))
+
+
+def show_failures(failures: Sequence[tuple[str, HalflifeError]]) -> None:
+    """What failed while others went on, each with its name, in one panel."""
+    if len(failures) == 1:
+        show_error(failures[0][1])
+    elif failures:
+        text = Text("\n\n").join(Text.assemble((what, "bold"), "\n", str(error)) for what, error in failures)
+        errors.print(Panel(text, title=f"{len(failures)} errors", title_align="left", border_style="red"))

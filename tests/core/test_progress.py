@@ -66,7 +66,7 @@ def test_notebook_shows_one_bar_in_its_cell(
     kernel = Kernel()
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
-    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=kernel.display))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=kernel.display))
     with progress_bar("A & B") as bar:
         for done in range(10_000):
             bar(done + 1, 10_000)

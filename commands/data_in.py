@@ -1,0 +1,127 @@
+"""``halflife data import`` and ``halflife data pull``: bars into the catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.console import Debug, console, errors
+from commands.data_room import BARS, Catalog, Out, data_room, day, end
+from commands.data_tables import frame_table
+from core.progress import progress_bar
+
+if TYPE_CHECKING:
+    from feeds.room import Storage
+
+SHOWN = 20  # symbols listed one by one
+
+Currency = Annotated[
+    str | None, typer.Option("--currency", metavar="USD", help="Of the prices, ISO 4217.", show_default=False)
+]
+Exchange = Annotated[
+    str | None, typer.Option("--exchange", metavar="XNYS", help="Whose sessions count, ISO 10383.", show_default=False)
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", metavar="", help="Take bars that differ from those stored; the old are kept aside.")
+]
+
+
+def show_stored(result: Storage, title: str) -> None:
+    """Symbols one by one where they are few, else those of which bars differ; then what is worth knowing."""
+    table = result.table()
+    shown = table if len(table) <= SHOWN else table[table["differing"] > 0]
+    if len(shown):
+        columns = ["symbol", "bar", "rows", "added", "unchanged", "differing", "replaced", "first", "last"]
+        if shown["source"].nunique() > 1:
+            columns.insert(2, "source")
+        console.print(frame_table(shown[columns], title, most=SHOWN, rest="--out FILE writes all of them"))
+    notes = result.notes()
+    for note, symbols in list(notes.items())[:SHOWN]:
+        whose = symbols[0] if len(symbols) == 1 else f"{len(symbols):,} symbols"
+        console.print(f"- {whose}: {note}", markup=False)
+    if len(notes) > SHOWN:
+        console.print(f"... and {len(notes) - SHOWN:,} more notes; --out FILE writes all of them", markup=False)
+    console.print(result.sentence(), markup=False)
+
+
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV or Parquet, also .csv.gz.")],
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            "--symbol",
+            metavar="SYMBOL",
+            show_default=False,
+            help="Of a file that names none, else its own name; or the one to take.",
+        ),
+    ] = None,
+    bar: Annotated[
+        str | None, typer.Option("--bar", metavar="|".join(BARS), help="Else from the spacing.", show_default=False)
+    ] = None,
+    tz: Annotated[
+        str | None,
+        typer.Option(
+            "--tz", metavar="ZONE", show_default=False, help="Of intraday times without an offset: America/New_York."
+        ),
+    ] = None,
+    stamp: Annotated[
+        str, typer.Option("--stamp", metavar="close|open", help="Which end of an intraday bar its time is.")
+    ] = "close",
+    exchange: Exchange = None,
+    currency: Currency = None,
+    adjusted: Annotated[
+        str, typer.Option("--adjusted", metavar="raw|split|total", help="What the prices are adjusted for already.")
+    ] = "raw",
+    date_order: Annotated[
+        str | None,
+        typer.Option("--date-order", metavar="dmy|mdy", help="Of dates such as 1/2/2018.", show_default=False),
+    ] = None,
+    replace: Replace = False,
+    out: Out = None,
+    catalog: Catalog = None,
+    debug: Debug = False,
+) -> None:
+    """Bring files into the catalog. A file that cannot be read is refused whole and keeps no other from coming in."""
+    with data_room(catalog, debug) as room:
+        given = {"exchange": exchange, "currency": currency}
+        with progress_bar("import", errors) as told:
+            result = room.import_files(
+                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, adjusted=adjusted, date_order=date_order,
+                replace=replace, progress=told, **{name: value for name, value in given.items() if value is not None},
+            )  # fmt: skip
+        show_stored(result, "Imported")
+        end(result, out)
+
+
+def pull(
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL...", show_default=False)] = None,
+    source: Annotated[
+        str, typer.Option("--source", metavar="yahoo|polygon|sample", help="Where from.", show_default=False)
+    ] = "yahoo",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DATE", help="First session; without it a stored series goes on.", show_default=False
+        ),
+    ] = None,
+    end_: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last session.", show_default=False)] = None,
+    bar: Annotated[str, typer.Option("--bar", metavar="|".join(BARS), help="Bar size.")] = "1d",
+    exchange: Exchange = None,
+    currency: Currency = None,
+    replace: Replace = False,
+    out: Out = None,
+    catalog: Catalog = None,
+    debug: Debug = False,
+) -> None:
+    """Fetch bars, splits and dividends from a service. A symbol that fails keeps no other from coming in."""
+    with data_room(catalog, debug) as room:
+        first, last = day(start, "--from"), day(end_, "--to")
+        with progress_bar(f"pull from {source}", errors) as told:
+            result = room.pull(
+                source, symbols, first, last, bar,
+                exchange=exchange, currency=currency, replace=replace, progress=told,
+            )  # fmt: skip
+        show_stored(result, f"From {source}")
+        end(result, out)

@@ -1,0 +1,67 @@
+"""What the commands of ``halflife data`` share: their options, the data room that they open, and how they end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.console import EXIT_ERROR, console, errors, readable, show_failures
+from core.errors import SettingsError
+from core.settings import PathSettings
+from core.signals import EXIT_INTERRUPTED, interruptible
+
+if TYPE_CHECKING:
+    from feeds.room import DataRoom, RoomResult
+
+KEPT = "Stopped; what was stored before stays in the catalog."
+BARS = ("1d", "1h", "1m", "1s")
+
+Catalog = Annotated[
+    Path | None, typer.Option("--catalog", metavar="DIR", help="Folder of the bars: paths.catalog.", show_default=False)
+]
+Symbols = Annotated[
+    list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Without any: all.", show_default=False)
+]
+Bar = Annotated[
+    str | None, typer.Option("--bar", metavar="|".join(BARS), help="Bar size; without it all.", show_default=False)
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write every row: .csv or .json.", show_default=False)
+]
+
+
+@contextmanager
+def data_room(catalog: Path | None, debug: bool) -> Iterator[DataRoom]:
+    """The data room of a command. Ctrl-C ends its work between two symbols, and what was stored is reported."""
+    with readable(debug, KEPT):
+        from feeds.room import DataRoom  # pandas and pyarrow take a second that --help need not wait for
+
+        with interruptible():
+            yield DataRoom(catalog or PathSettings().catalog)
+
+
+def end(result: RoomResult, out: Path | None = None, *, wrong: bool = False) -> None:
+    """Write the whole table where it is asked for, show what failed, and leave with the exit code that says so."""
+    if out is not None:
+        console.print(f"Every row: {result.save(out)}", markup=False, soft_wrap=True)
+    show_failures([(failure.what, failure.error) for failure in result.failures])
+    if result.partial:
+        errors.print(KEPT)
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if result.failures or wrong:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def day(text: str | None, option: str) -> dt.date | None:
+    """The date that an option gives. Raises SettingsError."""
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{option} {text} is no date; write it as 2015-12-31") from error
