@@ -90,11 +90,9 @@ class ExchangeCalendar:
         ends = utc.searchsorted(closes[first : last + 1], side="right")
         return np.repeat(np.arange(first, first + len(ends)), np.diff(ends, prepend=0))
 
-    def session_days(self, times: pd.DatetimeIndex) -> list[dt.date]:
-        """The session of each bar: the label of a daily one (naive), that to which the close of another belongs."""
-        if times.tz is None:
-            return [stamp.date() for stamp in times]
-        return [self._table.dates[number] for number in self.session_numbers(times)]
+    def closes_after(self, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """For each moment the close of the session to which it belongs, UTC."""
+        return self._table.closes_index[self.session_numbers(times)]
 
     def in_session(self, times: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
         """For each moment whether it lies after the open of its session and not after its close."""

@@ -15,7 +15,7 @@ from core.errors import UnknownNameError, did_you_mean
 from core.naming import REFERENCE_UNIT
 from core.settings import Settings, StrategySettings
 from engine.progress import ProgressMeter
-from feeds import History, bars_in_session, require_bars
+from feeds import History, bars_in_session, complete, require_bars
 from sizers import SIZERS
 from strategies import STRATEGIES
 
@@ -96,9 +96,11 @@ def _check_periods(settings: Settings, feeds: History) -> None:
 def resolve(settings: Settings) -> Settings:
     """The settings with every parameter of every strategy and sizer, defaults included; resolved ones come back equal.
 
-    A default that a later version changes thus changes neither what these settings do nor their hash. Raises
-    UnknownNameError and StrategyError for names and values that are not possible.
+    Instruments of the catalog get what it knows of them (``feeds.complete``). What a later version or another catalog
+    would change thus changes neither what these settings do nor their hash. Raises UnknownNameError and StrategyError
+    for names and values that are not possible, CatalogError and SettingsError as ``feeds.complete`` does.
     """
+    settings = complete(settings)
     strategies = {name: _resolved(settings, name) for name in settings.strategies}
     return settings.model_copy(update={"strategies": strategies})
 

@@ -26,7 +26,7 @@ from core.errors import EngineError, HalflifeError, LedgerError
 from core.logs import log_event
 from core.settings import Settings
 from core.version import code_version
-from engine.build import allotment_eur, bars_needed, build
+from engine.build import allotment_eur, bars_needed, build, resolve
 from engine.progress import ProgressReport
 from engine.report.view import session_calendar
 from engine.results import RunResult, collect
@@ -44,6 +44,7 @@ def backtest(
     settings: Settings, *, progress: ProgressReport | None = None, journal: Journal | None = None
 ) -> RunResult:
     """Load the bars that the settings name, build the graph with a simulated broker, and run it; see ``run``."""
+    settings = resolve(settings)
     history = load(settings, warm_up=bars_needed(settings))
     return run(build(settings, history, SimBroker(settings=settings)), progress=progress, journal=journal)
 

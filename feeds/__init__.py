@@ -1,7 +1,9 @@
 """Bars: the columnar feed, the sources, and their checks."""
 
+from feeds.bars import RawBars, Request, Source
+from feeds.catalog_source import complete
 from feeds.columnar import BarArrays, ColumnarData
-from feeds.history import History, Source, SourceBars
+from feeds.history import History
 from feeds.hours import bars_in_session
 from feeds.loader import SOURCES, get_source, load
 from feeds.quality import check_bars, require_bars, require_overlap
@@ -11,10 +13,12 @@ __all__ = [
     "BarArrays",
     "ColumnarData",
     "History",
+    "RawBars",
+    "Request",
     "Source",
-    "SourceBars",
     "bars_in_session",
     "check_bars",
+    "complete",
     "get_source",
     "load",
     "require_bars",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from core.settings import Settings
+from core.settings import CATALOG, Settings
 
 JUMP = 0.40  # close-to-close change, fraction, from which a split or an error is likelier than news
 _SHOWN = 5
@@ -32,10 +32,11 @@ def caveats(settings: Settings, frames: Mapping[str, pd.DataFrame]) -> list[str]
             f"{', '.join(shares)}: a source cannot know which companies failed and which funds closed; a list of "
             "symbols chosen today leaves them out (survivorship), so results look better than they were to be had."
         )
-        notes.append(
-            f"{', '.join(shares)}: prices are taken as the source has them; nothing is adjusted for splits and "
-            "dividends here."
-        )
+        if settings.data.source != CATALOG:  # which says itself what it has adjusted
+            notes.append(
+                f"{', '.join(shares)}: prices are taken as the source has them; nothing is adjusted for splits and "
+                "dividends here."
+            )
     return notes + [note for symbol in settings.traded_symbols for note in _jumps(symbol, frames[symbol])]
 
 

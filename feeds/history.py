@@ -1,4 +1,4 @@
-"""Checked bars of a run, and the seam that sources plug into."""
+"""Checked bars of a run, and what brings the bars of a source there: ranges, stamps, what is missing."""
 
 from __future__ import annotations
 
@@ -7,34 +7,14 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
 from core.errors import UnknownNameError, did_you_mean
-from core.settings import Settings
 from feeds.columnar import BarArrays, ColumnarData, epoch_microseconds
-
-
-@dataclass(frozen=True)
-class SourceBars:
-    """What a source hands over: bars as they are, before the checks of ``feeds.load``."""
-
-    frames: dict[str, pd.DataFrame]  # symbol -> open, high, low, close, volume; index: closes of the bars, UTC
-    notes: list[str] = field(default_factory=list)  # what is wrong with the data, plain sentences
-
-
-class Source(Protocol):
-    """A place where bars come from: a name in ``feeds.SOURCES``."""
-
-    def symbols(self, settings: Settings) -> Sequence[str]:
-        """Symbols it has; empty when it cannot say before it is asked for one."""
-
-    def load(self, settings: Settings, symbols: Sequence[str]) -> SourceBars:
-        """Bars of ``symbols``, cut to ``data.start`` to ``data.end`` (see ``within``) so that the notes speak of
-        what is used. Raises FeedSourceError, FeedError."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +61,26 @@ class History:
 
 def within(frame: pd.DataFrame, calendar: ExchangeCalendar, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
     """Bars of the sessions from ``start`` to ``end``, inclusive; None leaves a side open. The index is UTC."""
+    span = calendar.span(start, end)
+    if span is None:
+        return frame.iloc[:0]
+    after, until = span
     keep = np.ones(len(frame), dtype=bool)
-    if start is not None and start > calendar.first:
-        before = calendar.sessions(calendar.first, min(start, calendar.last) - dt.timedelta(days=1))
-        if before:
-            keep &= frame.index > calendar.close_of(before[-1])
-    if end is not None and end < calendar.last:
-        until = calendar.sessions(calendar.first, end) if end >= calendar.first else ()
-        keep &= frame.index <= calendar.close_of(until[-1]) if until else False
-    return frame[keep]
+    if after is not None:
+        keep &= frame.index > after
+    if until is not None:
+        keep &= frame.index <= until
+    return frame if keep.all() else frame[keep]
+
+
+def of_days(frame: pd.DataFrame, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:
+    """Daily bars from ``start`` to ``end``, inclusive; None leaves a side open. The index is of naive midnights."""
+    keep = np.ones(len(frame), dtype=bool)
+    if start is not None:
+        keep &= frame.index >= pd.Timestamp(start)
+    if end is not None:
+        keep &= frame.index <= pd.Timestamp(end)
+    return frame if keep.all() else frame[keep]
 
 
 def stamped_with_close(
@@ -100,14 +91,11 @@ def stamped_with_close(
     Returns them with the dates left out because the exchange had no session on them. Raises CalendarError where the
     calendar does not reach.
     """
-    days = np.asarray(pd.DatetimeIndex(frame.index).date)
-    wanted = (days >= (start or dt.date.min)) & (days <= (end or dt.date.max))
-    frame, days = frame[wanted], days[wanted]
-    for day in days[(days < calendar.first) | (days > calendar.last)][:1]:
-        calendar.close_of(day)  # raises: such days are unknown, which is not to say that there was no session
-    there = np.fromiter((calendar.is_session(day) for day in days), dtype=bool, count=len(days))
-    index = pd.DatetimeIndex([calendar.close_of(day) for day in days[there]], dtype="datetime64[us, UTC]")
-    return frame[there].set_axis(index, axis=0), list(dict.fromkeys(days[~there]))
+    frame = of_days(frame.set_axis(pd.DatetimeIndex(frame.index).normalize(), axis=0), start, end)
+    days = pd.DatetimeIndex(frame.index)
+    closes, there = calendar.closes_of(days)
+    left_out = [stamp.date() for stamp in days[~there].unique()]
+    return frame[there].set_axis(closes, axis=0), left_out
 
 
 def session_notes(

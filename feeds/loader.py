@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
 
 import pandas as pd
 
-from core.calendar import ExchangeCalendar
-from core.errors import FeedEmptyError, FeedSourceError, UnknownNameError, did_you_mean
+from core.calendar import ExchangeCalendar, same_exchange
+from core.errors import FeedEmptyError, SettingsError, UnknownNameError, did_you_mean
+from core.overrides import dotted
 from core.settings import Settings
+from feeds.bars import RawBars, Request, Source
+from feeds.catalog_source import catalog_source, complete
 from feeds.caveats import caveats
-from feeds.csv_file import CsvSource
-from feeds.history import History, Source, within
+from feeds.history import History, session_notes, stamped_with_close, within
 from feeds.hours import bars_in_session, by_hours, check_spacing
 from feeds.quality import check_bars, require_overlap, utc_index
 from feeds.sample import SampleSource
+from feeds.sources.files import CsvSource
 
-SOURCES: dict[str, Source] = {
-    "sample": SampleSource(),
-    "csv": CsvSource(),
-}
+
+def sample_source(settings: Settings) -> SampleSource:
+    """The sample, whose notes speak of the fills and the symbols of these settings."""
+    return SampleSource(settings.execution, settings.wanted_symbols)
+
+
+def csv_source(settings: Settings) -> CsvSource:
+    """The files of ``data.folder``, and those that instruments name."""
+    return CsvSource(settings.data.folder, {s: one.file for s, one in settings.instruments.items() if one.file})
+
+
+SOURCES: dict[str, Callable[[Settings], Source]] = {
+    "sample": sample_source,
+    "csv": csv_source,
+    "catalog": catalog_source,
+}  # data.source -> what makes it; a source that holds something open is a context manager
 
 
 def load(settings: Settings, *, warm_up: int = 0) -> History:
@@ -29,55 +46,91 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
     ``warm_up``: bars of each symbol before ``data.start`` that are wanted too, as far as the source reaches, so that
     indicators have settled when the range begins; a few more may come. ``History.begin`` then parts the two.
     A volatility index without bars in the range is left out, with a note: the throttle then uses realised volatility.
-    Raises UnknownNameError (source, symbol), FeedSourceError, FeedError, FeedEmptyError, FeedOverlapError (pairs).
+    Raises UnknownNameError (source, symbol), FeedSourceError, CatalogError, FeedError, FeedEmptyError,
+    FeedOverlapError (pairs), SettingsError (a currency or exchange that the source contradicts).
     """
-    source = get_source(settings.data.source)
-    symbols = wanted_symbols(settings)
-    known = source.symbols(settings)
-    for symbol in symbols:
-        if known and symbol not in known:
-            raise UnknownNameError(
-                f"source {settings.data.source!r} has no symbol {symbol!r}{did_you_mean(symbol, known)}"
-            )
+    settings = complete(settings)
+    traded, data = settings.traded_symbols, settings.data
     start = earlier_start(settings, warm_up)
-    data = settings.data.model_copy(update={"start": start})
-    loaded = source.load(settings.model_copy(update={"data": data}), symbols)
     first: dict[str, dt.datetime] = {}  # symbol -> its first bar from data.start on
     frames: dict[str, pd.DataFrame] = {}
-    notes = list(loaded.notes)
+    notes: list[str] = []
     last: pd.Timestamp | None = None  # a reference series that goes on would add days without a market to the equity
-    for symbol in symbols:  # the traded ones come first
-        if symbol not in loaded.frames:
-            raise FeedSourceError(
-                f"source {settings.data.source!r} gave no bars of {symbol}; ask another source for it"
-            )
-        raw = loaded.frames[symbol].set_axis(utc_index(symbol, loaded.frames[symbol].index), axis=0)
-        calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
-        frame = within(raw, calendar, start, settings.data.end)
-        if settings.data.bar != "1d" and len(frame):
-            check_spacing(symbol, frame, settings.data.bar, calendar)
-            frame, said = by_hours(symbol, frame, calendar, settings.data.hours)
+    with ExitStack() as opened:
+        source = get_source(settings)
+        if isinstance(source, AbstractContextManager):
+            opened.enter_context(source)
+        for symbol in settings.wanted_symbols:  # the traded ones come first
+            frame, said = _bars(source, settings, symbol, start)
+            if symbol in traded and len(frame):
+                last = frame.index.max() if last is None else max(last, frame.index.max())
+            elif last is not None:
+                frame = frame[frame.index <= last]
+            calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
+            used = within(frame, calendar, data.start, data.end)
             notes += said
-        if symbol in settings.traded_symbols:
-            last = frame.index.max() if last is None else max(last, frame.index.max())
-        else:
-            frame = frame[frame.index <= last]
-        used = within(frame, calendar, settings.data.start, settings.data.end) if len(frame) else frame
-        if used.empty and symbol == settings.risk.throttle.series and symbol not in settings.traded_symbols:
-            notes.append(f"{symbol} has no bars in the range, so the volatility throttle uses realised volatility.")
-            continue
-        if used.empty:
-            raise FeedEmptyError(
-                f"{symbol}: no bars from {settings.data.start or 'the beginning'} to {settings.data.end or 'the end'};"
-                " widen data.start and data.end or leave the symbol out"
-            )
-        first[symbol] = used.index.min().to_pydatetime(warn=False)
-        frames[symbol] = check_bars(symbol, frame)
+            if used.empty and symbol == settings.risk.throttle.series and symbol not in traded:
+                notes.append(f"{symbol} has no bars in the range, so the volatility throttle uses realised volatility.")
+                continue
+            if used.empty:
+                raise FeedEmptyError(
+                    f"{symbol}: no bars from {data.start or 'the beginning'} to {data.end or 'the end'};"
+                    " widen data.start and data.end or leave the symbol out"
+                )
+            first[symbol] = used.index.min().to_pydatetime(warn=False)
+            frames[symbol] = check_bars(symbol, frame)
     for _, unit in settings.units.values():
         require_overlap(unit, frames)
-    begin = min(first[symbol] for symbol in settings.traded_symbols)
+    begin = min(first[symbol] for symbol in traded)
     warm = any(frame.index[0] < begin for frame in frames.values())
-    return History(frames, caveats(settings, frames) + notes, begin if warm else None)
+    return History(frames, caveats(settings, frames) + merged(notes, settings.wanted_symbols), begin if warm else None)
+
+
+def _bars(source: Source, settings: Settings, symbol: str, start: dt.date | None) -> tuple[pd.DataFrame, list[str]]:
+    """Bars of one symbol from ``start`` to ``data.end``, stamped with their close in UTC, and what to say of them."""
+    data, instrument = settings.data, settings.instruments[symbol]
+    calendar = ExchangeCalendar(instrument.exchange)
+    raw = source.fetch(Request(symbol, data.bar, start, data.end, instrument.exchange))
+    _refuse_contradictions(settings, raw)
+    if not len(raw.frame):
+        return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")), list(raw.notes)
+    times, left_out = utc_index(symbol, raw.frame.index), list[dt.date]()
+    if data.bar == "1d":
+        labelled = raw.frame.set_axis(times.tz_localize(None), axis=0)
+        frame, left_out = stamped_with_close(labelled, calendar, start, data.end)
+    else:
+        frame = within(raw.frame.set_axis(times, axis=0), calendar, start, data.end)
+    notes = [*raw.notes, *session_notes(symbol, frame, calendar, left_out)]
+    if data.bar != "1d" and len(frame):
+        check_spacing(symbol, frame, data.bar, calendar)
+        frame, said = by_hours(symbol, frame, calendar, data.hours)
+        notes += said
+    return frame, notes
+
+
+def _refuse_contradictions(settings: Settings, raw: RawBars) -> None:
+    """Raise SettingsError where the settings say another currency or exchange than the source."""
+    instrument = settings.instruments[raw.symbol]
+    key = dotted(("instruments", raw.symbol))
+    for name, here, there, same in (
+        ("currency", instrument.currency, raw.currency, instrument.currency == raw.currency),
+        ("exchange", instrument.exchange, raw.exchange, same_exchange(instrument.exchange, raw.exchange)),
+    ):
+        if there is not None and not same:
+            raise SettingsError(
+                f'{key}.{name} = "{here}", but source {settings.data.source!r} has {raw.symbol} with "{there}"; '
+                f"delete the line, or correct the source"
+            )
+
+
+def merged(notes: Iterable[str], symbols: Iterable[str]) -> list[str]:
+    """The notes, each once: those that say the same of several symbols as one that names them all."""
+    owners, known = dict[tuple[bool, str], list[str]](), set(symbols)
+    for note in notes:
+        symbol, _, text = note.partition(": ")
+        named = symbol in known
+        owners.setdefault((named, text if named else note), []).append(symbol)
+    return [f"{', '.join(dict.fromkeys(names))}: {text}" if named else text for (named, text), names in owners.items()]
 
 
 def earlier_start(settings: Settings, warm_up: int) -> dt.date | None:
@@ -95,14 +148,9 @@ def earlier_start(settings: Settings, warm_up: int) -> dt.date | None:
     return min(starts)
 
 
-def get_source(name: str) -> Source:
-    """The source of that name. Raises UnknownNameError with a did-you-mean."""
+def get_source(settings: Settings) -> Source:
+    """The source that ``data.source`` names. Raises UnknownNameError with a did-you-mean."""
+    name = settings.data.source
     if name not in SOURCES:
         raise UnknownNameError(f"data.source = {name!r} does not exist{did_you_mean(name, SOURCES)}")
-    return SOURCES[name]
-
-
-def wanted_symbols(settings: Settings) -> tuple[str, ...]:
-    """Traded symbols, then the throttle's series and the regimes' benchmark."""
-    references = (settings.risk.throttle.series, settings.regimes.benchmark)
-    return tuple(dict.fromkeys((*settings.traded_symbols, *(symbol for symbol in references if symbol))))
+    return SOURCES[name](settings)

@@ -16,30 +16,33 @@ _SHOWN = 3  # bars named in an error
 FLOAT_NOISE = 1e-9  # relative: prices that were multiplied by a factor are not exact
 
 
-def check_bars(symbol: str, frame: pd.DataFrame, *, allow_nonpositive: bool = False) -> pd.DataFrame:
+def check_bars(symbol: str, frame: pd.DataFrame, *, allow_nonpositive: bool = False, cure: str = "") -> pd.DataFrame:
     """Return bars as the engine wants them, or raise FeedError (FeedEmptyError without bars).
 
     Takes a frame with a DatetimeIndex (naive = UTC) and columns open, high, low, close, volume; returns a frame
     with the index in UTC and these columns alone as float64. Nothing is repaired.
-    ``allow_nonpositive`` is for spreads and rates; prices of what is traded are above 0.
+    ``allow_nonpositive`` is for spreads and rates; prices of what is traded are above 0. ``cure``: what to do about
+    bars that are refused, where the caller knows it better.
     """
     if frame.empty and not len(frame.index):
         raise FeedEmptyError(f"{symbol}: no bars; check the source and the range data.start to data.end")
     bars = _columns(symbol, frame)
-    index = _index(symbol, frame.index)
+    index = _index(symbol, frame.index, cure)
     bars.index = index
-    values = bars.to_numpy()
-    _refuse(symbol, index, ~np.isfinite(values).all(axis=1), "NaN or infinite", "fill them at the source or drop them")
-    opens, highs, lows, closes, volumes = values.T
+    opens, highs, lows, closes, volumes = (bars[name].to_numpy() for name in COLUMNS)
+    finite = np.isfinite(opens) & np.isfinite(highs) & np.isfinite(lows) & np.isfinite(closes) & np.isfinite(volumes)
+    _refuse(symbol, index, ~finite, "NaN or infinite", cure or "fill them at the source or drop them")
     if not allow_nonpositive:
-        bad = (values[:, :4] <= 0.0).any(axis=1)
-        _refuse(symbol, index, bad, "a price at or below 0", "correct them at the source")
-    _refuse(symbol, index, volumes < 0.0, "negative volume", "correct it at the source")
-    noise = FLOAT_NOISE * np.abs(values[:, :4]).max(axis=1)
-    _refuse(symbol, index, highs < lows - noise, "high below low", "correct them at the source")
+        bad = (opens <= 0.0) | (highs <= 0.0) | (lows <= 0.0) | (closes <= 0.0)
+        _refuse(symbol, index, bad, "a price at or below 0", cure or "correct them at the source")
+    _refuse(symbol, index, volumes < 0.0, "negative volume", cure or "correct it at the source")
+    largest = np.maximum(np.maximum(np.abs(opens), np.abs(highs)), np.maximum(np.abs(lows), np.abs(closes)))
+    noise = FLOAT_NOISE * largest
+    highest, lowest = highs + noise, lows - noise
+    _refuse(symbol, index, highs < lowest, "high below low", cure or "correct them at the source")
     for name, prices in (("open", opens), ("close", closes)):
-        outside = (prices > highs + noise) | (prices < lows - noise)
-        _refuse(symbol, index, outside, f"{name} outside [low, high]", "correct them at the source")
+        outside = (prices > highest) | (prices < lowest)
+        _refuse(symbol, index, outside, f"{name} outside [low, high]", cure or "correct them at the source")
     return bars
 
 
@@ -101,12 +104,13 @@ def utc_index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
     return index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
 
 
-def _index(symbol: str, index: pd.Index[Any]) -> pd.DatetimeIndex:
+def _index(symbol: str, index: pd.Index[Any], cure: str) -> pd.DatetimeIndex:
     """The times in UTC, each later than the one before it."""
     utc = utc_index(symbol, index)
     steps = np.diff(utc.asi8)
-    _refuse(symbol, utc[1:], steps < 0, "earlier than the bar before it", "sort by time: frame.sort_index()")
-    _refuse(symbol, utc[1:], steps == 0, "the same time as the bar before it", "drop duplicates: keep one bar a time")
+    _refuse(symbol, utc[1:], steps < 0, "earlier than the bar before it", cure or "sort by time: frame.sort_index()")
+    again = "drop duplicates: keep one bar a time"
+    _refuse(symbol, utc[1:], steps == 0, "the same time as the bar before it", cure or again)
     return utc
 
 

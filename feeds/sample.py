@@ -10,39 +10,43 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from core.calendar import ExchangeCalendar
 from core.errors import FeedError, UnknownNameError, did_you_mean
-from core.settings import Settings
-from feeds.history import SourceBars, session_notes, stamped_with_close
+from feeds.bars import COLUMNS, PRICES, RawBars, Request
+from feeds.history import of_days
 
 NAMES = {"SPX": "S&P 500", "IXIC": "Nasdaq Composite", "VIX": "CBOE Volatility Index"}
 POINTS = 10.0  # index points of one traded share: at a tenth the S&P 500 is priced like an ETF share of it
-_PRICES = ["open", "high", "low", "close"]
 _STALE_SHARE = 0.5  # a year in which more opens than this repeat the close before is worth a note
 
 
 class SampleSource:
-    """Daily bars of SPX, IXIC and VIX from arch.data, stamped with the session's close."""
+    """Daily bars of SPX, IXIC and VIX from arch.data. A ``feeds.bars.Source``.
 
-    def symbols(self, settings: Settings) -> Sequence[str]:
+    ``execution``: the settings' own, ``together``: all symbols that are asked for; the notes speak of them.
+    """
+
+    name = "sample"
+
+    def __init__(self, execution: str = "next_open", together: Sequence[str] = ()) -> None:
+        self._execution, self._together = execution, tuple(together)
+
+    def symbols(self) -> Sequence[str]:
         return tuple(NAMES)
 
-    def load(self, settings: Settings, symbols: Sequence[str]) -> SourceBars:
-        """See ``feeds.history.Source``. Raises FeedError for a bar size other than a day."""
-        if settings.data.bar != "1d":
-            raise FeedError(f'the sample source has daily bars only, not {settings.data.bar}; set data.bar = "1d"')
-        bars, notes = {}, [_tenths(symbols)]
-        for symbol in symbols:
-            if symbol not in NAMES:
-                raise UnknownNameError(f"the sample source has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
-            calendar = ExchangeCalendar(settings.instruments[symbol].exchange)
-            frame, missing = _read(symbol)
-            bars[symbol], left_out = stamped_with_close(frame, calendar, settings.data.start, settings.data.end)
-            if missing:
-                notes.append(f"{symbol}: {missing} rows of the file hold no value and were dropped.")
-            notes += session_notes(symbol, bars[symbol], calendar, left_out)
-            notes += _defects(symbol, bars[symbol], settings.execution)
-        return SourceBars(bars, notes)
+    def fetch(self, request: Request) -> RawBars:
+        """Raises FeedError for a bar size other than a day, UnknownNameError for a symbol that it does not have."""
+        if request.bar != "1d":
+            raise FeedError(f'the sample source has daily bars only, not {request.bar}; set data.bar = "1d"')
+        symbol = request.symbol
+        if symbol not in NAMES:
+            raise UnknownNameError(f"source {self.name!r} has no symbol {symbol!r}{did_you_mean(symbol, NAMES)}")
+        frame, missing = _read(symbol)
+        frame = of_days(frame, request.start, request.end)
+        notes = _tenths(self._together or (symbol,))
+        if missing:
+            notes.append(f"{symbol}: {missing} rows of the file hold no value and were dropped.")
+        notes += _defects(symbol, frame, self._execution)
+        return RawBars(symbol, "1d", frame, source=self.name, notes=tuple(notes))
 
 
 def _read(symbol: str) -> tuple[pd.DataFrame, int]:
@@ -52,20 +56,26 @@ def _read(symbol: str) -> tuple[pd.DataFrame, int]:
     if symbol == "VIX":  # one value a day
         values = vix.load()["vix"]
         kept = values.dropna()
-        bars = pd.DataFrame({name: kept for name in _PRICES}).assign(volume=0.0)
-        return bars, len(values) - len(kept)
+        bars = pd.DataFrame({name: kept for name in PRICES}).assign(volume=0.0)
+        return _labelled(bars), len(values) - len(kept)
     frame = {"SPX": sp500, "IXIC": nasdaq}[symbol].load().rename(columns=str.lower)
-    frame = frame[[*_PRICES, "volume"]].astype("float64")
-    frame[_PRICES] /= POINTS
-    return frame, 0
+    frame = frame[list(COLUMNS)].astype("float64")
+    frame[list(PRICES)] /= POINTS
+    return _labelled(frame), 0
 
 
-def _tenths(symbols: Sequence[str]) -> str:
-    names = " and ".join(f"{NAMES[s]} ({s})" for s in symbols if s in NAMES and s != "VIX")
-    return (
-        f"{names or 'The sample'}: a tenth of the index's level is traded as if it were a share, so that whole shares "
+def _labelled(bars: pd.DataFrame) -> pd.DataFrame:
+    return bars.set_axis(pd.DatetimeIndex(bars.index, name="time").as_unit("us"), axis=0)
+
+
+def _tenths(symbols: Sequence[str]) -> list[str]:
+    names = [f"{NAMES[s]} ({s})" for s in symbols if s in NAMES and s != "VIX"]
+    if not names:
+        return []
+    return [
+        f"{' and '.join(names)}: a tenth of the index's level is traded as if it were a share, so that whole shares "
         "and commissions by the share have the size that they have for an ETF."
-    )
+    ]
 
 
 def _defects(symbol: str, bars: pd.DataFrame, execution: str) -> list[str]:

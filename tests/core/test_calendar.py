@@ -107,12 +107,6 @@ def test_numbers_of_many_moments_are_those_of_each_in_any_order(moments: list[dt
         times = pd.DatetimeIndex(chosen, dtype=f"datetime64[{unit}, UTC]")
         single = [NYSE.session_of(stamp.to_pydatetime(warn=False)) for stamp in times]
         assert [dates[number] for number in NYSE.session_numbers(times)] == single
-        assert NYSE.session_days(times) == single
-
-
-def test_the_session_of_a_daily_bar_is_its_label() -> None:
-    assert NYSE.session_days(pd.DatetimeIndex(["2018-12-25"])) == [day("2018-12-25")]
-    assert NYSE.session_days(pd.DatetimeIndex(["2018-12-25 12:00Z"])) == [day("2018-12-26")]
 
 
 def test_closes_of_days_leave_out_those_without_a_session() -> None:

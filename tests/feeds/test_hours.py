@@ -90,12 +90,14 @@ def desk(folder: Path, times: list[str], *overrides: str) -> History:
 
 
 def test_daily_bars_in_a_desk_of_minutes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="A: the 2 bars have one bar a session, but data.bar is 1m"):
+    with pytest.raises(FeedError, match="A.csv holds dates without a time of day, but the bars are to be 1m; set data.b"):
         desk(tmp_path, ["2018-12-20", "2018-12-21"], "data.bar=1m")
+    with pytest.raises(FeedError, match="A: the 2 bars have one bar a session, but data.bar is 1m"):
+        desk(tmp_path, ["2018-12-20 21:00", "2018-12-21 21:00"], "data.bar=1m")
 
 
 def test_minutes_in_a_daily_desk_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="A.csv has 2 bars of 2018-12-20, but data.bar is 1d; set data.bar"):
+    with pytest.raises(FeedError, match="A.csv has 2 bars of 2018-12-20, but bars are to be daily; set data.bar"):
         desk(tmp_path, ["2018-12-20 15:00", "2018-12-20 15:01"])
 
 
@@ -103,5 +105,5 @@ def test_bars_before_the_open_are_left_out_unless_they_are_wanted(tmp_path: Path
     times = ["2018-12-20 14:00", "2018-12-20 14:01", "2018-12-20 15:00", "2018-12-20 15:01", "2018-12-20 15:02"]
     history = desk(tmp_path, times, "data.bar=1m")
     assert [len(history.frames[symbol]) for symbol in "AB"] == [3, 3]
-    assert 'B: 2 bars lie outside regular hours and were left out (data.hours = "regular").' in history.notes
+    assert 'A, B: 2 bars lie outside regular hours and were left out (data.hours = "regular").' in history.notes
     assert len(desk(tmp_path, times, "data.bar=1m", "data.hours=all").frames["A"]) == 5

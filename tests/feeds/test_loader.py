@@ -17,12 +17,13 @@ from core.errors import (
     FeedEmptyError,
     FeedError,
     FeedOverlapError,
-    FeedSourceError,
     HalflifeError,
+    SettingsError,
     UnknownNameError,
 )
-from feeds import SOURCES, SourceBars, load
-from feeds.history import History, stamped_with_close, within
+from feeds import SOURCES, RawBars, Request, load
+from feeds.history import History, of_days, stamped_with_close, within
+from feeds.loader import merged
 
 HEADER = "date,open,high,low,close,volume\n"
 
@@ -113,40 +114,100 @@ def test_dates_before_the_calendar_are_refused_and_not_dropped(tmp_path: Path) -
     assert len(load(desk(tmp_path, "data.start=1990-01-01")).frames["A"]) == 1
 
 
+PRICES = ["open", "high", "low", "close", "volume"]
+
+
+class Constant:
+    """Three minutes of one price, and what was asked of it."""
+
+    name = "constant"
+
+    def __init__(self, **said: str) -> None:
+        self.asked: list[Request] = []
+        self.said = said
+        self.closed = False
+
+    def symbols(self):
+        return ("A", "B")
+
+    def fetch(self, request: Request) -> RawBars:
+        self.asked.append(request)
+        index = pd.date_range("2018-12-24 14:31", periods=3, freq="1min", tz="UTC")
+        frame = pd.DataFrame(1.0, index=index, columns=PRICES)
+        notes = (f"{request.symbol}: constant prices.",)
+        return RawBars(request.symbol, request.bar, frame, self.name, notes=notes, **self.said)
+
+
 def test_a_new_source_plugs_into_the_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Constant:
-        def symbols(self, settings):
-            return ("A", "B")
-
-        def load(self, settings, symbols):
-            index = pd.date_range("2018-12-24 14:31", periods=3, freq="1min", tz="UTC")
-            frame = pd.DataFrame(1.0, index=index, columns=["open", "high", "low", "close", "volume"])
-            return SourceBars({symbol: frame for symbol in symbols}, ["Constant prices."])
-
-    monkeypatch.setitem(SOURCES, "constant", Constant())
-    history = load(desk(tmp_path, "data.source=constant", "data.bar=1m"))
-    assert history.notes[-1] == "Constant prices."
+    made = Constant()
+    monkeypatch.setitem(SOURCES, "constant", lambda settings: made)
+    history = load(desk(tmp_path, "data.source=constant", "data.bar=1m", "data.end=2018-12-24"))
+    assert history.notes[-1] == "A, B: constant prices."  # said of both, so it is said once
     assert len(history.frames["B"]) == 3
+    assert made.asked == [Request(symbol, "1m", None, dt.date(2018, 12, 24), "XNYS") for symbol in ("A", "B")]
+
+
+def test_a_source_that_holds_something_open_is_left_even_when_loading_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Held(Constant):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.closed = True
+
+    for bar, works in (("1m", True), ("1h", False)):
+        made = Held()
+        monkeypatch.setitem(SOURCES, "held", lambda settings, made=made: made)
+        settings = desk(tmp_path, "data.source=held", f"data.bar={bar}")
+        if works:
+            load(settings)
+        else:
+            with pytest.raises(FeedError, match="0:01:00 apart within a session"):
+                load(settings)
+        assert made.closed
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"currency": "EUR"}, 'instruments.A.currency = "USD", but source \'constant\' has A with "EUR"'),
+        ({"exchange": "XETR"}, 'instruments.A.exchange = "XNYS", but source \'constant\' has A with "XETR"'),
+        ({"exchange": "NYSE", "currency": "USD"}, None),  # another name of the same exchange
+    ],
+)
+def test_what_the_source_knows_better_than_the_settings_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, str], words: str | None
+) -> None:
+    monkeypatch.setitem(SOURCES, "constant", lambda settings: Constant(**said))
+    settings = desk(tmp_path, "data.source=constant", "data.bar=1m")
+    if words is None:
+        assert len(load(settings).frames) == 2
+    else:
+        with pytest.raises(SettingsError, match=words):
+            load(settings)
 
 
 @pytest.mark.parametrize(
     ("index", "kind", "words"),
-    [(None, FeedSourceError, "gave no bars of A"), ([0, 1], FeedError, "A: the index is a .*, not a DatetimeIndex")],
+    [([], FeedEmptyError, "A: no bars from the beginning"), ([0, 1], FeedError, "A: the index is a .*, not a Date")],
 )
 def test_a_source_that_breaks_its_promise_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: list[int] | None, kind: type[Exception], words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: list[int], kind: type[Exception], words: str
 ) -> None:
-    class Broken:
-        def symbols(self, settings):
-            return ()
+    class Broken(Constant):
+        def fetch(self, request):
+            return RawBars(request.symbol, request.bar, pd.DataFrame(1.0, index=index, columns=PRICES), "broken")
 
-        def load(self, settings, symbols):
-            frame = pd.DataFrame(1.0, index=index or [], columns=["open", "high", "low", "close", "volume"])
-            return SourceBars({} if index is None else {symbol: frame for symbol in symbols})
-
-    monkeypatch.setitem(SOURCES, "broken", Broken())
+    monkeypatch.setitem(SOURCES, "broken", lambda settings: Broken())
     with pytest.raises(kind, match=words):
         load(desk(tmp_path, "data.source=broken"))
+
+
+def test_notes_that_say_the_same_of_several_symbols_become_one() -> None:
+    notes = ["A: no volume.", "Of all.", "B: no volume.", "B: 2 gaps.", "Of all.", "C: no volume.", "Rule: x."]
+    assert merged(notes, "ABC") == ["A, B, C: no volume.", "Of all.", "B: 2 gaps.", "Rule: x."]
 
 
 def test_the_hash_is_of_the_bars_alone() -> None:
@@ -189,6 +250,13 @@ def test_within_keeps_the_moments_of_whole_sessions() -> None:
     assert within(frame, calendar, dt.date(1980, 1, 1), dt.date(2100, 1, 1))["close"].tolist() == [0, 1, 2, 3, 4]
     assert within(frame, calendar, None, dt.date(1980, 1, 1)).empty
     assert within(frame, calendar, dt.date(2100, 1, 1), None).empty
+
+
+def test_of_days_keeps_both_ends() -> None:
+    frame = pd.DataFrame({"close": [3, 1, 2]}, index=pd.to_datetime(["2018-07-05", "2018-07-03", "2018-07-04"]))
+    assert of_days(frame, dt.date(2018, 7, 4), None)["close"].tolist() == [3, 2]  # as they are, in order or not
+    assert of_days(frame, None, dt.date(2018, 7, 4))["close"].tolist() == [1, 2]
+    assert of_days(frame, None, None) is frame
 
 
 def test_daily_bars_get_the_close_and_lose_holidays() -> None:

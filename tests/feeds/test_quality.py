@@ -78,6 +78,18 @@ def test_bad_bars_are_refused_with_symbol_rule_bars_and_cure(case: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+REPAIRABLE = [case for case in BAD if case not in {
+    "text", "booleans", "no volume", "two volumes", "no times", "dates as text", "NaT"
+}]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REPAIRABLE)
+def test_who_knows_the_cure_says_it(case: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        check_bars("SPX", BAD[case][0], cure="run the repair")
+    assert str(caught.value).endswith("; run the repair")
+
+
 def test_no_bars_are_refused() -> None:
     with pytest.raises(FeedEmptyError, match="SPX: no bars"):
         check_bars("SPX", bars(0))

@@ -13,7 +13,7 @@ import pytest
 
 from core.config import load_settings
 from core.errors import FeedError, UnknownNameError
-from feeds import load
+from feeds import Request, load
 from feeds.sample import SampleSource
 
 
@@ -80,4 +80,16 @@ def test_other_bar_sizes_are_refused() -> None:
 
 def test_an_unknown_symbol_of_the_source_is_named() -> None:
     with pytest.raises(UnknownNameError, match="no symbol 'SPY'; did you mean 'SPX'"):
-        SampleSource().load(load_settings(), ["SPY"])
+        SampleSource().fetch(Request("SPY"))
+
+
+def test_the_source_gives_bars_by_the_date_of_their_session() -> None:
+    source = SampleSource()
+    bars = source.fetch(Request("SPX", start=dt.date(2018, 12, 22), end=dt.date(2018, 12, 26)))
+    assert list(source.symbols()) == ["SPX", "IXIC", "VIX"]
+    assert (bars.symbol, bars.bar, bars.source, bars.adjusted) == ("SPX", "1d", "sample", "raw")
+    assert list(bars.frame.columns) == ["open", "high", "low", "close", "volume"]
+    assert bars.frame.index.equals(pd.DatetimeIndex(["2018-12-24", "2018-12-26"]))
+    assert (str(bars.frame.index.dtype), bars.frame.index.name) == ("datetime64[us]", "time")
+    assert bars.notes[0].startswith("S&P 500 (SPX): a tenth of the index's level")
+    assert not SampleSource().fetch(Request("VIX")).notes[0].startswith("The sample")  # its level is what it is
