@@ -29,7 +29,7 @@ class Stale(Rule):
         if len(rows.live) < 2:
             return
         same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
-        low, high = rows.extent()
+        low, high = rows.extent
         moved = high > low
         copied = np.zeros(len(same), dtype=np.bool_)
         if rows.daily and rows.volume is not None:
@@ -55,8 +55,9 @@ class ZeroVolume(Rule):
         if rows.volume is None:
             return
         none = rows.volume == 0.0
-        if (share := float(none.mean())) > SELDOM:
-            yield hit(rows, rows.live[none], f"{share:.0%} of the bars have no volume: seldom traded", "note")
+        count = int(np.count_nonzero(none))
+        if count and (not rows.daily or count > SELDOM * len(none)):
+            yield hit(rows, rows.live[none], f"{count} of {len(none)} bars have no volume: seldom traded", "note")
             return
         for run in live_runs(rows, none):
             yield hit(rows, run, "no volume in 1 bar" if len(run) == 1 else f"no volume in {len(run)} bars")

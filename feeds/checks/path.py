@@ -34,7 +34,7 @@ class Path:
         self.returns = np.where(np.abs(without) < np.abs(came), without, came)
         self.level = np.concatenate(([0.0], np.cumsum(self.returns)))
         self.shift: Floats = self.level - log
-        low, high = rows.extent()
+        low, high = rows.extent
         self.low, self.high = np.log(low) + self.shift, np.log(high) + self.shift
         self.volume = None if rows.volume is None else rows.volume * np.exp(-self.shift)
 

@@ -17,7 +17,7 @@ from feeds.bars import COLUMNS, EXTRAS, PRICES, CorporateAction
 from feeds.quality import utc_index
 
 _DAY = 86_400_000_000  # microseconds
-_OF_LIVE_ROWS = ("live", "prices", "price", "volume", "quotes")
+_OF_LIVE_ROWS = ("live", "prices", "price", "volume", "quotes", "extent")
 
 
 class Rows:
@@ -97,6 +97,7 @@ class Rows:
         """Live values of any column; None where the series has none."""
         return self._column(name)
 
+    @cached_property
     def extent(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Lowest and highest price of each live row."""
         columns = np.vstack(tuple(self.prices.values()) or (self.price,))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from feeds.checks.local import scale_at
+from feeds.checks.local import NEIGHBOURS, scale_at
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Hit, Positions, Rule, Values, hit, live_runs
 
@@ -88,13 +88,16 @@ class ClosedSession(Rule):
 
 def _distance(rows: Rows, group: Positions) -> Values:
     """How far the prices of each row lie from the rows before and after the group, in ordinary moves."""
-    around = [number for number in (group[0] - 1, group[-1] + 1) if 0 <= number < len(rows.price)]
+    first, last = int(group[0]), int(group[-1]) + 1
+    around = [number for number in (first - 1, last) if 0 <= number < len(rows.price)]
     if not around:
         return np.ones(len(group))
-    lows, highs = (np.log(column) for column in rows.extent())
+    low, high = (np.log(column[group])[:, None] for column in rows.extent)
     level = np.log(rows.price[around])
-    away = np.maximum(np.abs(lows[group][:, None] - level), np.abs(highs[group][:, None] - level)).min(axis=1)
-    return away / scale_at(np.diff(np.log(rows.price)), int(group[0]), int(group[-1]) + 1)
+    away = np.maximum(np.abs(low - level), np.abs(high - level)).min(axis=1)
+    start = max(first - NEIGHBOURS - 1, 0)
+    returns = np.diff(np.log(rows.price[start : last + NEIGHBOURS + 1]))
+    return away / scale_at(returns, first - start, last - start)
 
 
 def _span(rows: Rows, at: Positions) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from feeds.checks.local import scale_at
 from feeds.checks.rows import Rows
-from feeds.checks.rule import Flags, Hit, Rule, hit, live_runs
+from feeds.checks.rule import Hit, Positions, Rule, Values, hit, live_runs, runs
 from feeds.quality import FLOAT_NOISE
 
 PLAUSIBLE = 0.25  # log distance to the price before or after within which open and close are believed
@@ -30,10 +30,9 @@ class MissingPrice(Rule):
                 yield hit(rows, rows.live, f"{len(rows.live)} bars without a price", drop=True)
             return
         bad = {name: ~np.isfinite(column) for name, column in columns}
-        for run in live_runs(rows, np.logical_or.reduce(list(bad.values()))):
-            here = np.isin(rows.live, run)
-            names = ", ".join(name for name, flags in bad.items() if flags[here].any())
-            yield hit(rows, run, f"{names} missing or infinite", drop=True)
+        for run in runs(np.flatnonzero(np.logical_or.reduce(list(bad.values())))):
+            names = ", ".join(name for name, flags in bad.items() if flags[run].any())
+            yield hit(rows, rows.live[run], f"{names} missing or infinite", drop=True)
 
 
 class NonpositivePrice(Rule):
@@ -46,9 +45,10 @@ class NonpositivePrice(Rule):
     def find(self, rows: Rows) -> Iterator[Hit]:
         columns = [column for name in ("open", "high", "low", "close", "bid", "ask")
                    if (column := rows.column(name)) is not None]  # fmt: skip
-        for run in live_runs(rows, _any(rows, [column <= 0.0 for column in columns])):
-            lowest = min(float(np.nanmin(column[np.isin(rows.live, run)])) for column in columns)
-            yield hit(rows, run, f"a price of {lowest:g}", drop=True)
+        below = [column <= 0.0 for column in columns]
+        for run in runs(np.flatnonzero(np.logical_or.reduce(below)) if below else rows.live[:0]):
+            lowest = min(float(np.nanmin(column[run])) for column in columns if not np.isnan(column[run]).all())
+            yield hit(rows, rows.live[run], f"a price of {lowest:g}", drop=True)
 
 
 class NegativeVolume(Rule):
@@ -83,10 +83,13 @@ class HighLow(Rule):
         noise = FLOAT_NOISE * np.maximum.reduce([np.abs(column) for column in (opens, highs, lows, closes)])
         top, bottom = np.maximum(opens, closes), np.minimum(opens, closes)
         bad = np.flatnonzero((highs < lows - noise) | (top > highs + noise) | (bottom < lows - noise))
+        if not len(bad):
+            return
+        returns = np.diff(np.log(closes))
         for row in bad.tolist():
             position = int(rows.live[row])
             had = f"open {opens[row]:g}, high {highs[row]:g}, low {lows[row]:g}, close {closes[row]:g}"
-            if not self._believed(rows, row, float(bottom[row]), float(top[row]), bad):
+            if not self._believed(rows, row, returns, bad):
                 detail = f"{had}: impossible, and open or close are far from the bars around: dropped"
                 yield hit(rows, rows.live[row : row + 1], detail, drop=True)
                 continue
@@ -99,17 +102,16 @@ class HighLow(Rule):
                 how = "high and low are widened to what open and close reached"
             yield _changes(rows, [position], f"{had}: {how}", {position: change})
 
-    def _believed(self, rows: Rows, row: int, bottom: float, top: float, bad: np.ndarray) -> bool:
+    def _believed(self, rows: Rows, row: int, returns: Values, bad: Positions) -> bool:
         """Whether open and close are near the close before or the open after, of rows that are possible."""
-        good = np.setdiff1d(np.arange(max(row - 10, 0), min(row + 11, len(rows.live))), bad)
+        opens, closes = np.log(rows.prices["open"][row]), np.log(rows.prices["close"][row])
+        good = np.setdiff1d(np.arange(max(row - 10, 0), min(row + 11, len(rows.live))), bad[np.abs(bad - row) <= 10])
         before, after = good[good < row], good[good > row]
         levels = [rows.prices["close"][before[-1]]] if len(before) else []
         levels += [rows.prices["open"][after[0]]] if len(after) else []
-        if not levels or min(*levels, bottom) <= 0.0:
-            return False
-        scale = scale_at(np.diff(np.log(rows.price)), row, row + 1)
+        scale = scale_at(returns, row, row + 1)
         reach = max(PLAUSIBLE, PLAUSIBLE_DEVIATIONS * scale if np.isfinite(scale) else 0.0)
-        return any(max(abs(np.log(bottom / level)), abs(np.log(top / level))) <= reach for level in levels)
+        return any(max(abs(opens - level), abs(closes - level)) <= reach for level in np.log(levels))
 
 
 class CrossedQuotes(Rule):
@@ -158,10 +160,6 @@ class AdjCloseOdd(Rule):
         for run in live_runs(rows, above | (adjusted <= 0.0) | np.isinf(adjusted)):
             value, close = rows.now["adj_close"][run[0]], rows.now["close"][run[0]]
             yield hit(rows, run, f"adj_close {value:g} for a close of {close:g}, and no reverse split after it")
-
-
-def _any(rows: Rows, flags: list[Flags]) -> Flags:
-    return np.logical_or.reduce(flags) if flags else np.zeros(len(rows.live), dtype=np.bool_)
 
 
 def _changes(rows: Rows, positions: list[int], detail: str, change: dict[int, dict[str, float]]) -> Hit:

@@ -362,3 +362,33 @@ def test_a_repair_leaves_no_error_and_needs_no_second_one(clean: Clean, picks: l
     again = examine_series("ABC", "1d", mended, CALENDAR, clean.actions)
     assert again.repairs == ()
     assert "error" not in {found.severity for found in again.findings}
+
+
+@given(
+    clean=series,
+    where=st.floats(0.1, 0.9),
+    move=st.floats(-3.0, 3.0),
+    days=st.integers(1, 5),
+    volume=st.floats(0.5, 30.0),
+)
+def test_a_crash_or_rally_is_no_error_and_is_never_repaired(
+    clean: Clean, where: float, move: float, days: int, volume: float
+) -> None:
+    """Down to a twentieth or up twenty times, within one day or over five, whatever was traded, and it stays there."""
+    frame, at = clean.frame.copy(), int(where * len(clean.frame))
+    way = np.clip(np.arange(len(frame)) - at + 1, 0, days) / days
+    frame[PRICES] = frame[PRICES].mul(np.exp(move * way), axis=0)
+    frame.iloc[at : at + days, frame.columns.get_loc("volume")] *= volume
+    examined = examine_series("ABC", "1d", frame, CALENDAR, clean.actions)
+    assert "error" not in {finding.severity for finding in examined.findings}
+    assert examined.repairs == ()
+
+
+@given(clean=minutes, where=st.floats(0.2, 0.8), count=st.integers(1, 20))
+def test_missing_minutes_are_named_session_by_session(clean: Clean, where: float, count: int) -> None:
+    at = int(where * (len(clean.frame) - count))
+    gone = clean.frame.index[at : at + count]
+    findings = examine_series("ABC", "1m", clean.frame.drop(gone), CALENDAR).findings
+    named = [(found.first, found.last, found.rows) for found in findings if found.rule == "missing_bars"]
+    by_session = gone.to_series().groupby(gone.tz_convert("America/New_York").date)
+    assert named == [(times.iloc[0], times.iloc[-1], len(times)) for _, times in by_session]

@@ -12,9 +12,11 @@ from core.calendar import ExchangeCalendar
 from core.errors import FeedError
 from feeds.bars import CorporateAction
 from feeds.checks import Finding, check_series, examine_series, propose_repairs
+from feeds.quality import check_bars
 
 CALENDAR = ExchangeCalendar("XNYS")
 START = dt.date(2021, 3, 1)
+PRICES = ["open", "high", "low", "close"]
 
 
 def calm(bars: int = 100, start: dt.date = START) -> pd.DataFrame:
@@ -102,6 +104,14 @@ def test_of_differing_rows_one_is_kept_for_a_reason(values: dict[str, float], dr
     assert why in repair.reason
 
 
+def test_rows_of_one_time_are_numbered_in_their_order() -> None:
+    frame = pd.concat([calm(), calm().iloc[[50] * 60]])
+    frame["close"] += np.r_[np.zeros(100), 1e-3 * np.arange(1, 61)]
+    repairs = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert [repair.row for repair in repairs] == list(range(60))
+    assert [repair.before["close"] for repair in repairs] == frame["close"].iloc[[50, *range(100, 159)]].tolist()
+
+
 # Sessions
 
 
@@ -176,6 +186,14 @@ def test_bars_before_hours_are_a_note_and_weekend_bars_an_error() -> None:
     ]  # fmt: skip
 
 
+def test_midnight_ends_the_day_before() -> None:
+    late = minutes("2021-03-05").iloc[:2].set_axis(pd.DatetimeIndex(["2021-03-06T05:00Z", "2021-03-06T05:01Z"]))
+    findings = check(pd.concat([minutes("2021-03-05"), late]), bar="1m")  # midnight in New York, after a Friday
+    assert [(f.rule, f.severity, f.rows) for f in findings] == [
+        ("closed_session", "note", 1), ("closed_session", "error", 1),
+    ]  # fmt: skip
+
+
 # Values
 
 
@@ -220,6 +238,18 @@ def test_rounding_is_no_impossible_range() -> None:
     frame = calm()
     frame["high"] = frame[["open", "close"]].max(axis=1) * (1.0 - 1e-12)
     assert check(frame) == []
+
+
+def test_what_a_run_refuses_is_found() -> None:
+    """A high below the low by more than rounding, with open and close within rounding of both."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] = 100.0 * (1.0 + 1e-9 * np.array([0.75, 0.0, 1.5, 0.75]))
+    with pytest.raises(FeedError, match="high below low"):
+        check_bars("ABC", frame)
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.rule, sorted(repair.after)) == ("high_low", ["high", "low"])
+    frame.loc[frame.index[52], ["high", "low"]] = [repair.after["high"], repair.after["low"]]
+    check_bars("ABC", frame)
 
 
 def test_a_missing_volume_keeps_its_prices() -> None:
@@ -274,7 +304,7 @@ def test_adj_close_may_be_above_the_close_before_a_reverse_split_only() -> None:
 
 def scaled(at: int, count: int, factor: float, volume: float = 1.0) -> pd.DataFrame:
     frame = calm()
-    frame.loc[frame.index[at : at + count], ["open", "high", "low", "close"]] *= factor
+    frame.loc[frame.index[at : at + count], PRICES] *= factor
     frame.loc[frame.index[at : at + count], "volume"] *= volume
     return frame
 
@@ -306,8 +336,8 @@ def test_the_volume_of_news_keeps_what_leaves_and_returns() -> None:
 def test_a_day_that_was_traded_through_is_real() -> None:
     """As on 1987-10-19 and after: down by a quarter within one day, and back within the next."""
     frame = calm()
-    frame.loc[frame.index[52], ["open", "high", "low", "close"]] = [98.0, 99.0, 74.0, 74.0]
-    frame.loc[frame.index[53], ["open", "high", "low", "close"]] = [74.0, 101.0, 74.0, 101.0]
+    frame.loc[frame.index[52], PRICES] = [98.0, 99.0, 74.0, 74.0]
+    frame.loc[frame.index[53], PRICES] = [74.0, 101.0, 74.0, 101.0]
     assert rules(check(frame)) == [("spike", "warning"), ("jump", "note"), ("jump", "note")]
     assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
 
@@ -319,11 +349,13 @@ def test_a_price_that_stays_is_real(factor: float) -> None:
     assert propose_repairs("ABC", "1d", frame, CALENDAR) == []
 
 
-@pytest.mark.parametrize(("ratio", "name"), [(2.0, "2:1"), (1.5, "3:2"), (7.0, "7:1"), (0.1, "1:10"), (0.5, "1:2")])
+@pytest.mark.parametrize(
+    ("ratio", "name"), [(2.0, "2:1"), (1.5, "3:2"), (7.0, "7:1"), (50.0, "50:1"), (0.1, "1:10"), (0.5, "1:2")]
+)
 def test_an_unknown_split_is_named_and_a_known_one_is_none(ratio: float, name: str) -> None:
     frame = scaled(52, 48, 1.0 / ratio, volume=ratio)
-    (finding,) = check(frame)
-    assert (finding.rule, finding.severity, finding.repair) == ("jump", "warning", None)
+    (finding,) = (finding for finding in check(frame) if finding.rule == "jump")
+    assert (finding.severity, finding.repair) == ("warning", None)
     assert f"close to a {name} split" in finding.detail
     day = frame.index[52].date()
     assert check(frame, CorporateAction(day, "split", ratio)) == []
@@ -379,9 +411,9 @@ def test_what_repairs_hide_is_found_after_them() -> None:
 
 def test_flat_bars_of_a_halt_are_stale_after_a_week() -> None:
     frame = calm()
-    frame.loc[frame.index[50:54], ["open", "high", "low", "close"]] = 100.0
+    frame.loc[frame.index[50:54], PRICES] = 100.0
     assert check(frame) == []
-    frame.loc[frame.index[54], ["open", "high", "low", "close"]] = 100.0
+    frame.loc[frame.index[54], PRICES] = 100.0
     (finding,) = check(frame)
     assert (finding.rule, finding.rows, finding.repair) == ("stale", 5, None)
 
@@ -392,3 +424,7 @@ def test_a_series_without_volumes_lacks_none() -> None:
     frame = calm()
     frame.loc[frame.index[::3], "volume"] = 0.0
     assert rules(check(frame)) == [("zero_volume", "note")]
+    frame = minutes("2021-03-01")
+    frame.loc[frame.index[[50, 70]], "volume"] = 0.0
+    (finding,) = check(frame, bar="1m")
+    assert (finding.rule, finding.severity, finding.rows) == ("zero_volume", "note", 2)
