@@ -207,6 +207,36 @@ def test_intraday_bars_are_adjusted_by_the_day_of_the_exchange(catalog: Catalog)
     catalog.append(bars(times=times, closes=[693.0, 700.0, 100.0, 101.0], bar="1m", actions=ACTIONS))
     assert loaded(data={"bar": "1m"}).frames["AAPL"]["close"].tolist() == pytest.approx([99.0, 100.0, 100.0, 101.0])
 
+    before = loaded(data={"bar": "1m", "end": "2014-06-08"}).frames["AAPL"]
+    assert before["close"].tolist() == [693.0, 700.0]  # the split is not known yet
+
+
+def test_the_day_of_an_intraday_split_is_that_of_its_exchange(catalog: Catalog) -> None:
+    """9:01 in Tokyo on the 9th is a minute after midnight UTC, when New York still has the 8th."""
+    times = ["2014-06-06 05:59Z", "2014-06-06 06:00Z", "2014-06-09 00:01Z", "2014-06-09 00:02Z"]
+    closes = [693.0, 700.0, 100.0, 101.0]
+    catalog.append(bars("7203", times, closes, bar="1m", exchange="XTKS", actions=ACTIONS))
+    assert loaded("7203", data={"bar": "1m"}).frames["7203"]["close"].tolist() == pytest.approx([99, 100, 100, 101])
+
+
+def test_dividends_fit_the_prices_of_their_day_where_prices_came_adjusted_for_splits(catalog: Catalog) -> None:
+    """14 dollars paid on a share of 650 that the source gives as 650 / 7, for a split after the last bar used."""
+    paid = CorporateAction(dt.date(2014, 6, 6), "dividend", 14.0, "file")
+    closes = [640 / 7, 650 / 7, 100.0, 100.0, 96.0]
+    catalog.append(bars(closes=closes, adjusted="split", actions=(*ACTIONS, paid)))
+    history = loaded(data={"end": "2014-06-08"})
+    left = 1.0 - 14.0 / 650.0
+    assert history.frames["AAPL"]["close"].tolist() == pytest.approx([640.0 * left, 650.0 * left, 700.0])
+    assert "AAPL: prices came adjusted for splits from their source." in history.notes
+    assert "AAPL: adjusted for 1 dividend." in history.notes
+
+
+def test_sources_that_contradict_each_other_are_told(catalog: Catalog) -> None:
+    catalog.append(bars(actions=(*ACTIONS, CorporateAction(dt.date(2014, 6, 10), "dividend", 3.0, "yahoo"))))
+    doubt = "AAPL: 2014-06-10 dividend: file says 2, yahoo says 3; 2 is used."
+    assert doubt in loaded().notes
+    assert doubt not in loaded(data={"adjustment": "raw"}).notes
+
 
 def test_only_the_range_is_read(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog.append(bars())

@@ -206,7 +206,7 @@ def test_a_source_that_breaks_its_promise_is_named(
 
 
 def test_notes_that_say_the_same_of_several_symbols_become_one() -> None:
-    notes = ["A: no volume.", "Of all.", "B: no volume.", "B: 2 gaps.", "Of all.", "C: no volume.", "Rule: x."]
+    notes = ["A: no volume.", "Of all.", "B: no volume.", "B: 2 gaps.", "Of all.", "C: no volume.", "A: no volume.", "Rule: x."]
     assert merged(notes, "ABC") == ["A, B, C: no volume.", "Of all.", "B: 2 gaps.", "Rule: x."]
 
 
