@@ -197,15 +197,6 @@ def test_midnight_ends_the_day_before() -> None:
 # Values
 
 
-def test_a_series_of_quotes_needs_no_close_and_no_volume() -> None:
-    frame = calm()
-    quotes = pd.DataFrame({name: np.nan for name in ("open", "high", "low", "close", "volume")}, index=frame.index)
-    quotes["bid"], quotes["ask"] = frame["close"] - 0.01, frame["close"] + 0.01
-    assert check(quotes) == []
-    quotes.iloc[40, quotes.columns.get_loc("ask")] = np.nan
-    assert rules(check(quotes)) == [("missing_price", "error")]
-
-
 @pytest.mark.parametrize(
     ("had", "after"),
     [
@@ -258,34 +249,6 @@ def test_a_missing_volume_keeps_its_prices() -> None:
     one, two = propose_repairs("ABC", "1d", frame, CALENDAR)
     assert (one.rule, one.before, one.after) == ("negative_volume", {}, {"volume": 0.0})
     assert (two.rule, two.before, two.after) == ("negative_volume", {"volume": -5.0}, {"volume": 0.0})
-
-
-def quoted() -> pd.DataFrame:
-    frame = calm()
-    return frame.assign(bid=frame["close"] - 0.01, ask=frame["close"] + 0.01)
-
-
-def test_crossed_quotes_are_swapped_if_that_is_a_spread() -> None:
-    frame = quoted()
-    frame.loc[frame.index[52], ["bid", "ask"]] = [100.01, 99.99]
-    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
-    assert (repair.before, repair.after) == ({"bid": 100.01, "ask": 99.99}, {"bid": 99.99, "ask": 100.01})
-
-
-def test_crossed_quotes_that_are_no_spread_become_unknown() -> None:
-    frame = quoted()
-    frame.loc[frame.index[52], "bid"] = 130.0
-    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
-    assert (repair.action, repair.before) == ("set", {"bid": 130.0, "ask": 100.01})
-    assert sorted(repair.after) == ["ask", "bid"] and np.isnan(list(repair.after.values())).all()
-    (gone,) = propose_repairs("ABC", "1d", frame[["bid", "ask"]], CALENDAR)
-    assert (gone.action, gone.time) == ("drop", frame.index[52])
-
-
-def test_quotes_whose_columns_are_swapped_are_all_swapped_back() -> None:
-    frame = quoted().rename(columns={"bid": "ask", "ask": "bid"})
-    (finding,) = check(frame)
-    assert (finding.rule, finding.rows) == ("crossed_quotes", 100)
 
 
 def test_adj_close_may_be_above_the_close_before_a_reverse_split_only() -> None:
