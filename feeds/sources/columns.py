@@ -78,7 +78,7 @@ def values_of(table: Table, column: str, *, role: str, gaps: bool) -> npt.NDArra
         raise _refused(table, series, np.ones(len(series), dtype=bool))
     if series.dtype == np.float32:
         return shortest_decimals(series.to_numpy())
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     text = np.isnan(numbers) & series.notna().to_numpy()
     if text.any() and not pd.api.types.is_numeric_dtype(series):
         numbers[text] = [_number(str(value), role, table.decimal) for value in series[text]]
