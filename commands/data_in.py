@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import Debug, console, errors
-from commands.data_room import BARS, Catalog, Out, data_room, day, end
+from commands.data_room import BARS, Catalog, Out, data_room, end
 from commands.data_tables import frame_table
 from core.progress import progress_bar
 
@@ -47,7 +47,7 @@ def show_stored(result: Storage, title: str) -> None:
 
 
 def import_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV or Parquet, also .csv.gz.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV or Parquet, also .csv.gz.")],
     symbol: Annotated[
         str | None,
         typer.Option(
@@ -96,7 +96,7 @@ def import_files(
 
 
 def pull(
-    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL...", show_default=False)] = None,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", show_default=False)] = None,
     source: Annotated[
         str, typer.Option("--source", metavar="yahoo|polygon|sample", help="Where from.", show_default=False)
     ] = "yahoo",
@@ -117,11 +117,14 @@ def pull(
 ) -> None:
     """Fetch bars, splits and dividends from a service. A symbol that fails keeps no other from coming in."""
     with data_room(catalog, debug) as room:
-        first, last = day(start, "--from"), day(end_, "--to")
         with progress_bar(f"pull from {source}", errors) as told:
             result = room.pull(
-                source, symbols, first, last, bar,
-                exchange=exchange, currency=currency, replace=replace, progress=told,
+                source, symbols, start, end_, bar,
+                exchange=exchange, currency=currency, replace=replace, notify=_say, progress=told,
             )  # fmt: skip
         show_stored(result, f"From {source}")
         end(result, out)
+
+
+def _say(what: str) -> None:
+    errors.print(what, markup=False)

@@ -96,8 +96,10 @@ def remove(
     """Take the bars of a symbol out of the catalog for good."""
     with data_room(catalog, debug) as room:
         listing = room.show([symbol], bar)
-        if not yes:
-            typer.confirm(f"Remove {listing.sentence()[:-1]} of {symbol} from {room.folder} for good?", abort=True)
+        rows = f"{sum(one.rows for one in listing.series):,} bars of {symbol}"
+        if not yes and not typer.confirm(f"Remove {rows} from {room.folder} for good?"):
+            console.print("Nothing was removed.")
+            return
         console.print(f"Removed: {room.remove(symbol, bar).sentence()}", markup=False)
 
 

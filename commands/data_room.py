@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import EXIT_ERROR, console, errors, readable, show_failures
-from core.errors import SettingsError
 from core.settings import PathSettings
 from core.signals import EXIT_INTERRUPTED, interruptible
 
@@ -24,9 +22,7 @@ BARS = ("1d", "1h", "1m", "1s")
 Catalog = Annotated[
     Path | None, typer.Option("--catalog", metavar="DIR", help="Folder of the bars: paths.catalog.", show_default=False)
 ]
-Symbols = Annotated[
-    list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Without any: all.", show_default=False)
-]
+Symbols = Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", help="Without any: all.", show_default=False)]
 Bar = Annotated[
     str | None, typer.Option("--bar", metavar="|".join(BARS), help="Bar size; without it all.", show_default=False)
 ]
@@ -55,13 +51,3 @@ def end(result: RoomResult, out: Path | None = None, *, wrong: bool = False) -> 
         raise typer.Exit(EXIT_INTERRUPTED)
     if result.failures or wrong:
         raise typer.Exit(EXIT_ERROR)
-
-
-def day(text: str | None, option: str) -> dt.date | None:
-    """The date that an option gives. Raises SettingsError."""
-    if text is None:
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} {text} is no date; write it as 2015-12-31") from error

@@ -35,7 +35,11 @@ def progress_bar(what: str, console: Console | None = None) -> Iterator[Progress
         def show(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
 
-        yield show
+        try:
+            yield show
+        finally:
+            if bars.tasks[0].total is None:  # nothing was done: an error says why, and a bar of nothing does not help
+                bars.update(task, visible=False)
 
 
 @contextmanager
