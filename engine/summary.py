@@ -182,10 +182,10 @@ def _costs(result: RunResult) -> dict[str, Any]:
     """Costs by kind, the cash book, and the trade size from which the edge outweighs the fees."""
     settings = result.settings
     trades = result.trades
-    everything = pd.concat([trades, result.open_trades], ignore_index=True)
+    everything = pd.concat([trades, result.open_trades], ignore_index=True) if len(result.open_trades) else trades
     interest, cash_fx = result.costs["interest_eur"], result.costs["cash_fx_eur"]
     breakdown: dict[str, Any] = cost_breakdown(
-        everything if len(result.open_trades) else trades,
+        everything,
         result.costs_by_strategy,
         result.traded_eur,
         interest_eur=interest,

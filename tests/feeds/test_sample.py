@@ -89,7 +89,7 @@ def test_the_source_gives_bars_by_the_date_of_their_session() -> None:
     assert list(source.symbols()) == ["SPX", "IXIC", "VIX"]
     assert (bars.symbol, bars.bar, bars.source, bars.adjusted) == ("SPX", "1d", "sample", "raw")
     assert list(bars.frame.columns) == ["open", "high", "low", "close", "volume"]
-    assert bars.frame.index.equals(pd.DatetimeIndex(["2018-12-24", "2018-12-26"]))
+    assert bars.frame.index.equals(pd.DatetimeIndex(["2018-12-24", "2018-12-26"]).as_unit("us"))
     assert (str(bars.frame.index.dtype), bars.frame.index.name) == ("datetime64[us]", "time")
     assert bars.notes[0].startswith("S&P 500 (SPX): a tenth of the index's level")
     assert not SampleSource().fetch(Request("VIX")).notes[0].startswith("The sample")  # its level is what it is
