@@ -64,6 +64,7 @@ class Database:
             code = getattr(failure.__cause__, "sqlite_errorcode", 0) & 0xFF
             if not spare_read_only or code not in _CANNOT_WRITE or not self.path.is_file():
                 raise
+            self._refuse_unread_log()
             self.read_only = True  # nobody writes there, so the file is as it stands, whatever locks it lacks
             self._open(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", application_id, version, script)
 
@@ -83,8 +84,10 @@ class Database:
         run = self.connection.execute
         run("PRAGMA synchronous = FULL")  # a commit survives the loss of power, not only of the process
         run("PRAGMA foreign_keys = ON")
-        found_id, found_version = (run(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
-        tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        with self._moment():  # another process may be making the tables
+            found_id = run("PRAGMA application_id").fetchone()[0]
+            found_version = run("PRAGMA user_version").fetchone()[0]
+            tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if found_id != application_id and (found_id or tables):
             raise self.error(
                 f"{self.path} is not a {self.kind} but another SQLite file; move it away or set {self.setting}"
@@ -105,6 +108,15 @@ class Database:
                     run(statement)
                 run(f"PRAGMA application_id = {application_id}")
                 run(f"PRAGMA user_version = {version}")
+
+    def _refuse_unread_log(self) -> None:
+        # SQLite cannot read the log where it cannot write beside it, and the file alone lacks what was committed last
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.is_file() and log.stat().st_size:
+            raise self.error(
+                f"{self.kind} {self.path} cannot be written, and what was written last is still in {log.name}; open it "
+                f"once where it can be written, or copy the whole folder there and set {self.setting} to the copy"
+            )
 
     def _write_ahead(self) -> None:
         # SQLite does not wait for other processes where it changes the journal mode, so this does
@@ -135,6 +147,21 @@ class Database:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever others write meanwhile. Not within a transaction."""
+        with self._lock, self._translated("read"), self._moment():
+            yield
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:  # some failures end it by themselves
+                self.connection.execute("ROLLBACK")
 
     def rows(self, query: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Return the rows of a query."""

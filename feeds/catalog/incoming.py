@@ -7,12 +7,26 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
+from core.calendar import calendar_names
 from core.clock import as_utc
-from core.errors import FeedError
+from core.errors import CalendarError, FeedError, did_you_mean
 from feeds.bars import BAR_SIZES, COLUMNS, EXTRAS, RawBars
+from feeds.catalog.names import check_symbol
 
 _DAY_US = 86_400_000_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def description(bars: RawBars, currency: str, exchange: str) -> dict[str, str]:
+    """What is stored about bars; ``currency`` and ``exchange`` where they do not say. Raises CatalogError,
+    CalendarError."""
+    exchange = bars.exchange or exchange
+    if exchange not in calendar_names():
+        raise CalendarError(f"{bars.symbol}: unknown exchange {exchange!r}{did_you_mean(exchange, calendar_names())}")
+    return {
+        "symbol": check_symbol(bars.symbol), "bar": bars.bar, "source": bars.source,
+        "currency": bars.currency or currency, "exchange": exchange, "adjusted": bars.adjusted,
+    }  # fmt: skip
 
 
 def rows_of(bars: RawBars) -> pd.DataFrame:

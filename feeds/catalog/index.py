@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from books.database import Database, append_only
 from core.clock import SystemClock
-from core.errors import CatalogError
-from feeds.bars import BarSize, CorporateAction
-from feeds.catalog.records import Act, Repair, Series
+from core.errors import CatalogError, UnknownNameError, did_you_mean
+from feeds.bars import BAR_SIZES, BarSize
+from feeds.catalog.records import Act, Series
 
 FILE = "catalog.sqlite"
 SETTING = "paths.catalog"
 VERSION = 1
 APPLICATION_ID = 0x484C4341  # "HLCA"
+
+NEVER, ALWAYS = -(2**62), 2**62  # microseconds before and after all times
+METADATA = ("currency", "exchange", "adjusted")  # columns in which all bars of a series agree
 
 _SCRIPT = ";;".join([
     """CREATE TABLE series (
@@ -62,6 +64,7 @@ def open_index(folder: Path, *, create: bool) -> Database:
             )
         try:
             others = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+            others = [] if any(name.startswith(FILE) for name in others) else others  # another process makes it now
         except OSError as error:
             raise CatalogError(f"{folder} cannot be read ({error.strerror}); correct its rights") from error
         if others:
@@ -99,71 +102,70 @@ def listed(database: Database, where: str = "", values: tuple[object, ...] = ())
     )  # fmt: skip
 
 
-def segments(database: Database, series: int, first: int | None = None, last: int | None = None) -> list[sqlite3.Row]:
-    """Segments (part, file, rows, first, last) that reach into the range, in order of time."""
-    return database.rows(
-        "SELECT * FROM segments WHERE series = ? AND last >= ? AND first <= ? ORDER BY first",
-        (series, -(2**62) if first is None else first, 2**62 if last is None else last),
-    )
+@dataclass(frozen=True)
+class Segment:
+    """A file of a series as the index knows it. Times in microseconds."""
+
+    part: str
+    file: str
+    rows: int
+    first: int
+    last: int
 
 
-def repairs_of(
-    database: Database, series: int, bar: BarSize, first: int | None = None, last: int | None = None
-) -> tuple[Repair, ...]:
-    """Repairs in order of time."""
-    return tuple(
-        Repair(
-            time=moment(row["time"], bar), row=row["row"], rule=row["rule"], action=row["action"],
-            before=_values(row["before"]), after=_values(row["after"]), reason=row["reason"],
-        )
+def segments_of(database: Database, series: int, first: int | None = None, last: int | None = None) -> list[Segment]:
+    """Segments that reach into the range, in order of time."""
+    return [
+        Segment(*row)
         for row in database.rows(
-            "SELECT * FROM repairs WHERE series = ? AND time BETWEEN ? AND ? ORDER BY time, row",
-            (series, -(2**62) if first is None else first, 2**62 if last is None else last),
+            "SELECT part, file, rows, first, last FROM segments WHERE series = ? AND last >= ? AND first <= ? "
+            "ORDER BY first",
+            (series, NEVER if first is None else first, ALWAYS if last is None else last),
         )
-    )  # fmt: skip
+    ]
 
 
-def insert_repairs(connection: sqlite3.Connection, series: int, repairs: Iterable[Repair]) -> int:
-    """Store repairs of rows that have none yet; return how many were new."""
-    new = 0
-    for repair in repairs:
-        new += connection.execute(
-            "INSERT OR IGNORE INTO repairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (series, microseconds(repair.time), repair.row, repair.rule, repair.action, _json(repair.before),
-             _json(repair.after), repair.reason),
-        ).rowcount  # fmt: skip
-    return new
-
-
-def actions_of(database: Database, symbol: str) -> tuple[CorporateAction, ...]:
-    """Corporate actions of a symbol from all sources, in order of date."""
-    rows = database.rows("SELECT * FROM actions WHERE symbol = ? ORDER BY ex_date, kind, source", (symbol,))
-    return tuple(
-        CorporateAction(dt.date.fromisoformat(row["ex_date"]), row["kind"], row["value"], row["source"]) for row in rows
+def put_segment(connection: sqlite3.Connection, series: int, new: Segment) -> None:
+    """Point a series at the file of one of its parts, in place of the file before."""
+    connection.execute(
+        "INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)",
+        (series, new.part, new.file, new.rows, new.first, new.last),
     )
 
 
-def replace_actions(
-    connection: sqlite3.Connection, symbol: str, actions: Iterable[CorporateAction], *, source: str | None = None
-) -> int:
-    """Store actions in place of those that their source had for their dates and kinds (two dividends of one day are
-    two actions); with ``source`` in place of all of that source. Returns how many were not there before."""
-    new = list(actions)
-    key = "symbol = ? AND source = ? AND ex_date = ? AND kind = ?"
-    days: set[tuple[str, ...]] = {(symbol, action.source, action.ex_date.isoformat(), action.kind) for action in new}
-    select, values = key, sorted(days)
-    if source is not None:
-        select, values = "symbol = ? AND source = ?", [(symbol, source)]
-    before: Counter[tuple[str, str, float]] = Counter()
-    for chosen in values:
-        before.update(connection.execute(f"SELECT ex_date, kind, value FROM actions WHERE {select}", chosen))
-        connection.execute(f"DELETE FROM actions WHERE {select}", chosen)
-    rows = [(action.ex_date.isoformat(), str(action.kind), action.value) for action in new]
-    connection.executemany(
-        "INSERT INTO actions VALUES (?, ?, ?, ?, ?)",
-        [(symbol, action.source, *row) for action, row in zip(new, rows, strict=True)],
+def number_of(database: Database, symbol: str, bar: BarSize) -> int | None:
+    """The number of a series; None where there is none."""
+    rows = database.rows("SELECT id FROM series WHERE symbol = ? AND bar = ?", (symbol, bar))
+    return int(rows[0]["id"]) if rows else None
+
+
+def declare(connection: sqlite3.Connection, about: Mapping[str, str]) -> int:
+    """The number of a series, made where there is none. Raises CatalogError where its metadata is another."""
+    symbol, bar = about["symbol"], about["bar"]
+    found = connection.execute(
+        f"SELECT id, {', '.join(METADATA)} FROM series WHERE symbol = ? AND bar = ?", (symbol, bar)
+    ).fetchone()
+    if found is None:
+        made = connection.execute(
+            "INSERT INTO series (symbol, bar, source, currency, exchange, adjusted, updated) "
+            "VALUES (?, ?, ?, ?, ?, ?, '')",
+            (symbol, bar, about["source"], *(about[name] for name in METADATA)),
+        )
+        return int(made.lastrowid or 0)
+    for name, stored in zip(METADATA, found[1:], strict=True):
+        if about[name] != stored:
+            raise CatalogError(
+                f"{symbol} {bar}: the catalog has it with {name} {stored}, {about['source']} brings {about[name]}; "
+                f"say --{name} {stored} if that is what it is, or use another catalog or symbol"
+            )
+    return int(found[0])
+
+
+def mark_updated(connection: sqlite3.Connection, series: int, source: str) -> None:
+    """Note that bars of a series changed, and where they came from."""
+    connection.execute(
+        "UPDATE series SET updated = ?, source = ? WHERE id = ?", (SystemClock().now().isoformat(), source, series)
     )
-    return (Counter(rows) - before).total()
 
 
 def insert_act(connection: sqlite3.Connection, act: str, symbol: str, bar: BarSize | None, detail: str) -> None:
@@ -186,10 +188,20 @@ def acts_of(database: Database, symbol: str | None, limit: int | None) -> tuple[
     )
 
 
-def _json(values: Mapping[str, float]) -> str:
-    return json.dumps({key: float(value) for key, value in values.items()})  # NaN stays NaN: only we read it
-
-
-def _values(text: str) -> dict[str, float]:
-    values: dict[str, float] = json.loads(text)
-    return values
+def unknown(database: Database, folder: Path, symbol: str, bar: BarSize | None) -> UnknownNameError:
+    """The error for a series that is not there."""
+    rows = database.rows("SELECT DISTINCT symbol, bar FROM series")
+    sizes = sorted({row["bar"] for row in rows if row["symbol"] == symbol}, key=BAR_SIZES.index)
+    if sizes:
+        return UnknownNameError(
+            f"the catalog {folder} has {symbol} with bars of {', '.join(sizes)}, not of {bar}; name one of these with "
+            "--bar (data.bar), or bring the others in"
+        )
+    known = {row["symbol"] for row in rows}
+    hint = did_you_mean(symbol, known)
+    if len(known) > 12 and not hint.startswith("; did"):  # a list of all symbols helps nobody
+        hint = f" among its {len(known)} symbols"
+    return UnknownNameError(
+        f"the catalog {folder} has no symbol {symbol!r}{hint}; `halflife data import` or `halflife data pull` brings "
+        "bars in"
+    )

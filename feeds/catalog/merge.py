@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from feeds.bars import COLUMNS, EXTRAS
-from feeds.catalog.segments import joined
+from feeds.catalog.frames import joined
 
 
 @dataclass(frozen=True)

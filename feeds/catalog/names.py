@@ -7,6 +7,7 @@ import string
 from core.errors import CatalogError
 
 LONGEST = 64
+_LONGEST_FOLDER = 240  # file systems allow 255 bytes
 _PLAIN = frozenset(string.ascii_uppercase + string.digits + "_-")
 _RESERVED = frozenset(
     ["CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))]
@@ -22,8 +23,10 @@ def check_symbol(symbol: str) -> str:
         if mark in symbol:
             other = " or ".join(dict.fromkeys((symbol.replace(mark, "."), symbol.replace(mark, ""))))
             raise CatalogError(f"symbol {shown}: {mark!r} cannot be part of a symbol; write {other}")
-    if len(symbol) > LONGEST:
-        raise CatalogError(f"symbol {shown}...: {len(symbol)} characters, at most {LONGEST} are possible; shorten it")
+    if len(symbol) > LONGEST or len(_encoded(symbol)) > _LONGEST_FOLDER:
+        raise CatalogError(
+            f"symbol {shown}: {len(symbol)} characters are too many; {LONGEST} Latin letters are possible, shorten it"
+        )
     return symbol
 
 
@@ -32,7 +35,9 @@ def folder_name(symbol: str) -> str:
 
     Capitals, digits, ``_`` and ``-`` stand for themselves, all else is percent-encoded UTF-8.
     """
-    encoded = "".join(
-        mark if mark in _PLAIN else "".join(f"%{byte:02X}" for byte in mark.encode()) for mark in check_symbol(symbol)
-    )
+    encoded = _encoded(check_symbol(symbol))
     return f"%{ord(encoded[0]):02X}{encoded[1:]}" if encoded in _RESERVED else encoded
+
+
+def _encoded(symbol: str) -> str:
+    return "".join(mark if mark in _PLAIN else "".join(f"%{byte:02X}" for byte in mark.encode()) for mark in symbol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feeds.bars import COLUMNS, EXTRAS, BarSize
+from feeds.bars import COLUMNS, BarSize
 
 SUFFIX = ".parquet"
 _UNFINISHED = ".unfinished"
@@ -44,7 +44,7 @@ def write_segment(folder: Path, part: str, frame: pd.DataFrame, about: Mapping[s
 
     The file is on the disk before it has its name. Raises OSError; nothing is left of a failed write.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    _make(folder)
     name = f"{part}-{uuid.uuid4().hex}{SUFFIX}"
     unfinished = folder / f"{name}{_UNFINISHED}"
     columns = {"time": pa.array(frame["time"].to_numpy(dtype=np.int64).view("datetime64[us]"))}
@@ -54,7 +54,7 @@ def write_segment(folder: Path, part: str, frame: pd.DataFrame, about: Mapping[s
         with unfinished.open("wb") as stream:
             pq.write_table(
                 table, stream, compression="zstd", use_dictionary=False, row_group_size=_ROWS_IN_GROUP,
-                column_encoding={"time": "DELTA_BINARY_PACKED"},
+                column_encoding={"time": "DELTA_BINARY_PACKED"}, write_page_checksum=True,
             )  # fmt: skip
             stream.flush()
             os.fsync(stream.fileno())
@@ -66,12 +66,15 @@ def write_segment(folder: Path, part: str, frame: pd.DataFrame, about: Mapping[s
     return name
 
 
-def read_segment(file: Path, first: int | None, last: int | None) -> pd.DataFrame:
+def read_segment(file: Path, rows: int, first: int | None, last: int | None) -> pd.DataFrame:
     """Rows from ``first`` to ``last`` (microseconds, inclusive), only the row groups that hold them.
 
-    Raises FileNotFoundError, OSError, pyarrow.ArrowInvalid (damaged).
+    ``rows``: how many the whole file has. Raises FileNotFoundError, OSError, pyarrow.ArrowException (damaged).
     """
-    with file.open("rb") as stream, pq.ParquetFile(stream) as parquet:
+    with file.open("rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as parquet:
+        names = parquet.schema_arrow.names
+        if parquet.metadata.num_rows != rows or names[: len(COLUMNS) + 1] != ["time", *COLUMNS]:
+            raise pa.ArrowInvalid(f"{parquet.metadata.num_rows} rows of {', '.join(names)} instead of {rows} bars")
         groups = list(range(parquet.metadata.num_row_groups))
         if first is not None or last is not None:
             groups = [group for group in groups if _overlaps(parquet.metadata.row_group(group), first, last)]
@@ -87,33 +90,23 @@ def read_segment(file: Path, first: int | None, last: int | None) -> pd.DataFram
     return pd.DataFrame({name: values[start:stop] for name, values in columns.items()}, copy=False)
 
 
-def joined(pieces: list[pd.DataFrame]) -> pd.DataFrame:
-    """Rows of several segments, in the order given; a column that a piece lacks is NaN there."""
-    extras = [name for name in EXTRAS if any(name in piece for piece in pieces)]
-    columns = {
-        name: np.concatenate([piece[name].to_numpy() if name in piece else np.full(len(piece), np.nan)
-                              for piece in pieces])
-        for name in ("time", *COLUMNS, *extras)
-    }  # fmt: skip
-    return pd.DataFrame(columns, copy=False)
+def delete_files(files: Iterable[Path]) -> None:
+    """Delete files that no index points at; what cannot be deleted now is found again by ``leftovers``."""
+    for file in files:
+        with suppress(OSError):  # a reader on Windows holds it
+            file.unlink(missing_ok=True)
 
 
-def delete_files(folder: Path, names: list[str]) -> None:
-    """Delete files that no index points at; what cannot be deleted now is collected later."""
-    for name in names:
-        with suppress(OSError):  # nothing depends on it: ``leftovers`` finds it again
-            (folder / name).unlink(missing_ok=True)
+def leftovers(folder: Path, known: set[str]) -> list[Path]:
+    """Files of the folder that the index does not know: what gave way, and what a killed process left.
 
-
-def leftovers(folder: Path, known: set[str], older_than: float) -> list[str]:
-    """Files of the folder that a killed process left: unknown to the index and last written before that time."""
-    found = []
-    for entry in os.scandir(folder) if folder.is_dir() else ():
-        ours = entry.name.endswith((SUFFIX, _UNFINISHED))
-        with suppress(FileNotFoundError):  # another process has just collected it
-            if ours and entry.name not in known and entry.stat().st_mtime < older_than:
-                found.append(entry.name)
-    return found
+    To be asked by who holds the lock of the index, for then nobody has files under way.
+    """
+    if not folder.is_dir():
+        return []
+    return [
+        entry for entry in folder.iterdir() if entry.name.endswith((SUFFIX, _UNFINISHED)) and entry.name not in known
+    ]
 
 
 def _overlaps(group: pq.RowGroupMetaData, first: int | None, last: int | None) -> bool:
@@ -122,6 +115,13 @@ def _overlaps(group: pq.RowGroupMetaData, first: int | None, last: int | None) -
         return True
     low, high = (int(np.datetime64(value, "us").astype(np.int64)) for value in (statistics.min, statistics.max))
     return (last is None or low <= last) and (first is None or high >= first)
+
+
+def _make(folder: Path) -> None:
+    missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        _sync_folder(one.parent)
 
 
 def _sync_folder(folder: Path) -> None:
