@@ -14,7 +14,7 @@ from core.errors import SettingsError
 from core.progress import progress_bar
 
 if TYPE_CHECKING:
-    from feeds.room import Shown
+    from feeds.room import DataRoom, Listing, Shown
 
 LISTED = 60  # series of a listing
 RECENT = 10  # repairs, actions and acts of one series
@@ -34,27 +34,17 @@ def show(
     """List what the catalog holds and how much of its sessions it covers; for one symbol, show all there is to know."""
     with data_room(catalog, debug) as room:
         listing = room.show(symbols, bar)
+        if plot is not None:
+            _draw(room, listing, plot)
         if symbols and len(symbols) == 1:
             for one in listing.series:
                 _show_series(room.look(one.symbol, one.bar))
         else:
             columns = ["symbol", "bar", "rows", "first", "last", "coverage", "repairs", "actions", "adjusted", "source"]
-            table = frame_table(
-                listing.table()[columns],
-                forms={"coverage": share, "source": _kind},
-                most=LISTED,
-                rest="name symbols, or --out FILE",
-            )
-            console.print(table)
+            forms = {"coverage": share, "source": _kind}
+            rest = "name symbols, or --out FILE"
+            console.print(frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest))
             console.print(listing.sentence(), markup=False)
-        if plot is not None:
-            if len(listing.series) != 1:
-                raise SettingsError("--plot draws one series; name one symbol, and --bar where it has several sizes")
-            from feeds.room.picture import save_picture
-
-            one = listing.series[0]
-            picture = save_picture(room.look(one.symbol, one.bar).picture(), plot)
-            console.print(f"Picture: {picture}", markup=False, soft_wrap=True)
         end(listing, out)
 
 
@@ -101,6 +91,16 @@ def remove(
             console.print("Nothing was removed.")
             return
         console.print(f"Removed: {room.remove(symbol, bar).sentence()}", markup=False)
+
+
+def _draw(room: DataRoom, listing: Listing, file: Path) -> None:
+    from feeds.room.picture import save_picture
+
+    if len(listing.series) != 1:
+        raise SettingsError("--plot draws one series; name one symbol, and --bar where it has several sizes")
+    one = listing.series[0]
+    picture = save_picture(room.look(one.symbol, one.bar).picture(), file)
+    console.print(f"Picture: {picture}", markup=False, soft_wrap=True)
 
 
 def _show_series(shown: Shown) -> None:

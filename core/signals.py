@@ -108,7 +108,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt, once; what is asked after that is being done already."""
+    """SIGINT and SIGTERM raise KeyboardInterrupt, once: after that the process is ending, which nothing cuts short."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -125,4 +125,4 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if asked else handler)
