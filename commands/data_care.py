@@ -121,4 +121,4 @@ def _show_actions(result: Adjusted) -> None:
         found = jumps[jumps["severity"] == severity].drop(columns="severity")
         if len(found):
             found["what"] = found["what"].str.partition(":")[0]  # what the title says is not repeated
-            console.print(frame_table(found, f"{title}; no action explains them", most=MANY, rest="see `data check`"))
+            console.print(frame_table(found, f"{title} that no action explains", most=MANY, rest="see `data check`"))

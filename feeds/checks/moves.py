@@ -18,6 +18,7 @@ SPLITS = {1.5: "3:2", 4.0 / 3.0: "4:3"} | {
 }
 NEAR_SPLIT = 0.03  # log distance to the ratio: one ordinary day of a stock
 NEAR_SPLIT_DEVIATIONS = 2.5
+OPEN_NEAR_SPLIT = 0.06  # at the open, where the close is near: news may come with the split
 LEAST_WICK = {"1d": 0.10, "1h": 0.05, "1m": 0.03, "1s": 0.02}  # log
 WICK_RANGES = 4.0  # times the median of log(high / low) around
 
@@ -43,7 +44,7 @@ class Jump(Rule):
             if split:
                 yield hit(rows, at, f"{detail}, close to a {split} split that is not among the actions", "warning")
             else:
-                yield hit(rows, at, f"{detail}: a real move as far as the bars can tell; no action explains it")
+                yield hit(rows, at, f"{detail}: news, or a split or spin-off at an odd ratio; no action explains it")
 
     def _split(self, rows: Rows, path: Path, row: int, scale: float) -> str:
         """The split that a move looks like, as text: ratio near, open there at once, volume as usual; else empty."""
@@ -53,7 +54,9 @@ class Jump(Rule):
         if "open" in rows.prices:
             opened = float(np.log(rows.prices["open"][row]) + path.shift[row] - path.level[row - 1])
         ratio = min(SPLITS, key=lambda ratio: abs(abs(move) - np.log(ratio)))
-        if max(abs(abs(value) - np.log(ratio)) for value in (move, opened)) > near or opened * move < 0.0:
+        off, off_at_open = (abs(abs(value) - np.log(ratio)) for value in (move, opened))
+        exact = off <= NEAR_SPLIT and off_at_open <= OPEN_NEAR_SPLIT
+        if opened * move < 0.0 or not (exact or max(off, off_at_open) <= near):
             return ""
         if path.volume is not None:
             usual = median_around(path.volume, row, row + 1) * (ratio if move < 0.0 else 1.0)

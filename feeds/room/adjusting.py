@@ -73,7 +73,7 @@ class Adjusted(RoomResult):
         return pd.DataFrame([(d.symbol, d.text) for d in self.doubts], columns=["symbol", "doubtful"])
 
     def jump_table(self) -> pd.DataFrame:
-        """Moves that no action explains, a row each; a suspicious one is a warning, others look real."""
+        """Moves that no action explains, a row each; a suspicious one is a warning, others may be news."""
         rows = [(f.symbol, f.first, f.severity, f.detail) for f in self.jumps]
         return pd.DataFrame(rows, columns=["symbol", "time", "severity", "what"])
 
