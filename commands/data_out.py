@@ -41,9 +41,11 @@ def show(
                 _show_series(room.look(one.symbol, one.bar))
         else:
             columns = ["symbol", "bar", "rows", "first", "last", "coverage", "repairs", "actions", "adjusted", "source"]
-            forms = {"coverage": share, "source": _kind}
-            rest = "name symbols, or --out FILE"
-            console.print(frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest))
+            table = frame_table(
+                listing.table()[columns], forms={"coverage": share, "source": _kind}, most=LISTED,
+                rest="name symbols, or --out FILE",
+            )  # fmt: skip
+            console.print(table)
             console.print(listing.sentence(), markup=False)
         end(listing, out)
 
