@@ -90,7 +90,9 @@ def desk(folder: Path, times: list[str], *overrides: str) -> History:
 
 
 def test_daily_bars_in_a_desk_of_minutes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="A.csv holds dates without a time of day, but the bars are to be 1m; set data.b"):
+    with pytest.raises(
+        FeedError, match="A.csv holds dates without a time of day, but the bars are to be 1m; set data.b"
+    ):
         desk(tmp_path, ["2018-12-20", "2018-12-21"], "data.bar=1m")
     with pytest.raises(FeedError, match="A: the 2 bars have one bar a session, but data.bar is 1m"):
         desk(tmp_path, ["2018-12-20 21:00", "2018-12-21 21:00"], "data.bar=1m")

@@ -206,8 +206,17 @@ def test_a_source_that_breaks_its_promise_is_named(
 
 
 def test_notes_that_say_the_same_of_several_symbols_become_one() -> None:
-    notes = ["A: no volume.", "Of all.", "B: no volume.", "B: 2 gaps.", "Of all.", "C: no volume.", "A: no volume.", "Rule: x."]
-    assert merged(notes, "ABC") == ["A, B, C: no volume.", "Of all.", "B: 2 gaps.", "Rule: x."]
+    notes = [
+        "A: no volume.",
+        "Of all.",
+        "B: no volume.",
+        "B: 2 gaps.",
+        "Of all.",
+        "A: no volume.",
+        "C: no volume.",
+        "R: x.",
+    ]
+    assert merged(notes, "ABC") == ["A, B, C: no volume.", "Of all.", "B: 2 gaps.", "R: x."]
 
 
 def test_the_hash_is_of_the_bars_alone() -> None:

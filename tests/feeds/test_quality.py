@@ -55,7 +55,10 @@ BAD: dict[str, tuple[pd.DataFrame, str]] = {
         bars().iloc[[0, 1, 1, 1, 2]],
         r"2 bars with the same time .*: 2018-12-25 .*, 2018-12-25 .*UTC; drop",
     ),
-    "text": (bars().assign(close=["1", "2", "3", "4", "x"]), r"column close is of type (?:str|object), not numbers \('1'\)"),
+    "text": (
+        bars().assign(close=["1", "2", "3", "4", "x"]),
+        r"column close is of type (?:str|object), not numbers \('1'\)",
+    ),
     "booleans": (bars().assign(close=True), "column close is of type bool"),
     "no volume": (bars().drop(columns="volume"), r"no column volume \(there are: open, high, low, close\)"),
     "two volumes": (bars().assign(Volume=1), "two columns named volume"),
