@@ -56,6 +56,21 @@ def test_commands_run_on_the_settings_shown(desk: Path) -> None:
     assert resolved.strategies["pairs"].parameters["hedge"] == "kalman"
 
 
+def test_commands_of_the_data_room_run(desk: Path) -> None:
+    (desk / "bars").rename(desk / "prices")
+    lines = [line for block in blocks("bash") for line in block.splitlines() if "halflife data" in line]
+    assert [line.split()[2] for line in lines] == ["import", "check", "repair", "adjust", "show"]
+    for line in lines:
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == ".venv/bin/halflife"
+        files = sorted(str(file) for argument in arguments if "*" in argument for file in desk.glob(argument))
+        given = [argument for argument in arguments if "*" not in argument] + files
+        outcome = CliRunner().invoke(commands.app, given)
+        left = "check" in arguments  # its exit code says that errors are left
+        assert outcome.exit_code == 0 or (left and outcome.exit_code == 2 and "╭" not in outcome.stderr), line
+    assert (desk / "ewa.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_notebook_lines_run(tmp_path: Path) -> None:
     (code,) = blocks("python")
     *body, last = ast.parse(code).body
