@@ -41,7 +41,7 @@ class SegmentFiles:
         except FileNotFoundError as error:
             what, cure = "is missing", "put it back from a copy"
             cause: Exception = error
-        except (OSError, pa.ArrowException) as error:  # pyarrow says OSError for damaged pages
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # pyarrow has no one error for damage
             what, cure = f"cannot be read ({str(error)[:80]})", "put a copy back"
             cause = error
         raise CatalogError(
