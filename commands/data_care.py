@@ -90,6 +90,9 @@ def adjust(
             help="Splits and dividends as a file: symbol, ex_date, kind, value. Without it: from adj_close.",
         ),
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="yahoo|polygon", help="Ask a service.", show_default=False)
+    ] = None,
     out: Out = None,
     catalog: Catalog = None,
     debug: Debug = False,
@@ -97,7 +100,7 @@ def adjust(
     """Record splits, spin-offs and dividends, and say what is doubtful. Bars are adjusted when they are read."""
     with data_room(catalog, debug) as room:
         with progress_bar("adjust", errors) as told:
-            result = room.adjust(symbols, events, progress=told)
+            result = room.adjust(symbols, events, source=source, progress=told)
         _show_actions(result)
         console.print(result.sentence(), markup=False)
         end(result, out)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,11 +16,11 @@ from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.actions import read_actions, read_adj_close, reconcile
 from feeds.actions.classify import SOURCE as ADJ_CLOSE
-from feeds.bars import CorporateAction
+from feeds.bars import CorporateAction, Request, Source
 from feeds.catalog import Catalog, Series
 from feeds.checks import Finding, check_series
 from feeds.room.results import RoomResult, counted, listed
-from feeds.room.series import each
+from feeds.room.series import each, not_counted
 
 JUMP = "jump"  # the rule that finds moves which no action explains
 
@@ -94,14 +95,20 @@ class Adjusted(RoomResult):
         )
 
 
-def adjust_from(catalog: Catalog, chosen: Sequence[Series], events: Path | None, *, progress: Progress) -> Adjusted:
-    """Record the actions of a file, or of the adjusted closes of daily bars, and judge the prices by all that is known.
+@dataclass(frozen=True)
+class Told:
+    """What one origin says of a symbol: its actions, which take the place of all that it said before, and notes."""
 
-    Raises what reading the file raises, before anything is recorded.
-    """
-    given = read_actions(events) if events is not None else {}
-    if events is not None:
-        chosen = _of_file(catalog, chosen, given, events)
+    origin: str
+    actions: Sequence[CorporateAction]
+    notes: Sequence[str] = ()
+
+
+Origin = Callable[[Series, pd.DataFrame], Told | None]  # None: it says nothing of that series
+
+
+def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, progress: Progress) -> Adjusted:
+    """Record what the origin tells of each series, and judge the prices by all actions that are then known."""
     actions: dict[str, tuple[CorporateAction, ...]] = {}
     doubts: list[Doubt] = []
     jumps: list[Finding] = []
@@ -110,43 +117,64 @@ def adjust_from(catalog: Catalog, chosen: Sequence[Series], events: Path | None,
     def judge(one: Series) -> None:
         nonlocal recorded
         bars = catalog.bars(one.symbol, one.bar)
-        new: tuple[CorporateAction, ...] | None = given.get(one.symbol)
-        source = events.name if events is not None else ADJ_CLOSE
-        said: list[Doubt] = []
-        if events is None and one.bar == "1d" and one.adjusted == "raw" and "adj_close" in bars and len(bars):
-            found = read_adj_close(bars)
-            new = found.actions
-            said = [Doubt(one.symbol, note) for note in found.notes]
-        if new is not None:
+        told = origin(one, bars)
+        if told is not None:
             with uninterrupted():
-                catalog.put_actions(one.symbol, new, source=source)
-                recorded += len(new)
+                recorded += catalog.put_actions(one.symbol, told.actions, source=told.origin)
         known, notes = reconcile(catalog.actions(one.symbol))
         first, last = one.first.date(), one.last.date()
         inside = tuple(action for action in known if first < action.ex_date <= last)
-        jumps.extend(
-            finding
-            for finding in check_series(one.symbol, one.bar, bars, ExchangeCalendar(one.exchange), inside)
-            if finding.rule == JUMP
-        )
-        doubts.extend([*said, *(Doubt(one.symbol, note) for note in notes)])
+        found = check_series(one.symbol, one.bar, bars, ExchangeCalendar(one.exchange), not_counted(one, inside))
+        jumps.extend(finding for finding in found if finding.rule == JUMP)
+        doubts.extend(Doubt(one.symbol, note) for note in (*(told.notes if told else ()), *notes))
         actions[one.symbol] = inside
 
     done, failures, partial = each(chosen, progress, judge)
     return Adjusted(
         series=done, actions=tuple((symbol, action) for symbol, found in actions.items() for action in found),
-        doubts=tuple(doubts), jumps=tuple(jumps), recorded=recorded, failures=failures, partial=partial,
+        doubts=tuple(dict.fromkeys(doubts)), jumps=tuple(jumps), recorded=recorded, failures=failures, partial=partial,
     )  # fmt: skip
 
 
-def _of_file(
-    catalog: Catalog, chosen: Sequence[Series], given: dict[str, tuple[CorporateAction, ...]], events: Path
-) -> tuple[Series, ...]:
-    """The chosen series that the file speaks of. Raises FeedSourceError when it speaks of none."""
-    named = tuple(one for one in chosen if one.symbol in given)
-    if not named:
+def from_adj_close(one: Series, bars: pd.DataFrame) -> Told | None:
+    """Of raw daily bars that came with an adjusted close."""
+    if one.bar != "1d" or one.adjusted != "raw" or "adj_close" not in bars or bars.empty:
+        return None
+    found = read_adj_close(bars)
+    return Told(ADJ_CLOSE, found.actions, found.notes)
+
+
+def from_file(catalog: Catalog, file: Path) -> tuple[Origin, tuple[Doubt, ...]]:
+    """Of a file, and the symbols in it that the catalog does not have.
+
+    Raises what reading the file raises, and FeedSourceError when the catalog has none of its symbols.
+    """
+    given = read_actions(file)
+    known = {one.symbol for one in catalog.series()}
+    strange = sorted(given.keys() - known)
+    if len(strange) == len(given):
         raise FeedSourceError(
-            f"{events} names {listed(sorted(given)) or 'no symbol'}, and the catalog {catalog.folder} has none of them "
-            "among the chosen ones; import their bars first"
+            f"{file} names {listed(strange) or 'no symbol'}, and the catalog {catalog.folder} has none of them; import "
+            "their bars first"
         )
-    return named
+
+    def origin(one: Series, bars: pd.DataFrame) -> Told | None:
+        return Told(file.name, given[one.symbol]) if one.symbol in given else None
+
+    return origin, tuple(Doubt(symbol, f"{file.name} names it, the catalog does not have it.") for symbol in strange)
+
+
+def from_service(catalog: Catalog, source: Source) -> Origin:
+    """Of a service, which is asked once for each symbol; the bars that come along are not taken."""
+    first: dict[str, dt.date] = {}
+    for one in catalog.series():
+        first[one.symbol] = min(one.first.date(), first.get(one.symbol, one.first.date()))
+    told: dict[str, Told] = {}
+
+    def origin(one: Series, bars: pd.DataFrame) -> Told | None:
+        if one.symbol not in told:
+            answer = source.fetch(Request(one.symbol, "1d", first[one.symbol], None, one.exchange))
+            told[one.symbol] = Told(source.name, answer.actions)
+        return told[one.symbol]
+
+    return origin

@@ -15,7 +15,7 @@ from feeds.bars import BarSize
 from feeds.catalog import Catalog, Repair, Series
 from feeds.checks import Finding, check_series, propose_repairs
 from feeds.room.results import RoomResult, counted, listed, number
-from feeds.room.series import each, grouped, stamp
+from feeds.room.series import each, grouped, known_actions, stamp
 
 SEVERITIES = ("error", "warning", "note")  # the worst first
 NAMED = 3  # symbols named in a line about many
@@ -176,7 +176,7 @@ def repair(catalog: Catalog, chosen: Sequence[Series], *, dry_run: bool, progres
         nonlocal new
         frame = catalog.raw(one.symbol, one.bar)
         calendar = ExchangeCalendar(one.exchange)
-        found = propose_repairs(one.symbol, one.bar, frame, calendar, catalog.actions(one.symbol))
+        found = propose_repairs(one.symbol, one.bar, frame, calendar, known_actions(catalog, one))
         with uninterrupted():
             if not dry_run:
                 new += catalog.add_repairs(one.symbol, one.bar, found)
@@ -199,7 +199,7 @@ def undo(catalog: Catalog, chosen: Sequence[Series], *, progress: Progress) -> U
 
 def _findings(catalog: Catalog, one: Series, raw: bool) -> list[Finding]:
     frame = (catalog.raw if raw else catalog.bars)(one.symbol, one.bar)
-    return check_series(one.symbol, one.bar, frame, ExchangeCalendar(one.exchange), catalog.actions(one.symbol))
+    return check_series(one.symbol, one.bar, frame, ExchangeCalendar(one.exchange), known_actions(catalog, one))
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -160,16 +161,28 @@ class DataRoom:
         symbols: Symbols = None,
         events: Path | str | None = None,
         *,
+        source: Source | str | None = None,
         progress: ShowsProgress | None = None,
     ) -> Adjusted:
-        """Record splits, spin-offs and dividends of the file ``events``; without one those that the adjusted close of
-        daily bars tells. The answer has all that are known, what is doubtful, and large moves that none explains.
+        """Record splits, spin-offs and dividends: those of the file ``events``, those that a service knows, or, without
+        either, those that the adjusted close of daily bars tells.
 
-        Bars are adjusted when they are read, never in the catalog.
+        The answer has all that are known, what is doubtful, and large moves that none explains. Bars are adjusted when
+        they are read, never in the catalog.
         """
+        if events is not None and source is not None:
+            raise SettingsError("corporate actions come from a file or from a service, not from both at once")
         with self._opened() as catalog, self._shown("adjust", progress) as told:
             chosen = select(catalog, listed_symbols(symbols), None)
-            return adjusting.adjust_from(catalog, chosen, Path(events) if events is not None else None, progress=told)
+            origin: adjusting.Origin = adjusting.from_adj_close
+            strange: tuple[adjusting.Doubt, ...] = ()
+            if events is not None:
+                origin, strange = adjusting.from_file(catalog, Path(events))
+            elif source is not None:
+                place = storing.make_source(source) if isinstance(source, str) else source
+                origin = adjusting.from_service(catalog, place)
+            result = adjusting.adjust_by(catalog, chosen, origin, progress=told)
+            return dataclasses.replace(result, doubts=(*strange, *result.doubts))
 
     # Out
 

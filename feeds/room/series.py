@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.errors import CatalogError, HalflifeError
 from core.progress import Progress
-from feeds.bars import Adjustment, BarSize
+from feeds.bars import Adjustment, BarSize, CorporateAction
 from feeds.catalog import Catalog, Series
 from feeds.room.results import Failure, failure
 
@@ -89,3 +89,17 @@ def prices(
 
     actions = catalog.actions(one.symbol)
     return adjust(frame, actions, have=one.adjusted, want=adjustment, exchange=one.exchange)
+
+
+def known_actions(catalog: Catalog, one: Series) -> tuple[CorporateAction, ...]:
+    """The corporate actions that explain moves in the prices of a series. Raises AdjustmentError."""
+    from feeds.actions import reconcile
+
+    return not_counted(one, reconcile(catalog.actions(one.symbol))[0])
+
+
+def not_counted(one: Series, actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
+    """The actions that the stored prices are not adjusted for already."""
+    from feeds.actions.adjust import COUNTED
+
+    return tuple(action for action in actions if action.kind not in COUNTED[one.adjusted])

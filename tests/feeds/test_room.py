@@ -224,11 +224,38 @@ def test_adjust_from_a_file_of_events(room: DataRoom, tmp_path: Path) -> None:
     )
     result = room.adjust(events=file)
     assert [(symbol, action.value) for symbol, action in result.actions] == [("CALM", 0.25)]
+    assert [(doubt.symbol, doubt.text) for doubt in result.doubts] == [
+        ("ELSE", "events.csv names it, the catalog does not have it.")
+    ]
     before = room.bars("CALM").loc["2015-06-09", "close"]
     assert room.bars("CALM", adjust="total").loc["2015-06-09", "close"] == pytest.approx(before - 0.25)
     file.write_text("symbol,ex_date,kind,value\nELSE,2015-06-10,split,2\n", encoding="utf-8")
     with pytest.raises(FeedSourceError, match="ELSE"):
         room.adjust(events=file)
+
+
+def test_adjust_from_a_service_asks_once_for_each_symbol_and_takes_no_bars(room: DataRoom) -> None:
+    before, service = room.bars("CALM"), Service()
+    result = room.adjust("CALM", source=service)
+    assert [(request.symbol, request.bar, str(request.start)) for request in service.asked] == [
+        ("CALM", "1d", "2015-01-02")
+    ]
+    assert [(action.value, action.source) for _, action in result.actions] == [
+        (0.5, "service")
+    ] and result.recorded == 1
+    pd.testing.assert_frame_equal(room.bars("CALM"), before)
+    assert room.adjust("CALM", source=service).recorded == 0
+    with pytest.raises(SettingsError, match="not from both"):
+        room.adjust("CALM", "events.csv", source=service)
+
+
+def test_prices_that_came_adjusted_are_not_judged_by_actions_they_know(tmp_path: Path) -> None:
+    room = DataRoom(tmp_path / "catalog")
+    room.import_files(write(walk(2), tmp_path / "SMOOTH.csv"), adjusted="split")
+    (tmp_path / "events.csv").write_text("symbol,ex_date,kind,value\nSMOOTH,2015-06-10,split,2\n", encoding="utf-8")
+    assert not room.adjust(events=tmp_path / "events.csv").jumps
+    assert not room.check().findings and not room.repair().changes
+    assert room.bars("SMOOTH", adjust="raw").loc["2015-06-09", "close"] == 2 * walk(2).loc["2015-06-09", "close"]
 
 
 # --- out
