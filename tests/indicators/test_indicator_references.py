@@ -254,8 +254,9 @@ def test_cointegration_is_that_of_statsmodels(period: int, maxlag: int, log: boo
     for spot in [*range(0, 1_200, 61), -1]:
         window = slice(spot, spot + period) if spot >= 0 else slice(len(y) - period, None)
         expected = coint(y[window], x[window], trend="c", maxlag=maxlag, autolag=None, return_results=False)
-        assert got["t_stat"].iloc[spot] == pytest.approx(expected[0], rel=1e-9)
-        assert got["p_value"].iloc[spot] == pytest.approx(expected[1], rel=1e-9)
+        # statsmodels inverts by SVD, whose last digits depend on the processor
+        assert got["t_stat"].iloc[spot] == pytest.approx(expected[0], rel=1e-8)
+        assert got["p_value"].iloc[spot] == pytest.approx(expected[1], rel=1e-7)
 
 
 def test_cointegration_of_the_same_series_is_certain(sp500: Any, run: Any) -> None:
