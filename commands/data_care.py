@@ -120,8 +120,8 @@ def _show_actions(result: Adjusted) -> None:
     if result.doubts:
         console.print(frame_table(result.doubt_table(), "Doubtful", most=SHOWN, rest="name symbols to see them"))
     jumps = result.jump_table()
-    for severity, title in (("warning", "Suspicious moves"), ("note", "Large moves that may be news")):
+    for severity, title in (("warning", "Suspicious moves"), ("note", "Other large moves")):
         found = jumps[jumps["severity"] == severity].drop(columns="severity")
         if len(found):
-            found["what"] = found["what"].str.partition(":")[0]  # what the title says is not repeated
+            found["what"] = found["what"].str.partition(": ")[0]  # what the title says is not repeated
             console.print(frame_table(found, f"{title} that no action explains", most=MANY, rest="see `data check`"))

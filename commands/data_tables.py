@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Group as RenderGroup
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -26,17 +28,14 @@ def frame_table(
     headings: Mapping[str, str] | None = None,
     most: int | None = None,
     rest: str = "",
-) -> Table:
-    """A table of a frame's columns. ``forms``: column -> how its values are written, where that is not by their type.
+) -> RenderableType:
+    """A table of a frame's columns below its title.
 
-    ``most``: rows shown; how many were left out stands below, with ``rest``, which says where they are.
+    ``forms``: column -> how its values are written, where that is not by their type. ``most``: rows shown; how
+    many were left out stands below, with ``rest``, which says where they are.
     """
     left_out = max(0, len(frame) - most) if most is not None else 0
-    table = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title or None, title_justify="left",
-        title_style="bold", caption=f"... and {left_out:,} more{rest and f'; {rest}'}" if left_out else None,
-        caption_justify="left",
-    )  # fmt: skip
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in frame.columns:
         number = frame[name].dtype.kind in "iuf"
         table.add_column(
@@ -46,7 +45,11 @@ def frame_table(
     for row in frame.head(most if most is not None else len(frame)).itertuples(index=False):
         cells = zip(frame.columns, row, strict=True)
         table.add_row(*(Text(_cell(value, (forms or {}).get(name)), style=_style(value)) for name, value in cells))
-    return table
+    # A title of the table itself would wrap at the table's width
+    shown: list[RenderableType] = [Text(title, style="bold"), table] if title else [table]
+    if left_out:
+        shown.append(Text(f"... and {left_out:,} more{rest and f'; {rest}'}\n", style="italic"))
+    return RenderGroup(*shown)
 
 
 def facts_table(facts: Mapping[str, str], title: str) -> Table:
