@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Role = Literal["time", "clock", "symbol", "open", "high", "low", "close", "volume", "adj_close", "bid", "ask"]
 
+_DATES = ("date", "dtyyyymmdd")  # of a time of day in a column beside it
 CSV_HEADER = "date,open,high,low,close,volume"
 _NAMES: dict[Role, tuple[str, ...]] = {  # the first one that a header has is taken
     "time": ("datetime", "timestamp", "date", "dtyyyymmdd", "time", "gmt_time", "local_time", "window_start", "t"),
@@ -31,42 +33,47 @@ _NAMES: dict[Role, tuple[str, ...]] = {  # the first one that a header has is ta
     "bid": ("bid", "bid_price"),
     "ask": ("ask", "ask_price"),
 }
-_MULTIPLES = {"K": 1e3, "M": 1e6, "B": 1e9}  # volumes like 1.25M
-_GROUPED = re.compile(r"\d{1,3}(,\d{3})+\.\d+|\d{1,3}(,\d{3}){2,}")  # 1,234.50 and 1,234,567, but not 1,234
+_POWERS = {"K": "e3", "M": "e6", "B": "e9"}  # volumes like 1.25M
+_GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d+|[-+]?\d{1,3}(,\d{3}){2,}")  # 1,234.50, 1,234,567, but not 1,234
+_GROUPED_WHOLE = re.compile(r"\d{1,3}(,\d{3})+")
+_PLAIN = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_MARKS_EXCHANGED = str.maketrans(",.", ".,")
 _SWAPPED_FROM = 10  # rows that say something about the order of columns
 
 
 def role_of(name: object) -> Role | None:
-    """What a column of that name is, None when it is nothing known. A time of day beside a date is ``clock``."""
+    """What a column of that name is, None when it is nothing known."""
     key = _key(name)
     return next((role for role, names in _NAMES.items() if key in names), None)
 
 
+def refuse_twice(names: Iterable[object], header: str) -> None:
+    """Raise FeedError where two columns have one name that is known. ``header``: where they are."""
+    keys = [_key(name) for name in names if role_of(name) is not None]
+    twice = next((key for at, key in enumerate(keys) if key in keys[:at]), None)
+    if twice is not None:
+        raise FeedError(f"{header}: two columns are named {twice!r}; rename or remove one")
+
+
 def find_columns(table: Table) -> dict[Role, str]:
     """Role -> name of the column in the file. Raises FeedError: two of one role, none of a role that must be."""
+    refuse_twice(table.rows.columns, table.header)
+    keys = {_key(name): name for name in table.rows.columns}
     found: dict[Role, str] = {}
-    keys: dict[str, str] = {}
-    for name in map(str, table.rows.columns):
-        key = _key(re.sub(r"\.\d+$", "", name))  # pandas numbers names that stand twice
-        if key in keys and role_of(key) is not None:
-            raise FeedError(f"{table.at(1)}: two columns are named {key!r}; rename or remove one")
-        keys[key] = name
     for role, names in _NAMES.items():
         there = [name for name in names if name in keys]
         if there:
             found[role] = keys[there[0]]
-        if role == "time" and "time" in there and there[0] == "date":
+        if role == "time" and "time" in there and there[0] in _DATES:
             found["clock"] = keys["time"]
     quotes = "bid" in found and "ask" in found and not any(name in found for name in PRICES)
     missing = [] if quotes else [name for name in PRICES if name not in found]
-    if missing and "time" not in found:
+    if "time" not in found:
         missing.insert(0, "date (or datetime, timestamp)")
-    elif "time" not in found:
-        missing = ["date (or datetime, timestamp)"]
     if missing:
         header = ",".join(map(str, table.rows.columns))
         raise FeedError(
-            f"{table.at(1)}: no column {', '.join(missing)} in {header[:100]!r}; add it to the header and rows"
+            f"{table.header}: no column {', '.join(missing)} in {header[:100]!r}; add it to the header and rows"
         )
     return found
 
@@ -74,18 +81,28 @@ def find_columns(table: Table) -> dict[Role, str]:
 def values_of(table: Table, column: str, *, role: str, gaps: bool) -> npt.NDArray[np.float64]:
     """A column as float64; ``gaps``: an empty cell is NaN, else refused. Raises FeedError with the line."""
     series = table.rows[column]
-    if pd.api.types.is_bool_dtype(series):
-        raise _refused(table, series, np.ones(len(series), dtype=bool))
-    if series.dtype == np.float32:
-        return shortest_decimals(series.to_numpy())
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    text = np.isnan(numbers) & series.notna().to_numpy()
-    if text.any() and not pd.api.types.is_numeric_dtype(series):
-        numbers[text] = [_number(str(value), role, table.decimal) for value in series[text]]
-        text = np.isnan(numbers) & series.notna().to_numpy()
-    bad = text | np.isinf(numbers) | (np.isnan(numbers) if not gaps else False)
+    empty = series.isna().to_numpy(dtype=bool)
+    if pd.api.types.is_bool_dtype(series) or pd.api.types.is_datetime64_any_dtype(series):
+        raise _refused(table, series, ~empty)
+    if isinstance(series.dtype, np.dtype) and series.dtype in (np.float16, np.float32):
+        numbers = shortest_decimals(series.to_numpy())
+    elif pd.api.types.is_numeric_dtype(series):
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        numbers = _from_text(table, series, role)
+    bad = (np.isnan(numbers) & ~empty) | np.isinf(numbers) | (empty if not gaps else False)
     if bad.any():
         raise _refused(table, series, bad)
+    return numbers
+
+
+def _from_text(table: Table, series: pd.Series[Any], role: str) -> npt.NDArray[np.float64]:
+    """Cells that pandas took for text as numbers, NaN where they are none."""
+    numbers = np.full(len(series), np.nan)
+    if table.decimal == ".":  # pandas would take 1.234 for a decimal where the comma is the mark
+        numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    rest = np.isnan(numbers) & series.notna().to_numpy(dtype=bool)
+    numbers[rest] = [_number(str(value), role, table.decimal) for value in series[rest]]
     return numbers
 
 
@@ -124,22 +141,16 @@ def _key(name: object) -> str:
 def _number(text: str, role: str, decimal: str) -> float:
     """A number as vendors write it: $12.30, 1,234.50, volumes 1.25M and 1,234; NaN where it is none."""
     plain = text.strip().removeprefix("$")
-    factor = 1.0
-    if role == "volume" and plain and plain[-1] in _MULTIPLES:
-        plain, factor = plain[:-1], _MULTIPLES[plain[-1]]
     if decimal == ",":
-        plain = plain.replace(".", "").replace(",", ".")
-    elif _GROUPED.fullmatch(plain) or (role == "volume" and re.fullmatch(r"\d{1,3}(,\d{3})+", plain)):
+        plain = plain.translate(_MARKS_EXCHANGED)
+    if role == "volume" and plain[-1:] in _POWERS:
+        plain = plain[:-1] + _POWERS[plain[-1]]
+    if _GROUPED.fullmatch(plain) or (role == "volume" and _GROUPED_WHOLE.fullmatch(plain)):
         plain = plain.replace(",", "")
-    return float(plain) * factor if re.fullmatch(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?", plain) else np.nan
+    return float(plain) if _PLAIN.fullmatch(plain) else np.nan
 
 
 def _refused(table: Table, series: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> FeedError:
-    position, count = int(np.argmax(bad)), int(np.count_nonzero(bad))
-    value = series.iloc[position]
-    what = "no value" if pd.isna(value) else f"{str(value)!r} is not a number"
-    more = f" ({count} {table.unit}s in all)" if count > 1 else ""
-    return FeedError(
-        f"{table.at(int(series.index[position]))}, column {series.name}: {what}{more}; "
-        f"write plain numbers with a decimal point, and drop {table.unit}s without a price"
-    )
+    mark = "point" if table.decimal == "." else "comma"
+    cure = f"write plain numbers with a decimal {mark}, and drop {table.unit}s without a price"
+    return table.refused(series, bad, "a number", cure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ from core.errors import FeedError, FeedSourceError, UnknownNameError, did_you_me
 from feeds.bars import COLUMNS, EXTRAS, PRICES, Adjustment, BarSize, RawBars, Request
 from feeds.datenum import Floats
 from feeds.sources.columns import Role, find_columns, refuse_swapped, values_of
-from feeds.sources.stamps import SIZES, closes_of_bars
+from feeds.sources.stamps import DAY_US, SIZES, closes_of_bars, refuse_other_size, size_of_bars
 from feeds.sources.table import Table, read_table
-from feeds.sources.times import DateOrder, localised, read_times
+from feeds.sources.times import DateOrder, localised, read_times, refuse_unknown
 
 _SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".parquet")
-_DAY_US = 86_400_000_000
+_SHOWN = 5  # symbols in an error
 _VALUE_ROLES: tuple[Role, ...] = ("open", "high", "low", "close", "volume", "adj_close", "bid", "ask")
 
 
@@ -85,6 +84,7 @@ class CsvSource:
 def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple[Table, pd.Index[Any], RawBars]]:
     """For each symbol of a file the table, the numbers of its rows, and its bars."""
     calendar = ExchangeCalendar(form.exchange)  # an unknown one is refused before a large file is read
+    refuse_unknown(form.timezone)
     table = read_table(file, where)
     columns = find_columns(table)
     times = read_times(table, columns["time"], columns.get("clock"), form.date_order)
@@ -92,8 +92,10 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple
     read = []
     for symbol, rows in _symbols(table, columns, form, file):
         lines = table.rows.index[rows]
-        bar = _bar_size(table, symbol, times[rows], form)
+        what = f"{where}: {symbol}" if "symbol" in columns else where
+        bar = form.bar or _size(what, times[rows], times)
         index = _index(table, lines, times[rows], bar, form, calendar)
+        refuse_other_size(what, index, bar)
         frame = pd.DataFrame({name: column[rows] for name, column in values.items()}, index=index)
         bars = RawBars(
             symbol, bar, frame, source=f"csv:{file.name}", adjusted=form.adjusted, currency=form.currency,
@@ -106,7 +108,7 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple
 def _values(table: Table, columns: dict[Role, str], *, gaps: bool) -> tuple[dict[str, Floats], list[str]]:
     """Columns of bars, and what is worth knowing about them."""
     read: dict[str, Floats] = {
-        role: values_of(table, columns[role], role=role, gaps=gaps or role in EXTRAS)
+        role: values_of(table, columns[role], role=role, gaps=gaps or (role in EXTRAS and "close" in columns))
         for role in _VALUE_ROLES
         if role in columns
     }
@@ -132,13 +134,17 @@ def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Pat
             name = Path(name).stem
         return [(form.symbol or name, np.arange(len(table.rows)))]
     column = table.rows[columns["symbol"]]
-    if column.isna().any():
-        at = int(np.argmax(column.isna().to_numpy()))
-        raise FeedError(f"{table.at(int(column.index[at]))}, column {column.name}: no symbol; fill it in")
-    codes, names = pd.factorize(column.astype("string").str.strip())
+    stripped = column.astype("string").str.strip().fillna("")
+    empty = (stripped == "").to_numpy(dtype=bool)
+    if empty.any():
+        raise table.refused(column, empty, "a symbol", "fill it in, or take the row out")
+    codes, names = pd.factorize(stripped)
     symbols = [str(name) for name in names]
     if form.symbol is not None and form.symbol not in symbols:
-        raise UnknownNameError(f"{table.where}: no rows of {form.symbol!r}{did_you_mean(form.symbol, symbols)}")
+        some = symbols[:_SHOWN] if len(symbols) > _SHOWN else symbols
+        hint = did_you_mean(form.symbol, symbols)
+        hint = hint if hint.startswith("; did") else f"; it has {len(symbols)} symbols ({', '.join(some)}, ...)"
+        raise UnknownNameError(f"{table.where}: no rows of {form.symbol!r}{hint}")
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(symbols) + 1))
     return [
@@ -148,27 +154,14 @@ def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Pat
     ]
 
 
-def _bar_size(table: Table, symbol: str, times: pd.DatetimeIndex, form: FileFormat) -> BarSize:
-    """The size that is given, or that the spacing of the times shows."""
-    if form.bar is not None:
-        return form.bar
-    stamps = times.asi8
-    if not (stamps % _DAY_US).any():
-        return "1d"
-    steps = np.diff(np.unique(stamps)) / 1e6
-    median = float(np.median(steps)) if len(steps) else 0.0
-    if median >= 0.9 * 86_400:
-        return "1d"
-    if 2_700 <= median <= 5_400:
-        return "1h"
-    if 45 <= median <= 90:
-        return "1m"
-    if 0 < median <= 15:
-        return "1s"
-    raise FeedError(
-        f"{table.where}: the bars of {symbol} are {dt.timedelta(seconds=median)} apart (median), which is no bar size "
-        "that is known (1d, 1h, 1m, 1s); say --bar where bars of these sizes are missing"
-    )
+def _size(what: str, own: pd.DatetimeIndex, of_all: pd.DatetimeIndex) -> BarSize:
+    """The size that a symbol's times show, or those of the whole file where there are too few of its own."""
+    try:
+        return size_of_bars(what, own)
+    except FeedError:
+        if len(own) == len(of_all):
+            raise
+        return size_of_bars(what, of_all)
 
 
 def _index(
@@ -176,19 +169,19 @@ def _index(
     calendar: ExchangeCalendar,
 ) -> pd.DatetimeIndex:  # fmt: skip
     """Times as ``feeds.bars`` has them."""
-    midnight = not (times.asi8 % _DAY_US).any()
+    midnight = not (times.asi8 % DAY_US).any()
     if bar == "1d":
         if times.tz is not None:  # dates as midnights of UTC are the dates themselves
             times = times.tz_localize(None) if midnight else times.tz_convert(calendar.tz).tz_localize(None)
         days = times.normalize()
-        if not (days == times).all():
-            twice = pd.DataFrame({"day": days, "time": times}).drop_duplicates().duplicated("day").to_numpy()
-            if twice.any():
-                day = pd.DataFrame({"day": days, "time": times}).drop_duplicates()["day"][twice].iloc[0]
-                raise FeedError(
-                    f"{table.where} has {int((days == day).sum())} bars of {day:%Y-%m-%d}, but bars are to be daily; "
-                    "set data.bar (--bar) to the size of the bars, or keep one bar a day"
-                )
+        first = pd.Series(times).groupby(days).transform("first")
+        again = (first != pd.Series(times)).to_numpy()
+        if again.any():
+            at = int(np.argmax(again))
+            raise FeedError(
+                f"{table.at(int(lines[at]))}: one more bar of {days[at]:%Y-%m-%d}, but bars are to be daily; "
+                "set data.bar (--bar) to the size of the bars, or keep one bar a day"
+            )
         return pd.DatetimeIndex(days, name="time").as_unit("us")
     if midnight and len(times) > 1:
         raise FeedError(
@@ -201,24 +194,24 @@ def _index(
                 f"{table.at(int(lines[0]))}: {times[0]:%Y-%m-%d %H:%M:%S} says no timezone; "
                 f"say --tz {getattr(calendar.tz, 'key', None) or calendar.tz} if that is it, or --tz UTC"
             )
-        times = localised(table, lines, times, form.timezone)
+        times = localised(table, lines, times, form.timezone, hourly=bar == "1h")
     index = times.rename("time").as_unit("us")
     return closes_of_bars(index, SIZES[bar], calendar) if form.stamp == "open" else index
 
 
 def _refuse_disorder(table: Table, lines: pd.Index[Any], frame: pd.DataFrame) -> None:
     """Refuse times that are not each later than the one in the line before."""
-    steps = np.diff(pd.DatetimeIndex(frame.index).asi8)
+    steps, unit = np.diff(pd.DatetimeIndex(frame.index).asi8), table.unit
     if len(steps) and (steps < 0).all():
-        raise FeedError(f"{table.where}: the newest bar comes first; sort the {table.unit}s by time, the oldest first")
+        raise FeedError(f"{table.where}: the newest bar comes first; sort the {unit}s by time, the oldest first")
     for bad, what, cure in (
-        (steps < 0, "is earlier than the line before", "sort the lines by time, the oldest first"),
-        (steps == 0, "is the time of the line before, too", "keep one line of each time"),
+        (steps < 0, f"is earlier than the {unit} before", f"sort the {unit}s by time, the oldest first"),
+        (steps == 0, f"is the time of the {unit} before, too", f"keep one {unit} of each time"),
     ):
         if bad.any():
             at, count = int(np.argmax(bad)) + 1, int(np.count_nonzero(bad))
             value = table.rows[find_columns(table)["time"]].loc[lines[at]]
-            more = f" ({count} lines in all)" if count > 1 else ""
+            more = f" ({count} {unit}s in all)" if count > 1 else ""
             raise FeedError(f"{table.at(int(lines[at]))}: {str(value)!r} {what}{more}; {cure}")
 
 

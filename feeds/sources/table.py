@@ -5,28 +5,34 @@ Nothing is interpreted here but what reading cannot do without: encoding, separa
 
 from __future__ import annotations
 
+import codecs
+import csv
 import gzip
 import io
 import re
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedEmptyError, FeedError, FeedSourceError, did_you_mean
-from feeds.sources.columns import CSV_HEADER, role_of
+from feeds.sources.columns import CSV_HEADER, refuse_twice, role_of
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+GAPS = ("", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None")  # cells without a value
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
 _EXACT: dict[str, Any] = (
     {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
 )  # pandas 3 is exact by itself
 _SHOWN = 100  # characters of a header in an error
+_SAMPLE = 20_000  # bytes that tell the decimal mark
+_CURE = "give every line as many values as the header"
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,25 @@ class Table:
     rows: pd.DataFrame
     where: str  # "AAPL: bars/AAPL.csv", the beginning of errors
     unit: str  # "line" or "row"
+    header: str  # where the names of the columns are, for errors
     decimal: str = "."
 
     def at(self, number: int) -> str:
         """Where a row is, for errors."""
         return f"{self.where}, {self.unit} {number}"
+
+    def refused(self, series: pd.Series[Any], bad: npt.NDArray[np.bool_], kind: str, cure: str) -> FeedError:
+        """The error for cells of a column that are not of a ``kind`` ("a number"); the first one is named."""
+        position = int(np.argmax(bad))
+        value = series.iloc[position]
+        what = "no value" if pd.isna(value) else f"{str(value)!r} is not {kind}"
+        there = self.at(int(series.index[position]))
+        return FeedError(f"{there}, column {series.name}: {what}{self.in_all(bad)}; {cure}")
+
+    def in_all(self, bad: npt.NDArray[np.bool_]) -> str:
+        """How many rows an error is about, where it names one of several."""
+        count = int(np.count_nonzero(bad))
+        return f" ({count} {self.unit}s in all)" if count > 1 else ""
 
 
 def read_table(file: Path, where: str) -> Table:
@@ -58,70 +78,89 @@ def read_table(file: Path, where: str) -> Table:
     except OSError as error:
         reason = error.strerror or str(error)
         raise FeedSourceError(f"{where}: cannot be read ({reason}); correct the path or its rights") from error
-    if content[:4] == _PARQUET:
-        return Table(_parquet(file, where), where, "row")
-    if content[:2] == _GZIP:
+    if content.startswith(_GZIP):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise FeedSourceError(f"{where}: the gzip file is damaged ({error}); get it again") from error
-    return _text_table(_decoded(content, where), where)
+    if content.startswith(_PARQUET):
+        return Table(_parquet(content, where), where, "row", where)
+    return _text_table(_utf8(content, where), where)
 
 
-def _decoded(content: bytes, where: str) -> str:
-    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
-    if encoding != "utf-16" and b"\0" in content[:65_536]:
-        raise FeedSourceError(f"{where} is a binary file, not text; export it as CSV in UTF-8, or as Parquet")
-    if not content.strip():
-        raise FeedEmptyError(f"{where} is empty; fill it or leave it out")
+def _utf8(content: bytes, where: str) -> bytes:
+    """Text in UTF-8 with ``\\n`` between its lines."""
+    if content.startswith(_ZIP):
+        raise FeedSourceError(f"{where} is a zip archive or an Excel workbook; unpack it, or save the sheet as CSV")
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), b"")
+    encoding = _BYTE_ORDER_MARKS.get(mark, "utf-8")
+    content = content.removeprefix(mark) if encoding == "utf-8" else content
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise _binary(where) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise FeedSourceError(
-            f"{where}, line {line}: not {encoding.removesuffix('-sig').upper()} text ({error.reason}); "
-            "save the file as UTF-8"
+            f"{where}, line {line}: not {encoding.upper()} text ({error.reason}); save the file as UTF-8"
         ) from error
-
-
-def _text_table(text: str, where: str) -> Table:
-    first, header = next(((number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()), (1, ""))
-    if not header:
+    content = content if encoding == "utf-8" else text.encode()
+    if b"\0" in content:
+        raise _binary(where)
+    if b"\r" in content:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not content.strip():
         raise FeedEmptyError(f"{where} is empty; fill it or leave it out")
-    separator = _separator(header, where, first)
-    decimal = _decimal(text, separator)
-    options: dict[str, Any] = {"sep": separator, "skiprows": first - 1, "skip_blank_lines": False, "index_col": False}
+    return content
+
+
+def _binary(where: str) -> FeedSourceError:
+    return FeedSourceError(f"{where} is a binary file, not text; export it as CSV in UTF-8, or as Parquet")
+
+
+def _text_table(content: bytes, where: str) -> Table:
+    begin = re.match(rb"(?:[^\S\n]*\n)*", content)
+    before = begin.end() if begin else 0
+    line = content.count(b"\n", 0, before) + 1
+    header, _, body = content[before:].partition(b"\n")
+    if not body.strip():
+        body = b""
+    separator = _separator(header.decode(), where, line)
+    names = next(csv.reader([header.decode()], delimiter=separator))
+    refuse_twice(names, f"{where}, line {line}")
+    names = [name if name not in names[:at] else f"{name} ({at + 1})" for at, name in enumerate(names)]
+    if not body:
+        raise _no_bars(where)
+    body = _even(body, separator, len(names), line, where)
+    decimal = _decimal(body[:_SAMPLE].decode(errors="ignore"), separator)
+    roles = {name: role_of(name) for name in names}
     try:
-        names = pd.read_csv(io.StringIO(text), nrows=0, **options).columns
-        as_text = {name: "string" for name in names if role_of(name) in ("time", "symbol", "clock")}
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-            rows = pd.read_csv(
-                io.StringIO(text), dtype=as_text, decimal=decimal, low_memory=False,
-                na_values=["-"], **_EXACT, **options,
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        reason = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
-        raise FeedError(f"{where}: {reason}; give every line as many values as the header") from error
-    rows.index = pd.RangeIndex(first + 1, first + 1 + len(rows))
+        rows = pd.read_csv(
+            io.BytesIO(body), sep=separator, header=None, names=names, index_col=False, skip_blank_lines=False,
+            dtype={name: "string" for name, role in roles.items() if role in ("time", "clock", "symbol")},
+            na_values={name: [""] if role == "symbol" else GAPS for name, role in roles.items()},  # NA is a symbol
+            keep_default_na=False, decimal=decimal, low_memory=False, **_EXACT,
+        )  # fmt: skip
+    except pd.errors.ParserError as error:
+        raise FeedError(f"{where}: {error}; {_CURE}") from error
+    rows.index = pd.RangeIndex(line + 1, line + 1 + len(rows))
     rows = rows.dropna(how="all")
     if rows.empty:
-        raise FeedEmptyError(f"{where} has a header and no bars; fill it or leave it out")
-    _refuse_short_rows(text, separator, rows, where)
-    return Table(rows, where, "line", decimal)
+        raise _no_bars(where)
+    return Table(rows, where, "line", f"{where}, line {line}", decimal)
 
 
 def _separator(header: str, where: str, line: int) -> str:
     """The separator by which the header has most names that are known."""
-    known = {mark: sum(role_of(name) is not None for name in header.split(mark)) for mark in SEPARATORS}
-    best = max(known, key=lambda mark: (known[mark], len(header.split(mark))))
-    names = header.split(best)
-    if all(_VALUE.fullmatch(name) for name in names):
+    split = {mark: next(csv.reader([header], delimiter=mark)) for mark in SEPARATORS}
+    known = {mark: sum(role_of(name) is not None for name in names) for mark, names in split.items()}
+    best = max(split, key=lambda mark: (known[mark], len(split[mark])))
+    if all(_VALUE.fullmatch(name) for name in split[best]):
         raise FeedError(
             f"{where}, line {line}: values where the names of the columns should be ({header[:_SHOWN]!r}); put a "
             f"header before them: {CSV_HEADER}"
         )
-    if len(names) == 1:
+    if len(split[best]) == 1:
         raise FeedError(
             f"{where}, line {line}: {header[:_SHOWN]!r} is not separated by {', '.join(SEPARATORS.values())}; "
             "separate the columns by commas"
@@ -129,43 +168,80 @@ def _separator(header: str, where: str, line: int) -> str:
     return best
 
 
-def _decimal(text: str, separator: str) -> str:
-    """The decimal mark: a comma where numbers like 10,5 stand between separators that are not commas."""
+def _decimal(sample: str, separator: str) -> str:
+    """The decimal mark, by numbers that only one of them allows: 10,5 and 1.234,50, but not 1,234."""
     if separator == ",":
         return "."
-    sample = text[:20_000]
     edge = re.escape(separator)
-    commas = len(re.findall(rf"(?:^|{edge})\s*-?\d+,\d+\s*(?={edge}|$)", sample, re.MULTILINE))
-    points = len(re.findall(rf"(?:^|{edge})\s*-?\d+\.\d+\s*(?={edge}|$)", sample, re.MULTILINE))
+    commas, points = (
+        len(re.findall(rf"(?:^|{edge})\s*[-+]?(?!{grouped}\s*(?:{edge}|$)){number}\s*(?={edge}|$)", sample, re.M))
+        for grouped, number in (
+            (r"[1-9]\d{0,2}(?:,\d{3})+", r"(?:\d+|\d{1,3}(?:\.\d{3})+),\d+"),
+            (r"[1-9]\d{0,2}(?:\.\d{3})+", r"(?:\d+|\d{1,3}(?:,\d{3})+)\.\d+"),
+        )
+    )
     return "," if commas > points else "."
 
 
-def _refuse_short_rows(text: str, separator: str, rows: pd.DataFrame, where: str) -> None:
-    """pandas fills short rows with NaN, which would pass for a gap in the data."""
-    last = rows.columns[-1]
-    ends_empty = rows.index[rows[last].isna()]
-    if not len(ends_empty):
-        return
-    lines = text.splitlines()
-    for number in ends_empty:
-        there = lines[number - 1].count(separator) + 1
-        if there < len(rows.columns) and '"' not in lines[number - 1]:
-            raise FeedError(
-                f"{where}, line {number}: {there} values, but the header has {len(rows.columns)}; give every line as "
-                "many values as the header"
-            )
+def _even(body: bytes, separator: str, width: int, before: int, where: str) -> bytes:
+    """The lines after line ``before``: each has ``width`` values, and those of blanks are empty.
+
+    pandas fills short lines with NaN, which would pass for a gap in the data. Raises FeedError.
+    """
+    if b'"' in body:
+        return _even_quoted(body, separator, width, before, where)
+    text = np.frombuffer(body if body.endswith(b"\n") else body + b"\n", dtype=np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    marks = np.flatnonzero(text == ord(separator))
+    counts = np.diff(np.searchsorted(marks, ends), prepend=0)
+    uneven = np.flatnonzero((counts != width - 1) & (starts < ends))
+    for at in uneven:
+        if body[starts[at] : ends[at]].strip():
+            raise _uneven(where, before + 1 + int(at), int(counts[at]) + 1, width)
+    return body if not len(uneven) else b"\n".join(line if line.strip() else b"" for line in body.split(b"\n"))
 
 
-def _parquet(file: Path, where: str) -> pd.DataFrame:
+def _even_quoted(body: bytes, separator: str, width: int, before: int, where: str) -> bytes:
+    lines = csv.reader(io.StringIO(body.decode(), newline="\n"), delimiter=separator)
+    seen = 0
+    try:
+        for values in lines:
+            if lines.line_num != seen + 1:
+                raise FeedError(
+                    f"{where}, line {before + 1 + seen}: a quoted value goes on in the next line; close the quotes, or "
+                    "take the line break out"
+                )
+            seen += 1
+            if len(values) != width and values:
+                raise _uneven(where, before + seen, len(values), width)
+    except csv.Error as error:
+        raise FeedError(f"{where}, line {before + 1 + seen}: {error}; close the quotes") from error
+    return body
+
+
+def _uneven(where: str, line: int, there: int, width: int) -> FeedError:
+    return FeedError(f"{where}, line {line}: {there} values, but the header has {width}; {_CURE}")
+
+
+def _no_bars(where: str) -> FeedEmptyError:
+    return FeedEmptyError(f"{where} has a header and no bars; fill it or leave it out")
+
+
+def _parquet(content: bytes, where: str) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        frame = pq.read_table(file).to_pandas()
+        frame = pq.read_table(pa.BufferReader(content)).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise FeedSourceError(f"{where}: the Parquet file is damaged ({str(error)[:_SHOWN]}); get it again") from error
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index()
+    levels = [level for level in range(frame.index.nlevels) if not isinstance(frame.index, pd.RangeIndex)]
+    for level in levels:
+        values = frame.index.get_level_values(level)
+        name = values.name or ("datetime" if isinstance(values, pd.DatetimeIndex) else None)
+        if name is not None and name not in frame.columns:
+            frame.insert(level, name, values)
     if frame.empty:
         raise FeedEmptyError(f"{where} has columns and no bars; fill it or leave it out")
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis=0)

@@ -11,32 +11,61 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedError, UnknownNameError, did_you_mean
+from feeds.sources.stamps import DAY_US
 from feeds.sources.table import Table
 
 DateOrder = Literal["dmy", "mdy"]
 DATE_ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy")
 
 _OFFSET = r"[Zz]$|\d{2}:\d{2}.*[+-]\d{2}(?::?\d{2})?$"  # Z, or +hh:mm behind a time
-_PARTS = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,]+(.*))?$")
+_MIDNIGHT = r"[T ]00:00(?::00(?:\.0+)?)?(?:[Zz]| ?[+-]\d{2}(?::?\d{2})?)?$"
+_ISO = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{8})(?:[T ]\d.*)?"
+_PARTS = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,].*)?$")
 _WORDS = re.compile(r"^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}$")
-_EPOCH_DIGITS = {10: "s", 13: "ms", 16: "us", 19: "ns"}
+_RUN = {12: r"(\d{8})(\d\d)(\d\d)", 14: r"(\d{8})(\d\d)(\d\d)(\d\d)"}  # digits -> date and time of day in one run
+_EPOCH = {9: "s", 10: "s", 12: "ms", 13: "ms", 15: "us", 16: "us", 18: "ns", 19: "ns"}  # digits, 1973 to 2286
+_YEARS = (1800, 2200)  # what lies outside was misread or mistyped
+_ISO_CURE = "write ISO 8601: 2018-12-31 or 2018-12-31T14:30:00Z"
 
 
 def read_times(table: Table, column: str, clock: str | None, order: DateOrder | None) -> pd.DatetimeIndex:
     """The times of a table: naive where the file gives no offset from UTC, else UTC.
 
-    ``clock``: a column with the time of day beside the date. Raises FeedError with the line.
+    Where each is a midnight, with or without an offset, they are naive dates as they are written: a day does not
+    become the one before it for being written elsewhere. ``clock``: a column with the time of day beside the date.
+    Raises FeedError with the line.
     """
     series = table.rows[column]
-    if pd.api.types.is_datetime64_any_dtype(series):
-        times = pd.DatetimeIndex(series)
-        if times.hasnans:
-            raise _refused(table, series, np.asarray(times.isna()))
-        return (times if times.tz is None else times.tz_convert("UTC")).as_unit("us")
-    text = series.map(str, na_action="ignore").astype("string").str.strip()
-    empty = text.isna().to_numpy(dtype=bool)
+    empty = series.isna().to_numpy(dtype=bool)
     if empty.any():
         raise _refused(table, series, empty)
+    times = _of_moments(table, series, clock) if _holds_moments(series) else _of_text(table, series, clock, order)
+    outside = np.asarray((times.year < _YEARS[0]) | (times.year >= _YEARS[1]))
+    if outside.any():
+        raise table.refused(series, outside, f"a time between {_YEARS[0]} and {_YEARS[1]}", _ISO_CURE)
+    if times.tz is None and str(column).strip().lower() == "gmt time":
+        return times if _all_midnight(times) else times.tz_localize("UTC")
+    return times
+
+
+def _holds_moments(series: pd.Series[Any]) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(series)
+
+
+def _of_moments(table: Table, series: pd.Series[Any], clock: str | None) -> pd.DatetimeIndex:
+    times = pd.DatetimeIndex(series).as_unit("us")
+    days = times.tz_localize(None)
+    if not _all_midnight(days):
+        return times if times.tz is None else times.tz_convert("UTC")
+    if clock is None:
+        return days
+    dates = pd.Series(days.strftime("%Y-%m-%d "), index=series.index, name=series.name, dtype="string")
+    return _parsed(table, series, dates.str.cat(_clock(table, clock)), False, None)
+
+
+def _of_text(table: Table, series: pd.Series[Any], clock: str | None, order: DateOrder | None) -> pd.DatetimeIndex:
+    text = series if isinstance(series.dtype, pd.StringDtype) else series.map(str).astype("string")
+    text = text.str.strip()
     if clock is not None:
         text = text.str.cat(_clock(table, clock), sep=" ")
     aware = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
@@ -46,144 +75,171 @@ def read_times(table: Table, column: str, clock: str | None, order: DateOrder | 
             f"{table.at(int(text.index[at]))}: {text.iloc[at]!r} has {'no' if aware[0] else 'an'} offset from UTC, "
             f"unlike the {table.unit}s before it; write all times in one way"
         )
-    return _parsed(table, series, text, bool(aware.any()), order).as_unit("us")
+    offset = bool(aware.any())
+    if offset and text.str.contains(_MIDNIGHT, regex=True).all():
+        text, offset = text.str.replace(_MIDNIGHT, "", regex=True), False
+    return _parsed(table, series, text, offset, order)
 
 
-def localised(table: Table, lines: pd.Index[Any], times: pd.DatetimeIndex, timezone: str) -> pd.DatetimeIndex:
+def _all_midnight(times: pd.DatetimeIndex) -> bool:
+    return not (times.asi8 % DAY_US).any()
+
+
+def localised(
+    table: Table, lines: pd.Index[Any], times: pd.DatetimeIndex, timezone: str, *, hourly: bool
+) -> pd.DatetimeIndex:
     """Naive local times in UTC. The hour that comes twice in autumn is told apart where the order of rows does.
 
-    ``lines``: number of each row. Raises FeedError with the line for a time that a change of clocks leaves out or
-    that may be two moments, UnknownNameError for an unknown timezone.
+    ``lines``: number of each row. ``hourly``: bars of an hour, whose time comes twice in a row then. Raises FeedError
+    with the line for a time that a change of clocks leaves out or that may be two moments.
     """
-    if timezone not in zoneinfo.available_timezones():
-        raise UnknownNameError(f"unknown timezone {timezone!r}{_hint(timezone)}")
     never = np.asarray(times.tz_localize(timezone, nonexistent="NaT", ambiguous=np.ones(len(times), dtype=bool)).isna())
     if never.any():
         at = int(np.argmax(never))
         raise FeedError(
             f"{table.at(int(lines[at]))}: {times[at]:%Y-%m-%d %H:%M:%S} does not exist in {timezone}, where clocks "
-            f"were put forward over it{_in_all(never, table)}; correct the times or name their timezone"
+            f"were put forward over it{table.in_all(never)}; correct the times or name their timezone"
         )
     unclear = np.asarray(times.tz_localize(timezone, nonexistent="NaT", ambiguous="NaT").isna())
-    summer = np.zeros(len(times), dtype=bool)
-    if unclear.any():
-        summer = _first_pass(times, unclear)
-        # Nothing in the order says which hour is meant where it does not come twice
-        told = _told_apart(times, unclear)
-        if not told.all():
-            at = int(np.flatnonzero(unclear)[np.argmin(told)])
-            raise FeedError(
-                f"{table.at(int(lines[at]))}: {times[at]:%Y-%m-%d %H:%M:%S} comes twice in {timezone}, where clocks "
-                "were put back over it, and nothing says which one is meant; write times in UTC or with their offset"
-            )
+    summer, told = _first_pass(times, unclear, hourly)
+    if not told.all():
+        at = int(np.argmin(told))
+        raise FeedError(
+            f"{table.at(int(lines[at]))}: {times[at]:%Y-%m-%d %H:%M:%S} comes twice in {timezone}, where clocks "
+            "were put back over it, and nothing says which one is meant; write times in UTC or with their offset"
+        )
     return times.tz_localize(timezone, ambiguous=summer).tz_convert("UTC")
+
+
+def refuse_unknown(timezone: str | None) -> None:
+    """Raise UnknownNameError for a timezone that is none."""
+    try:
+        if timezone is not None:
+            zoneinfo.ZoneInfo(timezone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        hint = did_you_mean(timezone, zoneinfo.available_timezones())
+        hint = hint if hint.startswith("; did") else "; write it as America/New_York, Europe/Berlin or UTC"
+        raise UnknownNameError(f"unknown timezone {timezone!r}{hint}") from error
 
 
 def _parsed(
     table: Table, series: pd.Series[Any], text: pd.Series[Any], aware: bool, order: DateOrder | None
 ) -> pd.DatetimeIndex:
     first = str(text.iloc[0])
-    digits = text.str.fullmatch(r"\d+").to_numpy(dtype=bool)
-    if digits.all() and len(first) in _EPOCH_DIGITS:
-        numbers = pd.to_numeric(text).to_numpy(dtype=np.int64)
-        return pd.DatetimeIndex(numbers.astype(f"datetime64[{_EPOCH_DIGITS[len(first)]}]")).tz_localize("UTC")
+    if first.isdecimal() and len(first) > 8:
+        return _of_digits(table, series, text)
+    if _WORDS.match(first):
+        plain = text.str.replace(r"[.,]", "", regex=True)
+        short, long = (pd.to_datetime(plain, format=f"{month} %d %Y", errors="coerce") for month in ("%b", "%B"))
+        times = pd.DatetimeIndex(short.fillna(long))
+        if times.hasnans:
+            raise _refused(table, series, np.asarray(times.isna()))
+        return times.as_unit("us")
     if _PARTS.match(first):
         text = _by_order(table, series, text, order)
-    elif _WORDS.match(first):
-        times = pd.to_datetime(text.str.replace(r"[.,]", "", regex=True), format="%b %d %Y", errors="coerce")
-        return _whole(table, series, pd.DatetimeIndex(times))
-    elif re.match(r"^\d{4}[./]\d", first):
-        text = text.str.replace(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", _dashes, regex=True)
-    return _whole(table, series, pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware)))
+    elif re.match(r"\d{4}[./]\d", first):
+        text = text.str.replace(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", r"\1-\2-\3", regex=True)
+    times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware))
+    partial = ~text.str.fullmatch(_ISO).to_numpy(dtype=bool)  # pandas takes 2018 for the first of its days
+    if partial.any() or times.hasnans:
+        raise _refused(table, series, partial | np.asarray(times.isna()))
+    return times.as_unit("us")
+
+
+def _of_digits(table: Table, series: pd.Series[Any], text: pd.Series[Any]) -> pd.DatetimeIndex:
+    """Times without a mark: 20181224143000, or since 1970 in the unit that their length shows."""
+    lengths = text.str.len().to_numpy(dtype=np.int64)
+    digits = text.str.fullmatch("[0-9]+").to_numpy(dtype=bool)
+    first = str(text.iloc[0])
+    if len(first) in _RUN and first[:2] in ("19", "20"):
+        mark = r"\1T\2:\3" if len(first) == 12 else r"\1T\2:\3:\4"
+        iso = text.str.replace(f"^{_RUN[len(first)]}$", mark, regex=True)
+        times = pd.DatetimeIndex(pd.to_datetime(iso, format="ISO8601", errors="coerce")).as_unit("us")
+        bad = np.asarray(times.isna()) | (lengths != len(first)) | ~digits
+        if bad.any():
+            raise _refused(table, series, bad)
+        return times
+    unit = _EPOCH.get(len(first), "")
+    bad = ~digits | np.array([_EPOCH.get(length) != unit for length in range(lengths.max() + 1)])[lengths]
+    if bad.any() or not unit:
+        raise _refused(table, series, bad if bad.any() else np.ones(len(bad), dtype=bool))
+    numbers = pd.to_numeric(text).to_numpy(dtype=np.int64)
+    return pd.DatetimeIndex(numbers.astype(f"datetime64[{unit}]")).tz_localize("UTC").as_unit("us")
 
 
 def _by_order(table: Table, series: pd.Series[Any], text: pd.Series[Any], order: DateOrder | None) -> pd.Series[Any]:
     """Dates like 1/2/2018 as ISO 8601. The order of day and month is given, or proved by a row that allows one only."""
-    parts = text.str.extract(_PARTS.pattern)
-    other = parts[0].isna().to_numpy()
+    codes, dates = pd.factorize(text.str.replace(r"[T, ].*", "", regex=True))  # few against the rows of a long file
+    parts = pd.Series(dates).str.extract(_PARTS.pattern)
+    other = parts[0].isna().to_numpy(dtype=bool)[codes]
     if other.any():
         raise _refused(table, series, other)
-    first, second = (parts[column].astype(int).to_numpy() for column in (0, 1))
-    proofs = {"dmy": first > 12, "mdy": second > 12}
-    proved = [name for name, rows in proofs.items() if rows.any()]
-    if order is None and len(proved) == 1:
-        order = "dmy" if proved[0] == "dmy" else "mdy"
+    first, second = (parts[column].astype(int).to_numpy()[codes] for column in (0, 1))
+    proofs: dict[DateOrder, npt.NDArray[np.bool_]] = {"dmy": first > 12, "mdy": second > 12}
+    proved = sorted((name for name in DATE_ORDERS if proofs[name].any()), key=lambda name: int(np.argmax(proofs[name])))
     if order is None and not proved:
         raise FeedError(
             f"{table.at(int(text.index[0]))}, column {series.name}: {text.iloc[0]!r} may be day and month or month and "
             "day, and no row shows which; say --date-order dmy or mdy, or write ISO 8601: 2018-12-31"
         )
-    against = proofs["mdy" if order == "dmy" else "dmy"] if order else proofs["dmy" if first[0] <= 12 else "mdy"]
+    order = order or proved[0]
+    against = proofs["mdy" if order == "dmy" else "dmy"]
     if against.any():
         raise _refused(table, series, against)
     day, month = (parts[0], parts[1]) if order == "dmy" else (parts[1], parts[0])
     iso = parts[2] + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
-    rest = parts[3].fillna("")
-    return iso.where(rest == "", iso + " " + rest)
-
-
-def _whole(table: Table, series: pd.Series[Any], times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    if times.hasnans:
-        raise _refused(table, series, np.asarray(times.isna()))
-    return times
+    days = pd.Series(iso.to_numpy()[codes], index=text.index, dtype="string")
+    clock = text.str.replace(r"^[^T, ]*[T, ]*", "", regex=True)
+    return days if not (clock != "").any() else days.str.cat(clock, sep=" ").str.strip()
 
 
 def _clock(table: Table, column: str) -> pd.Series[Any]:
-    """Times of day: 09:30, or 93000 as Stooq writes it."""
-    text = table.rows[column].map(str, na_action="ignore").astype("string").str.strip()
-    digits = text.str.fullmatch(r"\d{1,6}").fillna(False).to_numpy(dtype=bool)
-    padded = text.str.zfill(6).str.replace(r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3", regex=True)
-    clock = text.where(~digits, padded)
-    bad = ~clock.str.match(r"^\d{1,2}:\d{2}").fillna(False).to_numpy(dtype=bool)
+    """Times of day as 09:30 or 09:30:00, also from 0930 and 093000."""
+    series = table.rows[column]
+    text = series.map(str, na_action="ignore").astype("string").str.strip().fillna("")
+    lengths = text.str.len().to_numpy(dtype=np.int64)
+    if text.str.fullmatch(r"[0-9]{1,6}").all():
+        if (lengths == 4).all():
+            return text.str.replace(r"^(\d\d)(\d\d)$", r"\1:\2", regex=True)
+        # without the zeros before it 930 is half past nine or nine minutes and a half, if no 93000 stands beside it
+        if not (lengths == 6).all() and (lengths.max() < 5 or text.str.match("0.").any()) and (text != "0").any():
+            bad = np.asarray((lengths != 6) & (text != "0").to_numpy(dtype=bool))
+            raise table.refused(series, bad, "a clear time of day", "write times of day as 09:30 or 093000")
+        return text.str.zfill(6).str.replace(r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3", regex=True)
+    bad = ~text.str.match(r"[0-9]{1,2}:[0-9]{2}").to_numpy(dtype=bool)
     if bad.any():
-        raise _refused(table, table.rows[column], bad)
-    return clock.str.replace(r"^(\d):", r"0\1:", regex=True)
+        raise table.refused(series, bad, "a time of day", "write times of day as 09:30 or 093000")
+    return text.str.replace(r"^(\d):", r"0\1:", regex=True)
 
 
-def _told_apart(times: pd.DatetimeIndex, unclear: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """For each unclear row whether its day's unclear hour runs through twice, so that the order of rows tells."""
-    values = times.asi8[unclear]
-    days = times.normalize().asi8[unclear]
-    back = np.zeros(len(values), dtype=bool)
-    back[1:] = (np.diff(values) <= 0) & (np.diff(days) == 0)
-    twice = np.unique(days[back])
-    return np.isin(days, twice)
+def _first_pass(
+    times: pd.DatetimeIndex, unclear: npt.NDArray[np.bool_], hourly: bool
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """True (summer time) for unclear rows before the clocks went back, and for each row whether the order tells.
 
-
-def _first_pass(times: pd.DatetimeIndex, unclear: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """True (summer time) for unclear rows before the clocks went back: before the time falls for the first time."""
-    values, days = times.asi8, times.normalize().asi8
-    summer = np.zeros(len(times), dtype=bool)
+    It does where the unclear hour of a day runs through twice: its times rise, fall back once, and rise again (the
+    other way round in rows from the newest to the oldest).
+    """
+    summer, told = np.zeros(len(times), dtype=bool), np.ones(len(times), dtype=bool)
     rows = np.flatnonzero(unclear)
+    if not len(rows):
+        return summer, told
+    values, days = times.asi8, times.asi8 // DAY_US
+    forward = values[0] <= values[-1]
     for day in np.unique(days[rows]):
         of_day = rows[days[rows] == day]
-        falls = np.flatnonzero(np.diff(values[of_day]) <= 0)
-        if len(falls):
-            summer[of_day[: falls[0] + 1]] = True
-    return summer
-
-
-def _dashes(match: re.Match[str]) -> str:
-    return f"{match[1]}-{match[2]:0>2}-{match[3]:0>2}"
-
-
-def _in_all(bad: npt.NDArray[np.bool_], table: Table) -> str:
-    count = int(np.count_nonzero(bad))
-    return f" ({count} {table.unit}s in all)" if count > 1 else ""
-
-
-def _hint(timezone: str) -> str:
-    hint = did_you_mean(timezone, zoneinfo.available_timezones())
-    return hint if hint.startswith("; did") else "; write it as America/New_York, Europe/Berlin or UTC"
+        of_day = of_day if forward else of_day[::-1]
+        steps = np.diff(values[of_day])
+        back = np.flatnonzero(steps <= 0)
+        pair = hourly and len(steps) == 1
+        if len(back) == 1 and (steps[back[0]] < 0 or pair):
+            summer[of_day[: back[0] + 1]] = True
+        else:
+            told[of_day] = False
+    return summer, told
 
 
 def _refused(table: Table, series: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> FeedError:
-    at = int(np.argmax(bad))
-    value = series.iloc[at]
-    what = "no value" if pd.isna(value) else f"{str(value)!r} is not a date"
-    if not pd.isna(value) and at:
-        what += f" as those before it ({str(series.iloc[0])!r})" if _PARTS.match(str(series.iloc[0])) else ""
-    return FeedError(
-        f"{table.at(int(series.index[at]))}, column {series.name}: {what}{_in_all(bad, table)}; "
-        "write ISO 8601: 2018-12-31 or 2018-12-31T14:30:00Z"
-    )
+    first = str(series.iloc[0])
+    known = f"a date as those before it ({first!r})" if np.argmax(bad) and _PARTS.match(first) else "a date"
+    return table.refused(series, bad, known, _ISO_CURE)

@@ -99,7 +99,7 @@ def test_daily_bars_in_a_desk_of_minutes_are_refused(tmp_path: Path) -> None:
 
 
 def test_minutes_in_a_daily_desk_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="A.csv has 2 bars of 2018-12-20, but bars are to be daily; set data.bar"):
+    with pytest.raises(FeedError, match=r"A.csv, line 3: one more bar of 2018-12-20, but .* daily; set data.bar"):
         desk(tmp_path, ["2018-12-20 15:00", "2018-12-20 15:01"])
 
 
