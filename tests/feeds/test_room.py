@@ -157,6 +157,8 @@ def test_pull_goes_on_from_the_last_bar_and_says_where_the_service_changed_its_m
     assert str(service.asked[-1].start) == "2015-06-23"  # a week before the last bar
     assert second.total("added") == 128 and second.total("unchanged") == 6
     assert len(room.bars("UP")) == 104 + 128
+    room.pull(service, "UP", "2015-03-02")
+    assert str(service.asked[-1].start) == "2015-03-02"  # asked for
     service.frame.loc["2015-12-30", "close"] *= 1.001
     assert room.pull(service, "UP").total("differing") == 1
     assert [action.value for action in room.look("UP").actions] == [0.5]
@@ -296,6 +298,15 @@ def test_picture_shows_what_was_done(room: DataRoom, tmp_path: Path) -> None:
     assert picture.startswith(b"\x89PNG")
     with pytest.raises(ResultsError, match=r"\.png"):
         save_picture(figure, tmp_path / "acme.bmpx")
+
+
+def test_picture_draws_no_line_where_there_are_no_bars(tmp_path: Path) -> None:
+    frame = walk(2)
+    room = DataRoom(tmp_path / "catalog")
+    room.import_files(write(frame[(frame.index < "2015-04-01") | (frame.index > "2015-06-30")], tmp_path / "HOLE.csv"))
+    figure = room.look("HOLE").picture()
+    for line in figure.axes[0].lines[:2]:
+        assert np.count_nonzero(np.isnan(line.get_ydata().astype(float))) == 1
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
