@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -37,18 +37,21 @@ class Database:
 
     ``kind``: what it is in messages. ``application_id`` marks the file as ours. ``script`` makes the tables of
     ``version``. ``error``: what is raised where the file cannot be opened, is something else, or is newer than this
-    program; its texts name ``setting``, by which the user chooses the folder. ``spare_read_only``: a file that cannot
-    be written is opened for reading (``read_only`` is then true).
+    program; its texts name ``setting``, by which the user chooses the folder. ``cures``: result code of SQLite -> what
+    is wrong and the cure, where this kind of file needs another one. ``spare_read_only``: a file that cannot be written
+    is opened for reading (``read_only`` is then true).
     """
 
     def __init__(
         self, path: str | Path, kind: str, application_id: int, version: int, script: str, *,
-        error: type[HalflifeError] = LedgerError, setting: str = "paths.state", spare_read_only: bool = False,
+        error: type[HalflifeError] = LedgerError, setting: str = "paths.state",
+        cures: Mapping[int, tuple[str, str]] | None = None, spare_read_only: bool = False,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.kind = kind
         self.error = error
         self.setting = setting
+        self._cures = {**_CURES, **(cures or {})}
         self.read_only = False
         self._lock = RLock()
         try:
@@ -181,7 +184,7 @@ class Database:
             yield
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep the primary one below
-            what, cure = _CURES.get(code, ("SQLite refused", "check the file and its folder"))
+            what, cure = self._cures.get(code, ("SQLite refused", "check the file and its folder"))
             cure = cure.format(setting=self.setting)
             raise self.error(f"{self.kind} {self.path} cannot be {verb}: {what} ({error}); {cure}") from error
 

@@ -93,7 +93,8 @@ class Catalog:
                 index.mark_updated(connection, number, bars.source)
                 self._record(connection, number, about, bar, appended, merged, written)
                 stale = self._files.stale(symbol, bar, {one.file for one in index.segments_of(self._database, number)})
-            actions = [changed(one, source=one.source or bars.source) for one in bars.actions]
+            known = bars.actions if number is not None else ()  # actions are of a symbol that has bars
+            actions = [changed(one, source=one.source or bars.source) for one in known]
             new, gone = replace_actions(connection, symbol, actions)
             if new or gone:
                 index.insert_act(connection, "actions", symbol, None, f"{bars.source}: {new} new, {gone} gone")

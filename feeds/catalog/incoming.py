@@ -6,6 +6,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from core.calendar import calendar_names
 from core.clock import as_utc
@@ -22,7 +23,10 @@ def description(bars: RawBars, currency: str, exchange: str) -> dict[str, str]:
     CalendarError."""
     exchange = bars.exchange or exchange
     if exchange not in calendar_names():
-        raise CalendarError(f"{bars.symbol}: unknown exchange {exchange!r}{did_you_mean(exchange, calendar_names())}")
+        hint = did_you_mean(exchange, calendar_names())
+        if not hint.startswith("; did"):  # a list of all helps nobody
+            hint = "; give a code of exchange_calendars, such as XNYS, XLON or XTKS"
+        raise CalendarError(f"{bars.symbol}: unknown exchange {exchange!r}{hint}")
     return {
         "symbol": check_symbol(bars.symbol), "bar": bars.bar, "source": bars.source,
         "currency": bars.currency or currency, "exchange": exchange, "adjusted": bars.adjusted,
@@ -44,6 +48,12 @@ def rows_of(bars: RawBars) -> pd.DataFrame:
             f"{name}: {'no column ' + ', '.join(missing) if missing else 'unknown column ' + ', '.join(unknown)}; bars "
             f"have {', '.join(COLUMNS)} and may have {', '.join(EXTRAS)}"
         )
+    if not frame.columns.is_unique:
+        raise FeedError(f"{name}: two columns have one name ({', '.join(map(str, frame.columns))}); drop one")
+    if len(frame):  # the columns of an empty frame may be of any kind
+        for column, kind in frame.dtypes.items():
+            if not is_numeric_dtype(kind) or is_bool_dtype(kind):
+                raise FeedError(f"{name}: column {column} is {kind}, not numbers; convert it: pd.to_numeric(...)")
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex):
         raise FeedError(f"{name}: the index is a {type(index).__name__}, not a DatetimeIndex; set it to the times")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from books.database import Database, append_only
+from core.calendar import same_exchange
 from core.clock import SystemClock
 from core.errors import CatalogError, UnknownNameError, did_you_mean
 from feeds.bars import BAR_SIZES, BarSize
@@ -51,10 +52,27 @@ _LISTING = """
     FROM series s JOIN segments g ON g.series = s.id {where} GROUP BY s.id ORDER BY s.symbol, s.bar"""
 
 
+_CURES = {
+    sqlite3.SQLITE_NOTADB: (
+        "it is not a SQLite file",
+        "move it away and put a copy of it back; without one move the whole folder away and bring the bars in again",
+    )
+}
+
+
 def open_index(folder: Path, *, create: bool) -> Database:
     """Open the index of a catalog. Raises CatalogError: none there, something else there, newer, damaged."""
     file = folder / FILE
-    if not file.exists():
+    try:  # in this order: a catalog that another process is making has its index before it has bars
+        bars, size = (folder / "bars").is_dir(), file.stat().st_size if file.exists() else None
+    except OSError as error:
+        raise CatalogError(f"{folder} cannot be read ({error.strerror}); correct its rights") from error
+    if bars and not size:
+        raise CatalogError(
+            f"{folder} holds bars, but its index {FILE} is gone or empty; put a copy of it back, or move the folder "
+            f"away and bring the bars in again: nothing is written over them"
+        )
+    if size is None:
         if folder.exists() and not folder.is_dir():
             raise CatalogError(f"{folder} is a file, not the folder of a catalog; set {SETTING} or --catalog")
         if not create:
@@ -65,6 +83,7 @@ def open_index(folder: Path, *, create: bool) -> Database:
         try:
             others = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
             others = [] if any(name.startswith(FILE) for name in others) else others  # another process makes it now
+            others = [name for name in others if not name.startswith(".")]  # what desktops leave in every folder
         except OSError as error:
             raise CatalogError(f"{folder} cannot be read ({error.strerror}); correct its rights") from error
         if others:
@@ -73,8 +92,9 @@ def open_index(folder: Path, *, create: bool) -> Database:
                 f"catalog; set {SETTING} or --catalog to a folder of its own"
             )
     return Database(
-        file, "catalog", APPLICATION_ID, VERSION, _SCRIPT, error=CatalogError, setting=SETTING, spare_read_only=True
-    )
+        file, "catalog", APPLICATION_ID, VERSION, _SCRIPT, error=CatalogError, setting=SETTING, cures=_CURES,
+        spare_read_only=True,
+    )  # fmt: skip
 
 
 def moment(us: int, bar: BarSize) -> pd.Timestamp:
@@ -153,7 +173,7 @@ def declare(connection: sqlite3.Connection, about: Mapping[str, str]) -> int:
         )
         return int(made.lastrowid or 0)
     for name, stored in zip(METADATA, found[1:], strict=True):
-        if about[name] != stored:
+        if about[name] != stored and not (name == "exchange" and same_exchange(stored, about[name])):
             raise CatalogError(
                 f"{symbol} {bar}: the catalog has it with {name} {stored}, {about['source']} brings {about[name]}; "
                 f"say --{name} {stored} if that is what it is, or use another catalog or symbol"

@@ -107,9 +107,12 @@ def test_what_is_no_catalog_is_refused_with_the_cure(tmp_path: Path) -> None:
 
 def test_bars_without_their_index_are_not_built_over(tmp_path: Path) -> None:
     folder = filled(tmp_path / "catalog")
-    (folder / INDEX).unlink()
-    with pytest.raises(CatalogError, match=r"holds other files \(bars\) and no catalog"):
-        Catalog(folder)
+    before = content(folder / "bars")
+    for empty in (True, False):
+        (folder / INDEX).write_bytes(b"") if empty else (folder / INDEX).unlink()
+        with pytest.raises(CatalogError, match="holds bars, but its index catalog.sqlite is gone or empty; put a copy"):
+            Catalog(folder)
+    assert content(folder / "bars") == before
 
 
 # --- damage
