@@ -172,13 +172,20 @@ def declare(connection: sqlite3.Connection, about: Mapping[str, str]) -> int:
             (symbol, bar, about["source"], *(about[name] for name in METADATA)),
         )
         return int(made.lastrowid or 0)
-    for name, stored in zip(METADATA, found[1:], strict=True):
-        if about[name] != stored and not (name == "exchange" and same_exchange(stored, about[name])):
-            raise CatalogError(
-                f"{symbol} {bar}: the catalog has it with {name} {stored}, {about['source']} brings {about[name]}; "
-                f"say --{name} {stored} if that is what it is, or use another catalog or symbol"
-            )
+    check_agreement(about, dict(zip(METADATA, found[1:], strict=True)))
     return int(found[0])
+
+
+def check_agreement(about: Mapping[str, str], stored: Mapping[str, str]) -> None:
+    """Raise CatalogError where what is said about bars contradicts the metadata of their series."""
+    for name in METADATA:
+        brought, have = about[name], stored[name]
+        if brought == have or (name == "exchange" and same_exchange(have, brought)):
+            continue
+        raise CatalogError(
+            f"{about['symbol']} {about['bar']}: the catalog has it with {name} {have}, {about['source']} brings "
+            f"{brought}; say --{name} {have} if that is what it is, or use another catalog or symbol"
+        )
 
 
 def mark_updated(connection: sqlite3.Connection, series: int, source: str) -> None:

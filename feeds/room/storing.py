@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from core.errors import CatalogError, HalflifeError, UnknownNameError, did_you_mean
+from core.errors import HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.bars import RawBars, Request, Source
 from feeds.catalog import Appended, Catalog
-from feeds.catalog.names import check_symbol
+from feeds.catalog.incoming import description
+from feeds.catalog.index import METADATA, check_agreement
 from feeds.room.results import Failure, RoomResult, counted
 from feeds.sources.files import FileFormat, read_file
 
@@ -112,20 +113,10 @@ class Storing:
         """Raise CatalogError where one of these symbols cannot be stored beside what there is."""
         known = {(one.symbol, one.bar): one for one in self._catalog.series()}
         for bars in read:
-            check_symbol(bars.symbol)
+            about = description(bars, self._currency, self._exchange)
             stored = known.get((bars.symbol, bars.bar))
-            if stored is None:
-                continue
-            for name, brought, have in (
-                ("currency", bars.currency or self._currency, stored.currency),
-                ("exchange", bars.exchange or self._exchange, stored.exchange),
-                ("adjusted", bars.adjusted, stored.adjusted),
-            ):
-                if brought != have:
-                    raise CatalogError(
-                        f"{bars.symbol} {bars.bar}: {bars.source} brings {name} {brought}, the catalog has it with "
-                        f"{have}; say --{name} {have} if that is what it is, or use another catalog or symbol"
-                    )
+            if stored is not None:
+                check_agreement(about, {name: getattr(stored, name) for name in METADATA})
 
     def fail(self, what: str, error: HalflifeError) -> None:
         self.failures.append(Failure(what, error))

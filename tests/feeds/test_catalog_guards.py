@@ -12,6 +12,7 @@ import pytest
 from core.errors import CalendarError, CatalogError, FeedError, UnknownNameError
 from feeds.bars import COLUMNS, CorporateAction, RawBars
 from feeds.catalog import Catalog
+from feeds.room import DataRoom
 
 
 def bars(close: float = 1.0, exchange: str | None = None, symbol: str = "AAPL") -> RawBars:
@@ -89,3 +90,14 @@ def test_actions_of_a_symbol_without_bars_are_not_kept(tmp_path: Path) -> None:
         catalog.append(bars())
         catalog.append(none)  # a pull that has a new split and no new bar
         assert catalog.actions("AAPL") == (split,)
+
+
+def test_files_of_an_alias_of_the_stored_exchange_come_in(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "catalog") as catalog:
+        catalog.append(bars(exchange="XNAS"))  # as Yahoo says it
+    file = tmp_path / "AAPL.csv"
+    file.write_text("date,open,high,low,close,volume\n2020-01-06,1,1,1,1,1\n")
+    room = DataRoom(tmp_path / "catalog")
+    assert room.import_files([file]).sentence() == "1 symbol: 1 bars added, 0 stored already."
+    refused = room.import_files([file], exchange="XETR")
+    assert "with exchange XNAS, csv:AAPL.csv brings XETR; say --exchange XNAS" in str(refused.failures[0].error)
