@@ -9,7 +9,7 @@ import typer
 
 from commands.console import Debug, console, errors
 from commands.data_room import BARS, Catalog, Out, data_room, end
-from commands.data_tables import frame_table
+from commands.data_tables import day, frame_table
 from core.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -33,10 +33,11 @@ def show_stored(result: Storage, title: str) -> None:
     table = result.table()
     shown = table if len(table) <= SHOWN else table[table["differing"] > 0]
     if len(shown):
-        columns = ["symbol", "bar", "rows", "added", "unchanged", "differing", "replaced", "first", "last"]
-        if shown["source"].nunique() > 1:
-            columns.insert(2, "source")
-        console.print(frame_table(shown[columns], title, most=SHOWN, rest="--out FILE writes all of them"))
+        columns = ["symbol", "bar", "source", "rows", "added", "unchanged", "differing", "replaced", "first", "last"]
+        told = {"source": shown["source"].nunique() > 1, "replaced": shown["replaced"].any()}
+        chosen = shown[[name for name in columns if told.get(name, True)]]
+        rest = "--out FILE writes all of them"
+        console.print(frame_table(chosen, title, forms={"first": day, "last": day}, most=SHOWN, rest=rest))
     notes = result.notes()
     for note, symbols in list(notes.items())[:SHOWN]:
         whose = symbols[0] if len(symbols) == 1 else f"{len(symbols):,} symbols"

@@ -9,7 +9,7 @@ import typer
 
 from commands.console import Debug, console, errors
 from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end
-from commands.data_tables import facts_table, frame_table, share
+from commands.data_tables import Form, day, facts_table, frame_table, share
 from core.errors import SettingsError
 from core.progress import progress_bar
 
@@ -41,10 +41,9 @@ def show(
                 _show_series(room.look(one.symbol, one.bar))
         else:
             columns = ["symbol", "bar", "rows", "first", "last", "coverage", "repairs", "actions", "adjusted", "source"]
-            table = frame_table(
-                listing.table()[columns], forms={"coverage": share, "source": _kind}, most=LISTED,
-                rest="name symbols, or --out FILE",
-            )  # fmt: skip
+            forms: dict[str, Form] = {"coverage": share, "source": _kind, "first": day, "last": day}
+            rest = "name symbols, or --out FILE"
+            table = frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest)
             console.print(table)
             console.print(listing.sentence(), markup=False)
         end(listing, out)

@@ -63,6 +63,11 @@ def facts_table(facts: Mapping[str, str], title: str) -> Table:
     return table
 
 
+def day(value: Any) -> str:
+    """The date of a time."""
+    return "–" if value is None or value != value else f"{value:%Y-%m-%d}"
+
+
 def share(value: float) -> str:
     """A fraction as a percentage, which is 100% only when nothing is missing."""
     if value != value:

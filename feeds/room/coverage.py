@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
@@ -26,28 +25,26 @@ def expected_bars(calendar: ExchangeCalendar, bar: BarSize, first: pd.Timestamp,
 def by_year(frame: pd.DataFrame, calendar: ExchangeCalendar) -> pd.DataFrame:
     """Sessions of each year between the first bar and the last, and how many of them have a bar.
 
-    ``frame``: bars of one series, see feeds.bars. Index: year; columns ``bars``, ``sessions``, ``covered``, ``share``.
+    ``frame``: bars of one series, see feeds.bars; an intraday bar outside the hours of a session covers none.
+    Index: year; columns ``bars``, ``sessions``, ``covered``, ``share`` (NaN without a session).
     """
-    days = session_days(pd.DatetimeIndex(frame.index), calendar)
-    sessions = pd.DatetimeIndex(
-        calendar.sessions(max(days[0].date(), calendar.first), min(days[-1].date(), calendar.last))
-    )
-    covered = sessions.isin(days)
-    table = pd.DataFrame(
-        {
-            "bars": pd.Series(1, index=days.year).groupby(level=0).sum(),
-            "sessions": pd.Series(1, index=sessions.year).groupby(level=0).sum(),
-            "covered": pd.Series(covered.astype(int), index=sessions.year).groupby(level=0).sum(),
-        }
-    ).fillna(0)
-    table = table.astype(int).rename_axis("year")
+    times = pd.DatetimeIndex(frame.index)
+    days = session_days(times, calendar)
+    sessions = pd.DatetimeIndex([], dtype="datetime64[us]")
+    if len(days):
+        first, last = max(days[0].date(), calendar.first), min(days[-1].date(), calendar.last)
+        sessions = pd.DatetimeIndex(calendar.sessions(first, last)).as_unit("us")
+    covered = sessions[sessions.isin(days)]
+    counts = {"bars": times.year, "sessions": sessions.year, "covered": covered.year}
+    table = pd.DataFrame({name: pd.Series(1, index=years).groupby(level=0).sum() for name, years in counts.items()})
+    table = table.fillna(0).astype(int).rename_axis("year")
     return table.assign(share=table["covered"] / table["sessions"].replace(0, np.nan))
 
 
 def session_days(times: pd.DatetimeIndex, calendar: ExchangeCalendar) -> pd.DatetimeIndex:
-    """The session of each bar as a naive midnight: its label of a daily bar, the calendar's of an intraday one."""
+    """The sessions of bars as naive midnights: the label of a daily bar; of another one that in whose hours it is."""
     if times.tz is None:
         return times.normalize()
-    numbers: npt.NDArray[np.intp] = calendar.session_numbers(times)
-    first = calendar.sessions(calendar.first, calendar.last)
-    return pd.DatetimeIndex(np.array(first, dtype="datetime64[us]")[numbers])
+    numbers = calendar.session_numbers(times[calendar.in_session(times)])
+    known = np.array(calendar.sessions(calendar.first, calendar.last), dtype="datetime64[us]")
+    return pd.DatetimeIndex(known[numbers])

@@ -285,6 +285,15 @@ def test_one_series_in_full(room: DataRoom) -> None:
     assert "ACME" in shown._repr_html_()
 
 
+def test_bars_outside_the_hours_cover_no_session(tmp_path: Path) -> None:
+    times = pd.DatetimeIndex(["2015-03-09 13:00", "2015-03-09 15:00", "2015-03-10 22:00", "2015-03-11 14:00"], tz="UTC")
+    frame = walk(6).iloc[:4].set_axis(times.as_unit("us").rename("time"))
+    with Catalog(tmp_path / "catalog") as catalog:
+        catalog.append(RawBars("EXT", "1m", frame, "test"))
+    shown = DataRoom(tmp_path / "catalog").look("EXT")
+    assert shown.years.loc[2015].to_dict() == {"bars": 4, "sessions": 3, "covered": 2, "share": 2 / 3}
+
+
 def test_picture_shows_what_was_done(room: DataRoom, tmp_path: Path) -> None:
     from feeds.room.picture import save_picture
 
