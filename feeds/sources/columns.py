@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedError
-from feeds.bars import COLUMNS, PRICES
+from feeds.bars import PRICES
 
 if TYPE_CHECKING:
     from feeds.sources.table import Table
@@ -38,7 +37,6 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d+|[-+]?\d{1,3}(,\d{3}){2,}")  #
 _GROUPED_WHOLE = re.compile(r"\d{1,3}(,\d{3})+")
 _PLAIN = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _MARKS_EXCHANGED = str.maketrans(",.", ".,")
-_SWAPPED_FROM = 10  # rows that say something about the order of columns
 
 
 def role_of(name: object) -> Role | None:
@@ -82,7 +80,7 @@ def values_of(table: Table, column: str, *, role: str, gaps: bool) -> npt.NDArra
     """A column as float64; ``gaps``: an empty cell is NaN, else refused. Raises FeedError with the line."""
     series = table.rows[column]
     empty = series.isna().to_numpy(dtype=bool)
-    if pd.api.types.is_bool_dtype(series) or pd.api.types.is_datetime64_any_dtype(series):
+    if pd.api.types.is_bool_dtype(series) or series.dtype.kind in "mM":
         raise _refused(table, series, ~empty)
     if isinstance(series.dtype, np.dtype) and series.dtype in (np.float16, np.float32):
         numbers = shortest_decimals(series.to_numpy())
@@ -110,28 +108,6 @@ def shortest_decimals(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64
     """For 32-bit floats the shortest decimals that round to them: 149.399994 is 149.4 as it was quoted."""
     distinct, position = np.unique(values, return_inverse=True)
     return distinct.astype(str).astype(np.float64)[position]
-
-
-def refuse_swapped(table: Table, prices: dict[str, npt.NDArray[np.float64]]) -> None:
-    """Refuse columns that stand under each other's names: prices outside the range of low to high in most rows."""
-    whole = np.asarray(~np.isnan(np.column_stack([prices[name] for name in COLUMNS])).any(axis=1))
-    if whole.sum() < _SWAPPED_FROM or _fits(prices, whole) >= 0.5:
-        return
-    probable = ""
-    for one, other in itertools.combinations(COLUMNS, 2):
-        if _fits(prices | {one: prices[other], other: prices[one]}, whole) > 0.95:
-            probable = f"; {one} and {other} look exchanged"
-            break
-    raise FeedError(
-        f"{table.where}: in {1 - _fits(prices, whole):.0%} of the rows a price lies outside low to high{probable}: the "
-        "names in the header do not fit the columns; correct the header"
-    )
-
-
-def _fits(prices: dict[str, npt.NDArray[np.float64]], rows: npt.NDArray[np.bool_]) -> float:
-    opens, highs, lows, closes = (prices[name][rows] for name in PRICES)
-    inside = (lows <= opens) & (opens <= highs) & (lows <= closes) & (closes <= highs)
-    return float(inside.mean())
 
 
 def _key(name: object) -> str:

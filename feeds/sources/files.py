@@ -15,10 +15,12 @@ from core.calendar import ExchangeCalendar
 from core.errors import FeedError, FeedSourceError, UnknownNameError, did_you_mean
 from feeds.bars import COLUMNS, EXTRAS, PRICES, Adjustment, BarSize, RawBars, Request
 from feeds.datenum import Floats
-from feeds.sources.columns import Role, find_columns, refuse_swapped, values_of
+from feeds.sources.columns import Role, find_columns, values_of
+from feeds.sources.exchanged import refuse_exchanged, refuse_open_for_close
+from feeds.sources.local_times import localised, refuse_unknown
 from feeds.sources.stamps import DAY_US, SIZES, closes_of_bars, refuse_other_size, size_of_bars
 from feeds.sources.table import Table, read_table
-from feeds.sources.times import DateOrder, localised, read_times, refuse_unknown
+from feeds.sources.times import DateOrder, read_times
 
 _SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".parquet")
 _SHOWN = 5  # symbols in an error
@@ -87,7 +89,8 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple
     refuse_unknown(form.timezone)
     table = read_table(file, where)
     columns = find_columns(table)
-    times = read_times(table, columns["time"], columns.get("clock"), form.date_order)
+    times, zone = read_times(table, columns["time"], columns.get("clock"), form.date_order)
+    form = dataclasses.replace(form, timezone=zone or form.timezone)
     values, notes = _values(table, columns, gaps=gaps)
     read = []
     for symbol, rows in _symbols(table, columns, form, file):
@@ -102,6 +105,7 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple
             exchange=form.exchange, notes=tuple(f"{symbol}: {note}" for note in notes),
         )  # fmt: skip
         read.append((table, lines, bars))
+    refuse_open_for_close(table, [bars.frame for _, _, bars in read])
     return read
 
 
@@ -122,7 +126,7 @@ def _values(table: Table, columns: dict[Role, str], *, gaps: bool) -> tuple[dict
         notes.append("the file has no volume, so it is 0 and volume-share slippage would fill nothing.")
     if any(table.rows[name].dtype == np.float32 for name in columns.values()):
         notes.append("32-bit prices were read as the shortest decimals that give the same 32 bits.")
-    refuse_swapped(table, {name: read[name] for name in COLUMNS})
+    refuse_exchanged(table, read)
     return {name: read[name] for name in (*COLUMNS, *EXTRAS) if name in read}, notes
 
 
@@ -141,9 +145,9 @@ def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Pat
     codes, names = pd.factorize(stripped)
     symbols = [str(name) for name in names]
     if form.symbol is not None and form.symbol not in symbols:
-        some = symbols[:_SHOWN] if len(symbols) > _SHOWN else symbols
         hint = did_you_mean(form.symbol, symbols)
-        hint = hint if hint.startswith("; did") else f"; it has {len(symbols)} symbols ({', '.join(some)}, ...)"
+        if not hint.startswith("; did"):
+            hint = f"; it has {', '.join(symbols[:_SHOWN])}{', ...' if len(symbols) > _SHOWN else ''}"
         raise UnknownNameError(f"{table.where}: no rows of {form.symbol!r}{hint}")
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(symbols) + 1))

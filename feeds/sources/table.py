@@ -30,6 +30,7 @@ _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
 _EXACT: dict[str, Any] = (
     {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
 )  # pandas 3 is exact by itself
+_INDEX = re.compile(r"__index_level_\d+__")
 _SHOWN = 100  # characters of a header in an error
 _SAMPLE = 20_000  # bytes that tell the decimal mark
 _CURE = "give every line as many values as the header"
@@ -53,7 +54,7 @@ class Table:
         """The error for cells of a column that are not of a ``kind`` ("a number"); the first one is named."""
         position = int(np.argmax(bad))
         value = series.iloc[position]
-        what = "no value" if pd.isna(value) else f"{str(value)!r} is not {kind}"
+        what = "no value" if series.isna().iloc[position] else f"{str(value)!r} is not {kind}"
         there = self.at(int(series.index[position]))
         return FeedError(f"{there}, column {series.name}: {what}{self.in_all(bad)}; {cure}")
 
@@ -75,8 +76,8 @@ def read_table(file: Path, where: str) -> Table:
         hint = did_you_mean(file.name, there)
         hint = hint if hint.startswith("; did") else "; correct the path"
         raise FeedSourceError(f"{where} does not exist{hint}") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
+        reason = getattr(error, "strerror", None) or str(error)
         raise FeedSourceError(f"{where}: cannot be read ({reason}); correct the path or its rights") from error
     if content.startswith(_GZIP):
         try:
@@ -98,7 +99,7 @@ def _utf8(content: bytes, where: str) -> bytes:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        if b"\0" in content:
+        if encoding == "utf-8" and b"\0" in content:
             raise _binary(where) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise FeedSourceError(
@@ -172,9 +173,9 @@ def _decimal(sample: str, separator: str) -> str:
     """The decimal mark, by numbers that only one of them allows: 10,5 and 1.234,50, but not 1,234."""
     if separator == ",":
         return "."
-    edge = re.escape(separator)
+    edge, sample = re.escape(separator), sample.replace('"', "")
     commas, points = (
-        len(re.findall(rf"(?:^|{edge})\s*[-+]?(?!{grouped}\s*(?:{edge}|$)){number}\s*(?={edge}|$)", sample, re.M))
+        len(re.findall(rf"(?:^|{edge})[-+\s]*(?!{grouped}\s*(?:{edge}|$)){number}\s*(?={edge}|$)", sample, re.M))
         for grouped, number in (
             (r"[1-9]\d{0,2}(?:,\d{3})+", r"(?:\d+|\d{1,3}(?:\.\d{3})+),\d+"),
             (r"[1-9]\d{0,2}(?:\.\d{3})+", r"(?:\d+|\d{1,3}(?:,\d{3})+)\.\d+"),
@@ -233,15 +234,14 @@ def _parquet(content: bytes, where: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        frame = pq.read_table(pa.BufferReader(content)).to_pandas()
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(pa.BufferReader(content))
+        # pandas keeps an index without a name under such a name
+        names = [
+            _INDEX.sub("datetime", one.name) if pa.types.is_temporal(one.type) else one.name for one in table.schema
+        ]
+        frame = table.rename_columns(names).to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
         raise FeedSourceError(f"{where}: the Parquet file is damaged ({str(error)[:_SHOWN]}); get it again") from error
-    levels = [level for level in range(frame.index.nlevels) if not isinstance(frame.index, pd.RangeIndex)]
-    for level in levels:
-        values = frame.index.get_level_values(level)
-        name = values.name or ("datetime" if isinstance(values, pd.DatetimeIndex) else None)
-        if name is not None and name not in frame.columns:
-            frame.insert(level, name, values)
     if frame.empty:
         raise FeedEmptyError(f"{where} has columns and no bars; fill it or leave it out")
     return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis=0)

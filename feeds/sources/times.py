@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.errors import FeedError, UnknownNameError, did_you_mean
+from core.errors import FeedError
 from feeds.sources.stamps import DAY_US
 from feeds.sources.table import Table
 
@@ -21,15 +20,18 @@ _OFFSET = r"[Zz]$|\d{2}:\d{2}.*[+-]\d{2}(?::?\d{2})?$"  # Z, or +hh:mm behind a 
 _MIDNIGHT = r"[T ]00:00(?::00(?:\.0+)?)?(?:[Zz]| ?[+-]\d{2}(?::?\d{2})?)?$"
 _ISO = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{8})(?:[T ]\d.*)?"
 _PARTS = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,].*)?$")
-_WORDS = re.compile(r"^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}$")
+_WORDS = re.compile(r"^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}$|^\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{4}$")
+_ZONE = re.compile(r"(.*\d) +([A-Z][A-Za-z]+(?:/[A-Za-z_]+)+|UTC|GMT)$")  # 20181224 09:30:00 US/Eastern
 _RUN = {12: r"(\d{8})(\d\d)(\d\d)", 14: r"(\d{8})(\d\d)(\d\d)(\d\d)"}  # digits -> date and time of day in one run
 _EPOCH = {9: "s", 10: "s", 12: "ms", 13: "ms", 15: "us", 16: "us", 18: "ns", 19: "ns"}  # digits, 1973 to 2286
 _YEARS = (1800, 2200)  # what lies outside was misread or mistyped
 _ISO_CURE = "write ISO 8601: 2018-12-31 or 2018-12-31T14:30:00Z"
 
 
-def read_times(table: Table, column: str, clock: str | None, order: DateOrder | None) -> pd.DatetimeIndex:
-    """The times of a table: naive where the file gives no offset from UTC, else UTC.
+def read_times(
+    table: Table, column: str, clock: str | None, order: DateOrder | None
+) -> tuple[pd.DatetimeIndex, str | None]:
+    """The times of a table: naive where the file gives no offset from UTC, else UTC; and the timezone they name.
 
     Where each is a midnight, with or without an offset, they are naive dates as they are written: a day does not
     become the one before it for being written elsewhere. ``clock``: a column with the time of day beside the date.
@@ -39,13 +41,31 @@ def read_times(table: Table, column: str, clock: str | None, order: DateOrder | 
     empty = series.isna().to_numpy(dtype=bool)
     if empty.any():
         raise _refused(table, series, empty)
-    times = _of_moments(table, series, clock) if _holds_moments(series) else _of_text(table, series, clock, order)
-    outside = np.asarray((times.year < _YEARS[0]) | (times.year >= _YEARS[1]))
+    zone = None
+    if _holds_moments(series):
+        times = _of_moments(table, series, clock)
+    else:
+        text, zone = _without_zone(table, series)
+        times = _of_text(table, text, clock, order)
+    outside = np.asarray((times.year < _YEARS[0]) | (times.year >= _YEARS[1]) | times.isna())
     if outside.any():
         raise table.refused(series, outside, f"a time between {_YEARS[0]} and {_YEARS[1]}", _ISO_CURE)
     if times.tz is None and str(column).strip().lower() == "gmt time":
-        return times if _all_midnight(times) else times.tz_localize("UTC")
-    return times
+        return times if _all_midnight(times) else times.tz_localize("UTC"), None
+    return times, zone
+
+
+def _without_zone(table: Table, series: pd.Series[Any]) -> tuple[pd.Series[Any], str | None]:
+    """Times as text, and the name of the timezone that stands behind all of them."""
+    text = series if isinstance(series.dtype, pd.StringDtype) else series.map(str).astype("string")
+    text = text.str.strip()
+    named = _ZONE.match(str(text.iloc[0]))
+    if named is None:
+        return text, None
+    other = ~text.str.endswith(f" {named[2]}").to_numpy(dtype=bool)
+    if other.any():
+        raise table.refused(series, other, f"a time in {named[2]}", "write all times in one timezone")
+    return text.str.slice(0, -len(named[2])).str.strip(), named[2]
 
 
 def _holds_moments(series: pd.Series[Any]) -> bool:
@@ -63,9 +83,8 @@ def _of_moments(table: Table, series: pd.Series[Any], clock: str | None) -> pd.D
     return _parsed(table, series, dates.str.cat(_clock(table, clock)), False, None)
 
 
-def _of_text(table: Table, series: pd.Series[Any], clock: str | None, order: DateOrder | None) -> pd.DatetimeIndex:
-    text = series if isinstance(series.dtype, pd.StringDtype) else series.map(str).astype("string")
-    text = text.str.strip()
+def _of_text(table: Table, text: pd.Series[Any], clock: str | None, order: DateOrder | None) -> pd.DatetimeIndex:
+    series = text
     if clock is not None:
         text = text.str.cat(_clock(table, clock), sep=" ")
     aware = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
@@ -85,43 +104,6 @@ def _all_midnight(times: pd.DatetimeIndex) -> bool:
     return not (times.asi8 % DAY_US).any()
 
 
-def localised(
-    table: Table, lines: pd.Index[Any], times: pd.DatetimeIndex, timezone: str, *, hourly: bool
-) -> pd.DatetimeIndex:
-    """Naive local times in UTC. The hour that comes twice in autumn is told apart where the order of rows does.
-
-    ``lines``: number of each row. ``hourly``: bars of an hour, whose time comes twice in a row then. Raises FeedError
-    with the line for a time that a change of clocks leaves out or that may be two moments.
-    """
-    never = np.asarray(times.tz_localize(timezone, nonexistent="NaT", ambiguous=np.ones(len(times), dtype=bool)).isna())
-    if never.any():
-        at = int(np.argmax(never))
-        raise FeedError(
-            f"{table.at(int(lines[at]))}: {times[at]:%Y-%m-%d %H:%M:%S} does not exist in {timezone}, where clocks "
-            f"were put forward over it{table.in_all(never)}; correct the times or name their timezone"
-        )
-    unclear = np.asarray(times.tz_localize(timezone, nonexistent="NaT", ambiguous="NaT").isna())
-    summer, told = _first_pass(times, unclear, hourly)
-    if not told.all():
-        at = int(np.argmin(told))
-        raise FeedError(
-            f"{table.at(int(lines[at]))}: {times[at]:%Y-%m-%d %H:%M:%S} comes twice in {timezone}, where clocks "
-            "were put back over it, and nothing says which one is meant; write times in UTC or with their offset"
-        )
-    return times.tz_localize(timezone, ambiguous=summer).tz_convert("UTC")
-
-
-def refuse_unknown(timezone: str | None) -> None:
-    """Raise UnknownNameError for a timezone that is none."""
-    try:
-        if timezone is not None:
-            zoneinfo.ZoneInfo(timezone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        hint = did_you_mean(timezone, zoneinfo.available_timezones())
-        hint = hint if hint.startswith("; did") else "; write it as America/New_York, Europe/Berlin or UTC"
-        raise UnknownNameError(f"unknown timezone {timezone!r}{hint}") from error
-
-
 def _parsed(
     table: Table, series: pd.Series[Any], text: pd.Series[Any], aware: bool, order: DateOrder | None
 ) -> pd.DatetimeIndex:
@@ -130,6 +112,7 @@ def _parsed(
         return _of_digits(table, series, text)
     if _WORDS.match(first):
         plain = text.str.replace(r"[.,]", "", regex=True)
+        plain = plain.str.replace(r"^(\d{1,2})[- ]([A-Za-z]+)[- ]", r"\2 \1 ", regex=True)
         short, long = (pd.to_datetime(plain, format=f"{month} %d %Y", errors="coerce") for month in ("%b", "%B"))
         times = pd.DatetimeIndex(short.fillna(long))
         if times.hasnans:
@@ -137,6 +120,8 @@ def _parsed(
         return times.as_unit("us")
     if _PARTS.match(first):
         text = _by_order(table, series, text, order)
+    elif re.match(r"\d{8}(?: +|-)\d\d:", first):
+        text = text.str.replace(r"^(\d{8})(?: +|-)(\d\d:)", r"\1 \2", regex=True)
     elif re.match(r"\d{4}[./]\d", first):
         text = text.str.replace(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", r"\1-\2-\3", regex=True)
     times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware))
@@ -210,33 +195,6 @@ def _clock(table: Table, column: str) -> pd.Series[Any]:
     if bad.any():
         raise table.refused(series, bad, "a time of day", "write times of day as 09:30 or 093000")
     return text.str.replace(r"^(\d):", r"0\1:", regex=True)
-
-
-def _first_pass(
-    times: pd.DatetimeIndex, unclear: npt.NDArray[np.bool_], hourly: bool
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """True (summer time) for unclear rows before the clocks went back, and for each row whether the order tells.
-
-    It does where the unclear hour of a day runs through twice: its times rise, fall back once, and rise again (the
-    other way round in rows from the newest to the oldest).
-    """
-    summer, told = np.zeros(len(times), dtype=bool), np.ones(len(times), dtype=bool)
-    rows = np.flatnonzero(unclear)
-    if not len(rows):
-        return summer, told
-    values, days = times.asi8, times.asi8 // DAY_US
-    forward = values[0] <= values[-1]
-    for day in np.unique(days[rows]):
-        of_day = rows[days[rows] == day]
-        of_day = of_day if forward else of_day[::-1]
-        steps = np.diff(values[of_day])
-        back = np.flatnonzero(steps <= 0)
-        pair = hourly and len(steps) == 1
-        if len(back) == 1 and (steps[back[0]] < 0 or pair):
-            summer[of_day[: back[0] + 1]] = True
-        else:
-            told[of_day] = False
-    return summer, told
 
 
 def _refused(table: Table, series: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> FeedError:
