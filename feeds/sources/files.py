@@ -48,7 +48,17 @@ def read_file(file: Path | str, form: FileFormat | None = None) -> list[RawBars]
     Raises FeedSourceError, FeedEmptyError, FeedError (with the line), UnknownNameError, CalendarError.
     """
     file, form = Path(file), form or FileFormat()
-    return [bars for _, _, bars in _read(file, form, where=str(file), gaps=True)]
+    return [one.bars for one in _read(file, form, where=str(file), gaps=True)]
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Bars of one symbol, and where they were read."""
+
+    table: Table
+    lines: pd.Index[Any]  # number of each bar's line or row
+    bars: RawBars
+    naive: bool  # whether its times of day say no timezone
 
 
 class CsvSource:
@@ -66,9 +76,12 @@ class CsvSource:
         """All bars of the file; intraday times without an offset are UTC."""
         file = self._file(request.symbol)
         form = FileFormat(request.symbol, request.bar, timezone="UTC", exchange=request.exchange)
-        (table, lines, bars), *_ = _read(file, form, where=f"{request.symbol}: {file}", gaps=False)
-        _refuse_disorder(table, lines, bars.frame)
-        return dataclasses.replace(bars, notes=(*bars.notes, *_adjusted_note(bars)))
+        one, *_ = _read(file, form, where=f"{request.symbol}: {file}", gaps=False)
+        _refuse_disorder(one.table, one.lines, one.bars.frame)
+        notes = [*one.bars.notes, *_adjusted_note(one.bars)]
+        if one.naive:
+            notes.append(f"{request.symbol}: times in the file say no timezone and were read as UTC.")
+        return dataclasses.replace(one.bars, notes=tuple(notes))
 
     def _file(self, symbol: str) -> Path:
         if self._files.get(symbol):
@@ -83,8 +96,8 @@ class CsvSource:
         return file
 
 
-def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple[Table, pd.Index[Any], RawBars]]:
-    """For each symbol of a file the table, the numbers of its rows, and its bars."""
+def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[_Series]:
+    """The bars of each symbol of a file."""
     calendar = ExchangeCalendar(form.exchange)  # an unknown one is refused before a large file is read
     refuse_unknown(form.timezone)
     table = read_table(file, where)
@@ -104,8 +117,8 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[tuple
             symbol, bar, frame, source=f"csv:{file.name}", adjusted=form.adjusted, currency=form.currency,
             exchange=form.exchange, notes=tuple(f"{symbol}: {note}" for note in notes),
         )  # fmt: skip
-        read.append((table, lines, bars))
-    refuse_open_for_close(table, [bars.frame for _, _, bars in read])
+        read.append(_Series(table, lines, bars, naive=bar != "1d" and times.tz is None and zone is None))
+    refuse_open_for_close(table, [one.bars.frame for one in read])
     return read
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from typing import Any, Literal
 
 import numpy as np
@@ -62,6 +63,11 @@ def _without_zone(table: Table, series: pd.Series[Any]) -> tuple[pd.Series[Any],
     named = _ZONE.match(str(text.iloc[0]))
     if named is None:
         return text, None
+    if named[2] not in zoneinfo.available_timezones():
+        every = np.ones(len(text), dtype=bool)
+        raise table.refused(
+            series, every, "a time in a known timezone", "write times as 2018-12-31 14:30:00 US/Eastern"
+        )
     other = ~text.str.endswith(f" {named[2]}").to_numpy(dtype=bool)
     if other.any():
         raise table.refused(series, other, f"a time in {named[2]}", "write all times in one timezone")

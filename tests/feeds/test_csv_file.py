@@ -172,6 +172,12 @@ def test_intraday_bars_without_an_offset_are_utc(tmp_path: Path) -> None:
     rows = "".join(ROW.replace("2018-12-24", f"2018-12-24 14:{minute}:00") for minute in (31, 32))
     history = loaded(tmp_path, HEADER + rows, "data.bar=1m")
     assert list(history.frames["SPX"].index) == [pd.Timestamp("2018-12-24 14:31Z"), pd.Timestamp("2018-12-24 14:32Z")]
+    assert "SPX, IXIC: times in the file say no timezone and were read as UTC." in history.notes
+
+
+@pytest.mark.parametrize(("time", "bar"), [("2018-12-24T14:31:00Z", "1m"), ("2018-12-24", "1d")])
+def test_times_that_leave_nothing_open_need_no_note(tmp_path: Path, time: str, bar: BarSize) -> None:
+    assert read(tmp_path, HEADER + ROW.replace("2018-12-24", time), bar)[1] == []
 
 
 def test_a_file_without_volume_says_so(tmp_path: Path) -> None:
