@@ -137,4 +137,9 @@ class ForeignRows(Rule):
         if adjusted is None or not adjusted[edge] > 0.0:
             return False
         apart = abs(path.level[edge] - path.level[inside])
+        beyond = 2 * edge - inside  # the row on the other side of the edge
+        if 0 <= beyond < len(adjusted) and adjusted[beyond] > 0.0:
+            own = np.log(adjusted[beyond] / rows.price[beyond]) - np.log(adjusted[edge] / rows.price[edge])
+            if abs(own) < CANCELS * apart:  # adj_close stands so to the close there too: adjusted for later splits
+                return False
         return bool(abs(np.log(adjusted[edge] / rows.price[inside])) < CANCELS * apart)

@@ -391,3 +391,19 @@ def test_a_series_without_volumes_lacks_none() -> None:
     frame.loc[frame.index[[50, 70]], "volume"] = 0.0
     (finding,) = check(frame, bar="1m")
     assert (finding.rule, finding.severity, finding.rows) == ("zero_volume", "note", 2)
+
+
+def test_a_row_beside_a_foreign_block_stays_where_adj_close_is_adjusted_for_a_later_split() -> None:
+    """A quarter everywhere before a 4:1 split: the price of the other company by chance, and no mark of its rows."""
+    days = pd.DatetimeIndex(CALENDAR.sessions(dt.date(2018, 1, 2), dt.date(2018, 12, 31)), dtype="datetime64[us]")
+    close = 100.0 + np.random.default_rng(3).normal(0.0, 0.5, len(days)).cumsum()
+    close[100:120] = close[100:120] / 4.0
+    frame = pd.DataFrame(
+        {name: close for name in ("open", "high", "low", "close")} | {"volume": 1e6, "adj_close": close / 4.0}, days
+    )
+    repairs = examine_series("A", "1d", frame, CALENDAR).repairs
+    assert [repair.time for repair in repairs] == list(days[100:120])
+    mixed = frame.assign(adj_close=close)
+    mixed.iloc[120, mixed.columns.get_loc("adj_close")] = close[119]
+    repairs = examine_series("A", "1d", mixed, CALENDAR).repairs
+    assert [repair.time for repair in repairs] == list(days[100:121])
