@@ -22,16 +22,14 @@ from feeds.bars import PRICES, BarSize, CorporateAction, RawBars, Request
 from feeds.sources.as_traded import Days, Floats, Ratio, applied, dividend_as_paid, is_split, later_product, tidy
 from feeds.sources.finished import late_start, only_finished
 from feeds.sources.http import ATTEMPTS, Notify, try_persistently
+from feeds.sources.stamps import SIZES, closes_of_bars
 from feeds.sources.yahoo_chart import chart
 from feeds.sources.yahoo_names import currency_of, exchange_of, yahoo_symbol
 
 _FIRST = dt.date(1900, 1, 1)
 _DAY = dt.timedelta(days=1)
-# size, days back that Yahoo keeps (less one for its clock), days that one request may span
-_LIMITS: dict[BarSize, tuple[dt.timedelta, int, int]] = {
-    "1h": (dt.timedelta(hours=1), 729, 730),
-    "1m": (dt.timedelta(minutes=1), 29, 7),
-}
+# days back that Yahoo keeps (less one for its clock), days that one request may span
+_LIMITS: dict[BarSize, tuple[int, int]] = {"1h": (729, 730), "1m": (29, 7)}
 _YAHOO_PRICES = [name.capitalize() for name in PRICES]
 _OURS = tuple(zip(PRICES, _YAHOO_PRICES, strict=True))
 _FAR = 0.1  # log of intraday against daily close: more than this apart they are not of one scale
@@ -158,7 +156,7 @@ class YahooSource:
         unit: float,
         calendar: ExchangeCalendar,
     ) -> tuple[pd.DataFrame, list[str]]:
-        size, _, span = _LIMITS[bar]
+        span = _LIMITS[bar][1]
         zone = pd.DatetimeIndex(daily.rows.index).tz
         last = min(end, now.astimezone(zone).date()) + _DAY
         parts, notes = [], list[str]()
@@ -178,7 +176,7 @@ class YahooSource:
         days = _days(rows)
         factor, scales = _intraday_factor(ticker, rows, days, daily, ratios)
         frame = _traded(rows, factor, unit)
-        frame.index = _ends(pd.DatetimeIndex(rows.index), days, size, calendar)
+        frame.index = closes_of_bars(pd.DatetimeIndex(rows.index), SIZES[bar], calendar)
         return frame, notes + scales
 
 
@@ -188,12 +186,12 @@ def _start(request: Request, now: dt.datetime) -> tuple[dt.date, list[str]]:
         return request.start or _FIRST, []
     if request.bar not in _LIMITS:
         raise FeedError(f"{request.symbol}: Yahoo has no {request.bar} bars; take 1m, or --source polygon")
-    earliest = (now - dt.timedelta(days=_LIMITS[request.bar][1])).date()
+    earliest = (now - dt.timedelta(days=_LIMITS[request.bar][0])).date()
     if request.start is None:
-        return earliest, [f"Yahoo keeps {request.bar} bars of {_LIMITS[request.bar][1] + 1} days only."]
+        return earliest, [f"Yahoo keeps {request.bar} bars of {_LIMITS[request.bar][0] + 1} days only."]
     if request.start < earliest:
         raise FeedError(
-            f"{request.symbol}: Yahoo keeps {request.bar} bars of {_LIMITS[request.bar][1] + 1} days only; give "
+            f"{request.symbol}: Yahoo keeps {request.bar} bars of {_LIMITS[request.bar][0] + 1} days only; give "
             f"--from {earliest} or later, or a longer bar"
         )
     return request.start, []
@@ -278,14 +276,3 @@ def _intraday_factor(
             factor[factor == value] = 1.0
             notes.append(f"Yahoo's intraday prices are not adjusted for the splits of {value:g} after them; as traded.")
     return factor, notes
-
-
-def _ends(starts: pd.DatetimeIndex, days: Days, size: dt.timedelta, calendar: ExchangeCalendar) -> pd.DatetimeIndex:
-    """The close of each bar in UTC: the last one of a session ends with the session, however short it is."""
-    sessions, number = np.unique(days, return_inverse=True)
-    closes = [calendar.close_of(day) if calendar.is_session(day) else None for day in sessions.astype(object)]
-    close = pd.DatetimeIndex(pd.Series(closes, dtype="datetime64[us, UTC]"))[number]
-    began = starts.tz_convert("UTC")
-    ended = began + size
-    cut = (began < close) & (ended > close)
-    return pd.DatetimeIndex(ended.where(~cut, close), name="time").as_unit("us")
