@@ -18,6 +18,7 @@ SIZES: dict[BarSize, dt.timedelta] = {
     "1s": dt.timedelta(seconds=1),
 }
 DAY_US = 86_400_000_000
+_SOME = 5  # steps of which one or two may be to the last bar of a session, which is short
 _ENOUGH = 20  # steps that are multiples of more than the size by no chance
 
 
@@ -65,7 +66,7 @@ def refuse_other_size(what: str, times: pd.DatetimeIndex, bar: BarSize) -> None:
         return
     length = SIZES[bar] // dt.timedelta(microseconds=1)
     median, grid = float(np.median(steps)), int(np.gcd.reduce(steps))
-    if median < 0.75 * length or (grid > length and len(steps) >= _ENOUGH):
+    if (median < 0.75 * length and len(steps) >= _SOME) or (grid > length and len(steps) >= _ENOUGH):
         apart = dt.timedelta(microseconds=median if median < length else grid)
         raise FeedError(
             f"{what}: the bars are {apart} or a multiple apart, but they are to be {bar}; set data.bar (--bar) to the "

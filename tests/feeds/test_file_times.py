@@ -373,3 +373,8 @@ def test_a_symbol_with_few_bars_has_the_size_of_the_others(tmp_path: Path) -> No
     rows = [("A", time) for time in minutes("2018-12-03 09:31", 30)] + [("B", "2018-12-03 09:44:00")]
     file.write_text("symbol," + HEADER + "".join(f"{symbol},{time}Z,10,11,9,10,5\n" for symbol, time in rows))
     assert [(bars.symbol, bars.bar) for bars in read_file(file)] == [("A", "1m"), ("B", "1m")]
+
+
+def test_the_short_last_bars_of_sessions_do_not_make_another_size(tmp_path: Path) -> None:
+    times = ["2018-12-20 15:30", "2018-12-20 16:00", "2018-12-21 15:30", "2018-12-21 16:00"]
+    assert read(tmp_path, times, timezone="America/New_York", bar="1h").bar == "1h"
