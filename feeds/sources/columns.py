@@ -106,8 +106,8 @@ def _from_text(table: Table, series: pd.Series[Any], role: str) -> npt.NDArray[n
 
 def shortest_decimals(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """For 32-bit floats the shortest decimals that round to them: 149.399994 is 149.4 as it was quoted."""
-    distinct, position = np.unique(values, return_inverse=True)
-    return distinct.astype(str).astype(np.float64)[position]
+    distinct, position = np.unique(values.view(f"i{values.itemsize}"), return_inverse=True)  # 0.0 is not -0.0
+    return distinct.view(values.dtype).astype(str).astype(np.float64)[position]
 
 
 def _key(name: object) -> str:

@@ -234,7 +234,8 @@ def _parquet(content: bytes, where: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table.validate(full=True)
         # pandas keeps an index without a name under such a name
         names = [
             _INDEX.sub("datetime", one.name) if pa.types.is_temporal(one.type) else one.name for one in table.schema
