@@ -22,7 +22,16 @@ from feeds.catalog.incoming import description, rows_of, time_range
 from feeds.catalog.index import Segment
 from feeds.catalog.merge import Merged, merge
 from feeds.catalog.records import Act, Appended, Repair, Series
-from feeds.catalog.repairs import check_repairs, forget_repairs, insert_repairs, repaired, repairs_of
+from feeds.catalog.repairs import (
+    Difference,
+    check_repairs,
+    difference,
+    forget_repairs,
+    insert_repairs,
+    repaired,
+    repairs_of,
+    rules_of,
+)
 from feeds.catalog.segments import delete_files, parts_of
 
 _TRIES = 20  # a reader may meet a file that a writer has just replaced
@@ -136,18 +145,29 @@ class Catalog:
         """
         with self._write() as connection:
             number = self._number(symbol, bar)
-            if not repairs:
-                return 0
-            times = [index.microseconds(repair.time) for repair in repairs]
-            first, last = min(times), max(times)
-            segments = index.segments_of(self._database, number, first, last)
-            rows = joined([self._files.read(symbol, bar, segment, first, last) for segment in segments])
-            check_repairs(f"{symbol} {bar}", rows, repairs)
+            self._check_repairs(number, symbol, bar, repairs)
             new = insert_repairs(connection, number, repairs)
             if new:
-                rules = sorted({repair.rule for repair in repairs})
-                index.insert_act(connection, "repair", symbol, bar, f"{new} rows: {', '.join(rules)}")
+                index.insert_act(connection, "repair", symbol, bar, f"{new} rows: {rules_of(repairs)}")
         return new
+
+    def set_repairs(self, symbol: str, bar: BarSize, repairs: Sequence[Repair]) -> Difference:
+        """Put repairs in force in place of all that the series has. Returns what became new and what was withdrawn.
+
+        Raises CatalogError as ``add_repairs`` does, and then the earlier ones stay in force.
+        """
+        with self._write() as connection:
+            number = self._number(symbol, bar)
+            self._check_repairs(number, symbol, bar, repairs)
+            change = difference(repairs_of(self._database, number, bar), repairs)
+            connection.execute("DELETE FROM repairs WHERE series = ?", (number,))
+            insert_repairs(connection, number, repairs)
+            told = [f"{len(change.new)} rows: {rules_of(change.new)}"] if change.new else []
+            if change.withdrawn:
+                told.append(f"{len(change.withdrawn)} repairs withdrawn: {rules_of(change.withdrawn)}")
+            if told:
+                index.insert_act(connection, "repair", symbol, bar, "; ".join(told))
+        return change
 
     def undo_repairs(self, symbol: str, bar: BarSize) -> int:
         """Take all repairs of a series back; returns how many there were."""
@@ -175,6 +195,15 @@ class Catalog:
         return new
 
     # --- inside
+
+    def _check_repairs(self, number: int, symbol: str, bar: BarSize, repairs: Sequence[Repair]) -> None:
+        if not repairs:
+            return
+        times = [index.microseconds(repair.time) for repair in repairs]
+        first, last = min(times), max(times)
+        segments = index.segments_of(self._database, number, first, last)
+        rows = joined([self._files.read(symbol, bar, segment, first, last) for segment in segments])
+        check_repairs(f"{symbol} {bar}", rows, repairs)
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:

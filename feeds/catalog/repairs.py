@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,28 @@ from feeds.catalog.index import ALWAYS, NEVER, microseconds, moment
 from feeds.catalog.records import Repair
 
 _NAMES = dict.fromkeys((*COLUMNS, *EXTRAS)).keys()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What becomes of the repairs of a series when others take their place."""
+
+    new: tuple[Repair, ...]  # do what none did before
+    withdrawn: tuple[Repair, ...]  # did what none does any more
+
+
+def difference(before: Sequence[Repair], after: Sequence[Repair]) -> Difference:
+    """Hold repairs against those in force, by what they do: why and from which values is not asked."""
+    did, do = {_effect(repair) for repair in before}, {_effect(repair) for repair in after}
+    return Difference(
+        new=tuple(repair for repair in after if _effect(repair) not in did),
+        withdrawn=tuple(repair for repair in before if _effect(repair) not in do),
+    )
+
+
+def rules_of(repairs: Iterable[Repair]) -> str:
+    """The rules of repairs, each once."""
+    return ", ".join(sorted({repair.rule for repair in repairs}))
 
 
 def repairs_of(
@@ -99,6 +122,11 @@ def repaired(rows: pd.DataFrame, repairs: Sequence[Repair]) -> pd.DataFrame:
         for name, value in repair.after.items():
             columns.setdefault(name, np.full(len(rows), np.nan))[at] = value
     return pd.DataFrame({name: values[keep] for name, values in columns.items()}, copy=False)
+
+
+def _effect(repair: Repair) -> tuple[int, int, str, str, str]:
+    values = dict(sorted(repair.after.items()))
+    return microseconds(repair.time), repair.row, repair.rule, repair.action, _json(values)
 
 
 def _same(stored: float, expected: float) -> bool:

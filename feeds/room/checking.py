@@ -13,6 +13,7 @@ from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.bars import BarSize
 from feeds.catalog import Catalog, Repair, Series
+from feeds.catalog.repairs import difference
 from feeds.checks import Finding, check_series, propose_repairs
 from feeds.room.results import RoomResult, counted, listed, number
 from feeds.room.series import each, grouped, known_actions, stamp
@@ -101,6 +102,7 @@ class Repaired(RoomResult):
     series: tuple[Series, ...] = ()  # those that were looked at
     changes: tuple[Change, ...] = ()
     new: int = 0  # changes that were not there before
+    withdrawn: int = 0  # earlier changes that nothing asks for any more
     dry_run: bool = False
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -118,12 +120,18 @@ class Repaired(RoomResult):
         dropped = sum(change.repair.action == "drop" for change in self.changes)
         what = f"{counted(dropped, 'row')} dropped and {counted(len(self.changes) - dropped, 'row')} corrected"
         where = f"in {len({c.symbol for c in self.changes}):,} of {counted(len(self.series), 'series', 'series')}"
+        gone = f"{counted(self.withdrawn, 'earlier repair')} withdrawn" if self.withdrawn else ""
         if not self.changes:
-            return f"{counted(len(self.series), 'series', 'series')}: nothing to repair."
+            ending = f"{gone}{' if this were no dry run' if self.dry_run else ''}" if gone else ""
+            return (
+                f"{counted(len(self.series), 'series', 'series')}: nothing to repair{', ' if ending else ''}{ending}."
+            )
+        gone = f", {gone}" if gone else ""
         if self.dry_run:
-            return f"{what} {where} if this were no dry run; nothing was changed."
+            return f"{what} {where}{gone} if this were no dry run; nothing was changed."
         again = len(self.changes) - self.new
-        return f"{what} {where}{f' ({again:,} of them earlier)' if again else ''}; the raw bars are kept."
+        earlier = f" ({again:,} of them earlier)" if again else ""
+        return f"{what} {where}{earlier}{gone}; the raw bars are kept."
 
     def by_rule(self) -> pd.DataFrame:
         """A row for each rule and kind of change, with an example."""
@@ -170,20 +178,27 @@ def check(catalog: Catalog, chosen: Sequence[Series], *, raw: bool, progress: Pr
 
 def repair(catalog: Catalog, chosen: Sequence[Series], *, dry_run: bool, progress: Progress) -> Repaired:
     changes: list[Change] = []
-    new = 0
+    new = withdrawn = 0
 
     def mend(one: Series) -> None:
-        nonlocal new
+        nonlocal new, withdrawn
         frame = catalog.raw(one.symbol, one.bar)
         calendar = ExchangeCalendar(one.exchange)
         found = propose_repairs(one.symbol, one.bar, frame, calendar, known_actions(catalog, one))
         with uninterrupted():
-            if not dry_run:
-                new += catalog.add_repairs(one.symbol, one.bar, found)
+            if dry_run:
+                change = difference(catalog.repairs(one.symbol, one.bar), found)
+            else:
+                change = catalog.set_repairs(one.symbol, one.bar, found)
+                new += len(change.new)
+            withdrawn += len(change.withdrawn)
             changes.extend(Change(one.symbol, one.bar, repair) for repair in found)
 
     done, failures, partial = each(chosen, progress, mend)
-    return Repaired(series=done, changes=tuple(changes), new=new, dry_run=dry_run, failures=failures, partial=partial)
+    return Repaired(
+        series=done, changes=tuple(changes), new=new, withdrawn=withdrawn, dry_run=dry_run, failures=failures,
+        partial=partial,
+    )  # fmt: skip
 
 
 def undo(catalog: Catalog, chosen: Sequence[Series], *, progress: Progress) -> Undone:

@@ -13,6 +13,7 @@ import pytest
 from core.errors import CatalogError, UnknownNameError
 from feeds.bars import BarSize, CorporateAction, RawBars
 from feeds.catalog import Catalog, Repair
+from feeds.room import DataRoom
 
 NAN = float("nan")
 PRICES = ("open", "high", "low", "close")
@@ -83,6 +84,35 @@ def test_repairs_come_back_as_they_were_given_and_count_once(catalog: Catalog) -
         "2 rows: duplicate, price",
         "1 rows: duplicate, price",
     ]
+
+
+def test_repairs_take_the_place_of_all_earlier_ones(catalog: Catalog) -> None:
+    catalog.add_repairs("AAA", "1d", [SET_CLOSE, DROP_SECOND])
+    change = catalog.set_repairs("AAA", "1d", [SET_CLOSE, DROP_THIRD])
+    assert (change.new, change.withdrawn) == ((DROP_THIRD,), (DROP_SECOND,))
+    assert seen(catalog) == [10.0, 11.0, 11.5, 12.0, 13.0]
+    assert catalog.acts()[-1].detail == "1 rows: duplicate; 1 repairs withdrawn: duplicate"
+    count = len(catalog.acts())
+    assert catalog.set_repairs("AAA", "1d", [SET_CLOSE, DROP_THIRD]).withdrawn == () and len(catalog.acts()) == count
+    with pytest.raises(CatalogError, match="row 3 of 2020-01-03"):
+        catalog.set_repairs("AAA", "1d", [drop("2020-01-03", 3)])
+    assert seen(catalog) == [10.0, 11.0, 11.5, 12.0, 13.0]  # the refused ones took no place
+    assert len(catalog.set_repairs("AAA", "1d", []).withdrawn) == 2
+    assert catalog.repairs("AAA", "1d") == () and len(seen(catalog)) == 6
+
+
+def test_repair_keeps_one_row_of_a_duplicate_whatever_was_dropped_before(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "room") as catalog:
+        catalog.append(bars(["2020-01-02", "2020-01-03", "2020-01-03", "2020-01-06"], [10.0, 10.1, 10.1, 10.2]))
+        catalog.add_repairs("AAA", "1d", [drop("2020-01-03", 0)])  # as other rules, or fewer bars, once proposed
+    room = DataRoom(tmp_path / "room")
+    tried = room.repair(dry_run=True)
+    assert (tried.new, tried.withdrawn) == (0, 1) and "1 earlier repair withdrawn if this" in tried.sentence()
+    done = room.repair()
+    assert (done.new, done.withdrawn) == (1, 1) and "1 earlier repair withdrawn; the raw" in done.sentence()
+    with Catalog(tmp_path / "room") as catalog:
+        assert [repair.row for repair in catalog.repairs("AAA", "1d")] == [1]
+        assert seen(catalog) == [10.0, 10.1, 10.2]
 
 
 def test_a_range_sees_its_own_repairs(catalog: Catalog) -> None:
