@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.calendar import ExchangeCalendar
+from core.errors import FeedError
 from feeds.sources.files import FileFormat, read_file
 
 pytestmark = pytest.mark.real_data
@@ -97,6 +98,15 @@ def test_hourly_bars_close_on_the_hour_and_with_their_session(shared_data: Path)
         stamps = spy.index[spy.index.tz_convert(LOCAL).strftime("%Y-%m-%d") == day].tz_convert(LOCAL)
         assert f"{stamps[0]:%H:%M}" == "10:00"
         assert "13:00" in {f"{stamp:%H:%M}" for stamp in stamps}
+
+
+def test_opens_that_are_closes_are_refused(shared_data: Path, tmp_path: Path) -> None:
+    """Of all four symbols together, and of each alone; as published none is."""
+    frame = pd.read_parquet(shared_data / "us_daily.parquet").rename(columns={"open": "close", "close": "open"})
+    for name, own in [("all", frame), *frame.groupby("symbol")]:
+        own.to_parquet(tmp_path / f"{name}.parquet")
+        with pytest.raises(FeedError, match=rf"{name}.parquet: opens are far from .*; open and close look exchanged"):
+            read_file(tmp_path / f"{name}.parquet")
 
 
 def test_daily_bars_are_labelled_by_their_date(shared_data: Path) -> None:

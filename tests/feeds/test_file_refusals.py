@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -213,6 +214,20 @@ def test_open_and_close_that_are_exchanged(tmp_path: Path) -> None:
         assert len(read_file(tmp_path / "ACME.csv")[0].frame) == 40
 
 
+def test_open_and_close_of_a_walk_that_are_exchanged(tmp_path: Path) -> None:
+    """Nights with half the move of days, as US stocks have them."""
+    rng = np.random.default_rng(20181224)
+    steps = rng.normal(size=500) * np.tile([0.5, 1.0], 250)
+    walk = (100 + np.cumsum(steps)).round(2).reshape(250, 2)  # open and close of each day
+    prices = {"open": walk[:, 0], "high": walk.max(axis=1), "low": walk.min(axis=1), "close": walk[:, 1]}
+    frame = pd.DataFrame({"date": pd.bdate_range("2018-01-01", periods=250).strftime("%Y-%m-%d"), **prices})
+    frame.to_csv(tmp_path / "ACME.csv", index=False)
+    assert len(read_file(tmp_path / "ACME.csv")[0].frame) == 250
+    frame.rename(columns={"open": "close", "close": "open"}).to_csv(tmp_path / "ACME.csv", index=False)
+    with pytest.raises(FeedError, match="open and close look exchanged: .*; correct the header"):
+        read_file(tmp_path / "ACME.csv")
+
+
 def test_bid_and_ask_that_are_exchanged(tmp_path: Path) -> None:
     rows = "".join(f"{date},{1 + day / 100},{0.99 + day / 100}\n" for date, day in MANY)
     assert "bid and ask look exchanged" in str(refused(tmp_path, "date,bid,ask\n" + rows))
@@ -324,6 +339,18 @@ def test_parquet_columns_of_other_kinds_than_numbers(tmp_path: Path, column: pd.
 
 def test_a_parquet_file_by_name_only(tmp_path: Path) -> None:
     assert isinstance(refused(tmp_path, b"hello\n", name="ACME.parquet"), FeedSourceError | FeedError)
+
+
+def test_text_in_parquet_that_is_no_utf_8(tmp_path: Path) -> None:
+    """A flipped bit of an uncompressed page without a checksum is seen in text alone."""
+    frame = pd.DataFrame(
+        {"symbol": ["ACMEACME"], "date": ["2018-12-24"], **dict.fromkeys(["open", "high", "low"], [1.0])}
+    )
+    buffer = io.BytesIO()
+    frame.assign(close=1.0).to_parquet(buffer, compression=None)
+    error = refused(tmp_path, buffer.getvalue().replace(b"ACMEACME", b"ACME\xffCME"), name="ACME.parquet")
+    assert isinstance(error, FeedSourceError)
+    assert "the Parquet file is damaged" in str(error)
 
 
 def test_damaged_parquet_files_are_never_another_error_and_never_other_bars(tmp_path: Path) -> None:
