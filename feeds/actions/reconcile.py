@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,11 +9,11 @@ from decimal import Decimal
 from itertools import groupby, pairwise
 
 from core.errors import AdjustmentError
+from feeds.actions.events import SAME_EVENT, Day, same_events
 from feeds.bars import CorporateAction
 
 # What a user wrote down outranks a service, and a service what was worked out from prices
 _RANKS = {"polygon": 1, "yahoo": 2, "adj_close": 3}
-_SAME_EVENT = dt.timedelta(days=4)  # sources that take the record date for the ex-date are one or two sessions late
 
 _NAMES = {"split": "split", "spin_off": "spin-off", "dividend": "dividend"}
 
@@ -23,19 +22,21 @@ def reconcile(actions: Iterable[CorporateAction]) -> tuple[tuple[CorporateAction
     """The actions to adjust by, by ex-date, and notes on what was left out or looks wrong.
 
     Sources that agree to their last digit count once. Where they differ, a file comes before Polygon, Polygon before
-    Yahoo, and what was recovered from adj_close comes last. One source may name several payments of a day: they add up.
+    Yahoo, and what was recovered from adj_close comes last, also where they name one event as two kinds (a stock
+    dividend as a split and as a dividend). One source may name several payments of a day: they add up.
     Raises AdjustmentError for values that cannot be, and for two splits of one source on one day.
     """
     notes: list[str] = []
-    kept: list[list[CorporateAction]] = []
-    rows = sorted(actions, key=lambda action: (action.kind, action.ex_date, _rank(action), action.source))
+    rows = sorted(actions, key=lambda action: (_rank(action), action.source, action.kind, action.ex_date))
     for action in rows:
         _check(action)
-    for _, group in groupby(rows, key=lambda action: (action.kind, action.ex_date)):
-        sources = [list(same) for _, same in groupby(group, key=lambda action: action.source)]
-        kept.append(_preferred([_distinct(rows, notes) for rows in sources], notes))
-    days = _one_of_each_event(kept, notes)
-    return tuple(sorted(action for day in days for action in day)), tuple(notes)
+    kept: list[Day] = []
+    for _, same in groupby(rows, key=lambda action: (_rank(action), action.source)):
+        days = [tuple(_distinct(list(day), notes)) for _, day in groupby(same, key=lambda row: (row.kind, row.ex_date))]
+        named = same_events(days, kept, _agree_on)
+        kept += [day for at, day in enumerate(days) if at not in named or not _left_out(day, named[at], notes)]
+        notes += _repeated(days)
+    return tuple(sorted(action for day in kept for action in day)), tuple(notes)
 
 
 def as_paid(actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
@@ -77,34 +78,40 @@ def _distinct(rows: list[CorporateAction], notes: list[str]) -> list[CorporateAc
     return distinct
 
 
-def _preferred(sources: list[list[CorporateAction]], notes: list[str]) -> list[CorporateAction]:
-    first, *others = sources
-    for other in others:
-        ours, theirs = (sum(row.value for row in rows) for rows in (first, other))
-        if not _agree(ours, theirs):
+def _left_out(day: Day, better: Day, notes: list[str]) -> bool:
+    """Whether a day of one source gives way to a better one's of the same event; notes say where they differ."""
+    ours, theirs = better[0], day[0]
+    value, other = (sum(row.value for row in rows) for rows in (better, day))
+    if ours.kind != theirs.kind and _rank(ours) == _rank(theirs):
+        notes.append(f"{_said(ours)} and {_said(theirs)} both count; remove one if they are the same event.")
+        return False
+    if ours.kind == theirs.kind and ours.ex_date == theirs.ex_date:
+        if not _agree(value, other):
             notes.append(
-                f"{first[0].ex_date} {_NAMES[first[0].kind]}: {first[0].source or 'the list'} says {ours:g}, "
-                f"{other[0].source} says {theirs:g}; {ours:g} is used."
+                f"{ours.ex_date} {_NAMES[ours.kind]}: {ours.source or 'the list'} says {value:g}, "
+                f"{theirs.source} says {other:g}; {value:g} is used."
             )
-    return first
+    elif ours.kind == theirs.kind and _agree_on(day, better):
+        notes.append(f"{_said(ours)} is taken for the {theirs.value:g} that {theirs.source} dates {theirs.ex_date}.")
+    else:
+        notes.append(
+            f"{_said(ours)} is taken for the {_NAMES[theirs.kind]} of {other:g} that {theirs.source} dates "
+            f"{theirs.ex_date}; if both happened, name both in an events file."
+        )
+    return True
 
 
-def _one_of_each_event(days: Sequence[list[CorporateAction]], notes: list[str]) -> list[list[CorporateAction]]:
-    """Days without those that another source gives for the same event a few days away."""
-    dropped: set[int] = set()
-    for (at, day), (following, later) in pairwise(enumerate(days)):
-        one, two = day[0], later[0]
-        if one.kind != two.kind or two.ex_date - one.ex_date > _SAME_EVENT or len(day) != len(later):
-            continue
-        if not all(_agree(a.value, b.value) for a, b in zip(day, later, strict=True)):
-            continue
-        if one.source == two.source:
-            notes.append(f"{_said(one)} is there again on {two.ex_date}; remove one if it is the same event.")
-            continue
-        worse, better = (one, two) if _rank(one) > _rank(two) else (two, one)
-        dropped.add(at if worse is one else following)
-        notes.append(f"{_said(better)} is taken for the {worse.value:g} that {worse.source} dates {worse.ex_date}.")
-    return [day for at, day in enumerate(days) if at not in dropped]
+def _repeated(days: Sequence[Day]) -> list[str]:
+    """Notes on what one source gives twice within a few days; ``days`` by kind and date."""
+    return [
+        f"{_said(one[0])} is there again on {two[0].ex_date}; remove one if it is the same event."
+        for one, two in pairwise(days)
+        if one[0].kind == two[0].kind and two[0].ex_date - one[0].ex_date <= SAME_EVENT and _agree_on(one, two)
+    ]
+
+
+def _agree_on(one: Day, two: Day) -> bool:
+    return len(one) == len(two) and all(_agree(a.value, b.value) for a, b in zip(one, two, strict=True))
 
 
 def _agree(one: float, two: float) -> bool:
