@@ -17,7 +17,7 @@ from feeds.bars import COLUMNS, EXTRAS, PRICES, CorporateAction
 from feeds.quality import utc_index
 
 _DAY = 86_400_000_000  # microseconds
-_OF_LIVE_ROWS = ("live", "prices", "price", "volume", "quotes", "extent")
+_OF_LIVE_ROWS = ("live", "prices", "lacking", "price", "volume", "quotes", "extent")
 
 
 class Rows:
@@ -71,6 +71,11 @@ class Rows:
     def prices(self) -> dict[str, npt.NDArray[np.float64]]:
         """Live values of the price columns that this series has; empty for a series of quotes alone."""
         return {name: column for name in PRICES if (column := self._column(name)) is not None}
+
+    @cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """Columns of the frame without one live value although the series has prices: a run refuses such bars."""
+        return tuple(name for name in COLUMNS if name in self.now and self._column(name) is None and self.prices)
 
     @cached_property
     def quotes(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:

@@ -17,7 +17,7 @@ ORDINARY_SPREAD = 3.0  # times the median spread
 
 
 class MissingPrice(Rule):
-    """Prices that are NaN or infinite. A column that the whole series lacks is not missing."""
+    """Prices that are NaN or infinite. Quotes need no prices, but a series with some of the four needs all."""
 
     name = "missing_price"
     severity = "error"
@@ -28,6 +28,11 @@ class MissingPrice(Rule):
         if not columns:
             if len(rows.live):
                 yield hit(rows, rows.live, f"{len(rows.live)} bars without a price", drop=True)
+            return
+        lacking = [name for name in rows.lacking if name != "volume"]
+        if lacking:
+            detail = f"{', '.join(lacking)} missing in all {len(rows.live)} bars; dropped: import bars that have it"
+            yield hit(rows, rows.live, detail, drop=True)
             return
         bad = {name: ~np.isfinite(column) for name, column in columns}
         for run in runs(np.flatnonzero(np.logical_or.reduce(list(bad.values())))):
@@ -52,14 +57,14 @@ class NonpositivePrice(Rule):
 
 
 class NegativeVolume(Rule):
-    """Volumes below 0, or missing where the series has volumes. The prices of the row are kept."""
+    """Volumes below 0, or missing. The prices of the row are kept; quotes alone need no volume."""
 
     name = "negative_volume"
     severity = "error"
     repair = "set"
 
     def find(self, rows: Rows) -> Iterator[Hit]:
-        volume = rows.column("volume")
+        volume = rows.now["volume"][rows.live] if "volume" in rows.lacking else rows.column("volume")
         if volume is None:
             return
         for run in live_runs(rows, ~(np.isfinite(volume) & (volume >= 0.0))):

@@ -251,6 +251,28 @@ def test_a_missing_volume_keeps_its_prices() -> None:
     assert (two.rule, two.before, two.after) == ("negative_volume", {"volume": -5.0}, {"volume": 0.0})
 
 
+def test_a_volume_that_no_bar_has_becomes_0_as_a_run_needs_a_number() -> None:
+    frame = calm().assign(volume=np.nan)
+    with pytest.raises(FeedError, match="NaN"):
+        check_bars("ABC", frame)
+    (finding,) = check(frame)
+    assert (finding.rule, finding.severity, finding.rows, finding.repair) == ("negative_volume", "error", 100, "set")
+    repairs = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert [(repair.time, repair.after) for repair in repairs] == [(time, {"volume": 0.0}) for time in frame.index]
+    assert check(frame.assign(volume=0.0)) == []
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_a_price_that_no_bar_has_is_missing(name: str) -> None:
+    frame = calm().assign(**{name: np.nan})
+    with pytest.raises(FeedError, match="NaN"):
+        check_bars("ABC", frame)
+    (finding,) = check(frame)
+    assert (finding.rule, finding.severity, finding.rows, finding.repair) == ("missing_price", "error", 100, "drop")
+    assert finding.detail == f"{name} missing in all 100 bars; dropped: import bars that have it"
+    assert [repair.action for repair in propose_repairs("ABC", "1d", frame, CALENDAR)] == ["drop"] * 100
+
+
 def test_adj_close_may_be_above_the_close_before_a_reverse_split_only() -> None:
     frame = calm()
     frame["adj_close"] = frame["close"]
@@ -383,7 +405,6 @@ def test_flat_bars_of_a_halt_are_stale_after_a_week() -> None:
 
 def test_a_series_without_volumes_lacks_none() -> None:
     assert check(calm().assign(volume=0.0)) == []
-    assert check(calm().assign(volume=np.nan)) == []
     frame = calm()
     frame.loc[frame.index[::3], "volume"] = 0.0
     assert rules(check(frame)) == [("zero_volume", "note")]
