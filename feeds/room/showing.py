@@ -129,8 +129,13 @@ _ADJUSTED = {
 
 
 def coverage(one: Series) -> float:
-    """Bars over those that the sessions between the first and the last have; NaN where the calendar ends before."""
-    return one.rows / expected_bars(ExchangeCalendar(one.exchange), one.bar, one.first, one.last)
+    """Bars over those that the sessions between the first and the last have, at most 1.
+
+    NaN where no session lies between, or the calendar ends before. Rows that come twice or outside the sessions count
+    as well, for the index has only their number.
+    """
+    expected = expected_bars(ExchangeCalendar(one.exchange), one.bar, one.first, one.last)
+    return min(one.rows / expected, 1.0) if expected else float("nan")
 
 
 def show(catalog: Catalog, one: Series) -> Shown:

@@ -275,6 +275,24 @@ def test_listing_knows_coverage_from_the_index_alone(room: DataRoom, tmp_path: P
         room.bars("CALM")
 
 
+def test_one_row_on_a_day_without_a_session_covers_nothing(tmp_path: Path) -> None:
+    room = DataRoom(tmp_path / "catalog")
+    saturday = walk(2).iloc[:1].set_axis(pd.to_datetime(["2015-03-07"]))
+    room.import_files(write(saturday, tmp_path / "SAT.csv"), bar="1d")
+    assert np.isnan(room.show().table().loc[0, "coverage"])
+    shown = room.look("SAT")
+    assert shown.years.loc[2015, ["bars", "sessions", "covered"]].tolist() == [1, 0, 0]
+    assert shown.facts()["coverage"] == "0 of 0 sessions of XNYS have a bar"
+
+
+def test_rows_of_other_days_make_no_coverage_above_one(tmp_path: Path) -> None:
+    room = DataRoom(tmp_path / "catalog")
+    days = pd.date_range("2015-03-02", "2015-03-15")  # ten sessions and four days of a weekend
+    room.import_files(write(walk(2).iloc[:14].set_axis(days), tmp_path / "EVERY.csv"))
+    assert room.show().table().loc[0, ["rows", "coverage"]].tolist() == [14, 1.0]
+    assert room.look("EVERY").years.loc[2015, "share"] == 1.0
+
+
 def test_one_series_in_full(room: DataRoom) -> None:
     room.repair()
     room.adjust()
