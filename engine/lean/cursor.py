@@ -1,0 +1,259 @@
+"""Lines that share a cursor.
+
+Stock backtrader keeps an index and a length in every line and moves each of them on every bar. In a run over preloaded
+bars all lines of a data, and of the indicators that it clocks, stand on the same bar, and length is index + 1. So here
+they look at one ``Cursor``, and moving a bar is one assignment.
+
+Why it is exact: a line is tied only where stock would move it in step with its cursor, from "before the first bar".
+Whatever sets a line's own index or length (``rewind``, ``forward``, ``home``, ``reset``, by whomever) first unties the
+whole run: every line gets the index and length that stock would have given it, and the run goes on in stock's way.
+
+No backtrader class is changed. The objects of this run get a subclass, whose instances say that their ``__class__`` is
+the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from backtrader.feed import AbstractDataBase
+from backtrader.linebuffer import LineBuffer
+from backtrader.lineroot import LineRoot
+from backtrader.lineseries import Lines, LineSeries
+
+set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
+
+
+class Cursor:
+    """The bar on which lines stand: an index into their arrays, -1 before the first bar."""
+
+    __slots__ = ("idx", "ties")
+
+    def __init__(self, ties: Ties) -> None:
+        self.idx = -1
+        self.ties = ties
+
+
+@functools.lru_cache(maxsize=1024)
+def lean_class(cls: type, methods: type) -> type:
+    """A subclass of ``cls`` with the members of ``methods``, made past backtrader's metaclasses: they keep registers."""
+    body: dict[str, Any] = {}
+    for base in reversed(methods.__mro__[:-1]):
+        body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+    body |= {
+        "__class__": property(lambda self: cls),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "__slots__": (),
+    }
+    return type.__new__(type(cls), cls.__name__, (cls,), body)
+
+
+_NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__qualname__"}
+
+
+def _stand(line: Any) -> int:
+    return int(line._cursor.idx)
+
+
+def _go(line: Any, idx: int) -> None:
+    line._cursor.ties.break_off()
+    line._idx = idx
+
+
+def _length(line: Any) -> int:
+    return int(line._cursor.idx) + 1
+
+
+def _lengthen(line: Any, length: int) -> None:
+    line._cursor.ties.break_off()
+    line.lencount = length
+
+
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    compare = getattr(operator, name)
+    stock = getattr(LineRoot, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if self._opstage == 1:
+            return stock(self, other)
+        if isinstance(other, LineRoot):
+            other = other[0]
+        return compare(self[0], other)
+
+    method.__name__ = name
+    return method
+
+
+class _Comparable:
+    """Comparisons by value, as in stage 2 of ``LineRoot``; before that stage stock makes lines of them."""
+
+    __lt__ = _comparison("__lt__")
+    __gt__ = _comparison("__gt__")
+    __le__ = _comparison("__le__")
+    __ge__ = _comparison("__ge__")
+    __eq__ = _comparison("__eq__")
+    __ne__ = _comparison("__ne__")
+    __hash__ = object.__hash__
+
+
+class LeanLine(_Comparable):
+    """A line that stands where its cursor stands."""
+
+    _idx = property(_stand, _go)
+    lencount = property(_length, _lengthen)
+
+    def __getitem__(self: Any, ago: int) -> Any:
+        return self.array[self._cursor.idx + ago]
+
+    def __setitem__(self: Any, ago: int, value: float) -> None:
+        self.array[self._cursor.idx + ago] = value
+        for binding in self.bindings:
+            binding[ago] = value
+
+    def __len__(self: Any) -> int:
+        return int(self._cursor.idx) + 1
+
+
+class LeanSeries(_Comparable):
+    """Lines of a data or an indicator that stand where one cursor stands."""
+
+
+    def __getitem__(self: Any, key: int) -> Any:
+        return self._first_line[key]
+
+    def __len__(self: Any) -> int:
+        return int(self._cursor.idx) + 1
+
+
+class LeanData(LeanSeries):
+    """A data whose ``tick_*`` are looked up when read: stock writes eight of them on every bar."""
+
+
+    def __getattr__(self: Any, name: str) -> Any:
+        if name.startswith("tick_"):
+            ticks = self.__dict__.get("_ticks", {})
+            if name in ticks:
+                idx = self._cursor.idx
+                if idx >= 0:
+                    line = ticks[name]
+                    return line.array[idx] if idx + 1 < line.buflen() else None  # stock: None on the last bar
+                if name in self._old_ticks:
+                    return self._old_ticks[name]
+        return self.__class__.__getattr__(self, name)
+
+
+_LINE_METHODS = (
+    "__getitem__", "__setitem__", "__len__", "set", "get", "get_idx", "set_idx", "home", "forward", "backwards", "rewind",
+    "advance", "buflen", "reset",
+)  # fmt: skip
+_SERIES_METHODS = ("__getitem__", "__len__", "forward", "backwards", "rewind", "advance", "home", "reset")
+
+
+def _has_stock(cls: type, stock: type, names: tuple[str, ...]) -> bool:
+    return all(getattr(cls, name) is getattr(stock, name) for name in names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_plain_line(cls: type) -> bool:
+    return _has_stock(cls, LineBuffer, _LINE_METHODS) and cls.idx is LineBuffer.idx  # type: ignore[attr-defined]
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_plain_series(cls: type, lines: type) -> bool:
+    stock = AbstractDataBase if issubclass(cls, AbstractDataBase) else LineSeries
+    return _has_stock(cls, stock, _SERIES_METHODS) and _has_stock(lines, Lines, _SERIES_METHODS)
+
+
+def can_tie(holder: Any) -> bool:
+    """Whether all lines of ``holder`` are backtrader's own, unbounded, and before their first bar."""
+    if isinstance(holder, LineSeries) and not _is_plain_series(type(holder), type(holder.lines)):
+        return False
+    return all(
+        _is_plain_line(type(line)) and line.mode == LineBuffer.UnBounded and line._idx == -1 and not line.lencount
+        for line in lines_of(holder)
+    )
+
+
+def lines_of(holder: Any) -> list[Any]:
+    """The line buffers of a data, an indicator, an observer, a strategy, or of a single line: itself."""
+    return list(holder.lines.lines) if isinstance(holder, LineSeries) else [holder]
+
+
+class Ties:
+    """What was tied in a run, and how to give every object back as stock would have left it."""
+
+    def __init__(self, on_break: Callable[[], None]) -> None:
+        self.on_break = on_break  # called once, when somebody moves a line by hand
+        self._lines: list[tuple[Any, type]] = []  # line, its class
+        self._series: list[tuple[Any, type]] = []
+        self._aliases: list[tuple[Any, str, Any]] = []  # object, name, line
+        self._datas: list[Any] = []
+        self.tied = True
+
+    def tie(self, holder: Any, cursor: Cursor, methods: type | None = LeanSeries) -> None:
+        """Make the lines of ``holder`` stand where ``cursor`` stands. ``methods``: what ``holder`` itself gets."""
+        for line in lines_of(holder):
+            if "_cursor" in line.__dict__:
+                continue
+            line._cursor = cursor
+            self._lines.append((line, type(line)))
+            set_class(line, lean_class(type(line), LeanLine))
+        if not isinstance(holder, LineSeries):
+            return
+        cls = type(holder)
+        for alias, line in zip(holder.getlinealiases(), holder.lines.lines, strict=False):
+            if alias not in holder.__dict__ and not hasattr(cls, alias):
+                holder.__dict__[alias] = line
+                self._aliases.append((holder, alias, line))
+        if methods is not None:
+            holder._cursor, holder._first_line = cursor, holder.lines.lines[0]
+            self._series.append((holder, cls))
+            set_class(holder, lean_class(cls, methods))
+
+    def tie_data(self, data: Any, cursor: Cursor) -> None:
+        """As ``tie``; the ticks of a data are kept apart until the end."""
+        names = [alias for alias in data.getlinealiases() if alias != "datetime"]
+        ticks = {"tick_" + name: getattr(data.lines, name) for name in names}
+        ticks["tick_last"] = data.lines.lines[0]
+        data._old_ticks = {name: data.__dict__.pop(name) for name in ticks if name in data.__dict__}
+        data._ticks = ticks
+        self._datas.append(data)
+        self.tie(data, cursor, LeanData)
+
+    def break_off(self) -> None:
+        """Somebody moves a line on his own: the rest of the run is stock's."""
+        if self.tied:
+            self.untie()
+            self.on_break()
+
+    def untie(self) -> None:
+        """Give every object its class, index, length and ticks."""
+        if not self.tied:
+            return
+        self.tied = False
+        for data in self._datas:
+            state = data.__dict__
+            ticks, old = state.pop("_ticks"), state.pop("_old_ticks")
+            idx = data._cursor.idx
+            if idx < 0:
+                state.update(old)
+            else:
+                last = idx + 1 >= data.buflen()
+                for name, line in ticks.items():
+                    state.setdefault(name, None if last else line.array[idx])
+        for holder, cls in self._series:
+            set_class(holder, cls)
+            del holder.__dict__["_cursor"], holder.__dict__["_first_line"]
+        for line, cls in self._lines:
+            idx = line.__dict__.pop("_cursor").idx
+            set_class(line, cls)
+            line._idx, line.lencount = idx, idx + 1
+        for holder, alias, line in self._aliases:
+            if holder.__dict__.get(alias) is line:
+                del holder.__dict__[alias]
+

@@ -1,0 +1,111 @@
+"""One strategy in a lean run: what stock's ``_oncepost`` does for it on a bar, less what changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import backtrader as bt
+from backtrader.lineiterator import LineIterator
+
+from engine.lean import hooks
+from engine.lean.cursor import Cursor, Ties, can_tie, lines_of
+
+NAN = float("nan")
+CASH_OR_FUND = ("notify_cashvalue", "notify_fund")
+
+
+class Seat:
+    """A strategy, the cursors of its lines and indicators, and who listens on each bar."""
+
+    def __init__(self, strategy: bt.Strategy, ties: Ties, cursors: dict[int, Cursor], own_cursors: bool) -> None:
+        """``cursors``: id of a data -> its cursor. ``own_cursors``: indicators may lag behind their data in a bar."""
+        self.strategy = strategy
+        self.cursor = Cursor(ties)
+        self.follows: list[tuple[Cursor, Cursor]] = []  # cursor of indicators, cursor of their data
+        self.stragglers: list[Any] = []  # indicators that follow no data: stock advances them
+        self._tie_indicators(ties, cursors, own_cursors)
+        ties.tie(strategy, self.cursor, methods=None)
+        lines = lines_of(strategy)
+        self.stamp = strategy.lines.datetime
+        self.is_stamp_plain = lines[0] is self.stamp and not self.stamp.bindings
+        self.other_lines = [line for line in lines if line is not self.stamp]
+        self.observers = strategy._lineiterators[LineIterator.ObsType]
+        self.listen()
+
+    def listen(self) -> None:
+        """Find out anew who listens on each bar."""
+        strategy = self.strategy
+        audience = [*strategy.analyzers, *strategy._slave_analyzers]
+        self.on_next = hooks.listeners(strategy.analyzers, hooks.NEXT)
+        self.on_cash = hooks.listeners(audience, hooks.CASH)
+        self.on_fund = hooks.listeners(audience, hooks.FUND)
+        own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
+        own_cash = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)
+        self.notify_each_bar = bool(own_notify or own_cash or self.on_cash or self.on_fund)
+
+    def _tie_indicators(self, ties: Ties, cursors: dict[int, Cursor], own_cursors: bool) -> None:
+        own: dict[int, Cursor] = {}  # id of a data's cursor -> that of the indicators on it
+        for indicator in self.strategy._lineiterators[LineIterator.IndType]:
+            clock = _cursor_of(indicator._clock, cursors)
+            if clock is None or not can_tie(indicator) or "_cursor" in vars(indicator):
+                self.stragglers.append(indicator)
+                continue
+            if id(clock) in {id(cursor) for cursor, _ in self.follows}:
+                cursor = clock  # the clock is an indicator of ours
+            elif own_cursors:
+                if id(clock) not in own:
+                    own[id(clock)] = Cursor(ties)
+                    self.follows.append((own[id(clock)], clock))
+                cursor = own[id(clock)]
+            else:
+                cursor = clock
+            ties.tie(indicator, cursor)
+
+    def step(self, stamp: float) -> None:
+        """What ``_oncepost`` does on a bar of the run."""
+        strategy = self.strategy
+        for cursor, clock in self.follows:
+            cursor.idx = clock.idx
+        for indicator in self.stragglers:
+            if len(indicator._clock) > len(indicator):
+                indicator.advance()
+        self.forward(stamp)
+        strategy._notify()
+        status = strategy._getminperstatus()
+        if status < 0:
+            strategy.next()
+        elif status == 0:
+            strategy.nextstart()
+        else:
+            strategy.prenext()
+        strategy._next_analyzers(status, once=True)
+        strategy._next_observers(status, once=True)
+        strategy.clear()
+
+    def forward(self, stamp: float) -> None:
+        """``Strategy.forward`` and the time of the bar."""
+        for line in self.other_lines:
+            line.array.append(NAN)
+        if self.is_stamp_plain:
+            self.stamp.array.append(stamp)
+            self.cursor.idx += 1
+        else:
+            self.stamp.array.append(NAN)
+            self.cursor.idx += 1
+            self.stamp[0] = stamp
+
+
+def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
+    """The cursor of a data, of a tied indicator or line, or of the line that a stub wraps."""
+    if id(clock) in cursors:
+        return cursors[id(clock)]
+    found = vars(clock).get("_cursor")
+    if found is None and isinstance(clock, bt.lineseries.LineSeriesStub):
+        found = vars(clock.lines.lines[0]).get("_cursor")
+    return found if isinstance(found, Cursor) else None
+
+
+def audience(strategy: bt.Strategy) -> list[bt.Analyzer]:
+    """All analyzers of a strategy, those of its observers included."""
+    return list(itertools.chain(strategy.analyzers, strategy._slave_analyzers))

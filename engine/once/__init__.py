@@ -1,0 +1,1 @@
+"""Vectorised ``once`` of stock indicators and of operations between lines, equal to stock bit for bit."""
