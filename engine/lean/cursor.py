@@ -119,6 +119,61 @@ class LeanLine(_Comparable):
         return int(self._cursor.idx) + 1
 
 
+class LeanDataLine(LeanLine):
+    """A line of a data. What was read from the feed stays in ``tick_*`` when a strategy writes over it, so who writes
+    has the rest of the run stock's way."""
+
+    def __setitem__(self: Any, ago: int, value: float) -> None:
+        self._cursor.ties.break_off()
+        self[ago] = value
+
+    def set(self: Any, value: float, ago: int = 0) -> None:
+        self._cursor.ties.break_off()
+        self[ago] = value
+
+
+class _Watched(list):  # type: ignore[type-arg]
+    """The line buffers of a holder. Stock moves each on every bar, also one that took the place of another."""
+
+    ties: Ties
+    own: list[Any]  # the list that the holder has again after the run
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.ties.break_off()
+        self.own[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        self.ties.break_off()
+        del self.own[key]
+
+    def __iadd__(self, more: Any) -> Any:
+        self.ties.break_off()
+        self.own += more
+        return self.own
+
+    def append(self, line: Any) -> None:
+        self.ties.break_off()
+        self.own.append(line)
+
+    def insert(self, index: Any, line: Any) -> None:
+        self.ties.break_off()
+        self.own.insert(index, line)
+
+    def extend(self, lines: Any) -> None:
+        self.ties.break_off()
+        self.own.extend(lines)
+
+    def pop(self, index: Any = -1) -> Any:
+        self.ties.break_off()
+        return self.own.pop(index)
+
+    @classmethod
+    def over(cls, lines: list[Any], ties: Ties) -> _Watched:
+        watched = cls(lines)
+        watched.ties, watched.own = ties, lines
+        return watched
+
+
 class LeanSeries(_Comparable):
     """Lines of a data or an indicator that stand where one cursor stands."""
 
@@ -193,6 +248,7 @@ class Ties:
         self._series: list[tuple[Any, type]] = []
         self._aliases: list[tuple[Any, str, Any]] = []  # object, name, line
         self._datas: list[Any] = []
+        self._buffers: list[Any] = []  # what holds the lines of each series
         self.tied = True
 
     def tie(self, holder: Any, cursor: Cursor, methods: type | None = LeanSeries) -> None:
@@ -202,10 +258,11 @@ class Ties:
                 continue
             line._cursor = cursor
             self._lines.append((line, type(line)))
-            set_class(line, lean_class(type(line), LeanLine))
+            set_class(line, lean_class(type(line), LeanDataLine if methods is LeanData else LeanLine))
         if not isinstance(holder, LineSeries):
             return
         cls = type(holder)
+        self.watch(holder)
         for alias, line in zip(holder.getlinealiases(), holder.lines.lines, strict=False):
             if alias not in holder.__dict__ and not hasattr(cls, alias):
                 holder.__dict__[alias] = line
@@ -214,6 +271,12 @@ class Ties:
             holder._cursor, holder._first_line = cursor, holder.lines.lines[0]
             self._series.append((holder, cls))
             set_class(holder, lean_class(cls, methods))
+
+    def watch(self, holder: Any) -> None:
+        """Notice a line that is put in the place of another."""
+        if isinstance(holder, LineSeries):
+            self._buffers.append(holder.lines)
+            holder.lines.lines = _Watched.over(holder.lines.lines, self)
 
     def tie_data(self, data: Any, cursor: Cursor) -> None:
         """As ``tie``; the ticks of a data are kept apart until the end."""
@@ -246,6 +309,8 @@ class Ties:
                 last = idx + 1 >= data.buflen()
                 for name, line in ticks.items():
                     state.setdefault(name, None if last else line.array[idx])
+        for buffers in self._buffers:
+            buffers.lines = buffers.lines.own
         for holder, cls in self._series:
             set_class(holder, cls)
             del holder.__dict__["_cursor"], holder.__dict__["_first_line"]

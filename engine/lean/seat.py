@@ -21,6 +21,7 @@ class Seat:
     def __init__(self, strategy: bt.Strategy, ties: Ties, cursors: dict[int, Cursor], own_cursors: bool) -> None:
         """``cursors``: id of a data -> its cursor. ``own_cursors``: indicators may lag behind their data in a bar."""
         self.strategy = strategy
+        self.ties = ties
         self.cursor = Cursor(ties)
         self.follows: list[tuple[Cursor, Cursor]] = []  # cursor of indicators, cursor of their data
         self.stragglers: list[Any] = []  # indicators that follow no data: stock advances them
@@ -50,6 +51,7 @@ class Seat:
             clock = _cursor_of(indicator._clock, cursors)
             if clock is None or not can_tie(indicator) or "_cursor" in vars(indicator):
                 self.stragglers.append(indicator)
+                ties.watch(indicator)
                 continue
             if id(clock) in {id(cursor) for cursor, _ in self.follows}:
                 cursor = clock  # the clock is an indicator of ours
@@ -70,7 +72,11 @@ class Seat:
         for indicator in self.stragglers:
             if len(indicator._clock) > len(indicator):
                 indicator.advance()
-        self.forward(stamp)
+        if self.ties.tied:
+            self.forward(stamp)
+        else:  # an indicator's own ``advance`` moved a line that was tied
+            strategy.forward()
+            strategy.lines.datetime[0] = stamp
         strategy._notify()
         status = strategy._getminperstatus()
         if status < 0:
