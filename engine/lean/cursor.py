@@ -53,6 +53,18 @@ def lean_class(cls: type, methods: type) -> type:
     return type.__new__(type(cls), cls.__name__, (cls,), body)
 
 
+def watching_class(cls: type, write: Callable[[Any, str, Any], None]) -> type:
+    """A subclass of ``cls`` whose instances hand every write to ``write``."""
+    body = {
+        "__class__": property(lambda self: cls),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__setattr__": write,
+        "__slots__": (),
+    }
+    return type.__new__(type(cls), cls.__name__, (cls,), body)
+
+
 _NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__qualname__"}
 
 

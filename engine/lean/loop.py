@@ -9,12 +9,15 @@ Why it is exact: what is called, and in which order, is stock's; what is left ou
 
 from __future__ import annotations
 
-from typing import Any
-
 import backtrader as bt
 
+from engine.lean import desk
+from engine.lean.broker import LeanBroker
 from engine.lean.cursor import Cursor, Ties
+from engine.lean.equity import stays_finite
+from engine.lean.notices import deliver
 from engine.lean.seat import Seat
+from engine.lean.thrift import fewer_collections
 from engine.lean.timeline import Timeline
 from engine.once.compute import compute
 
@@ -28,14 +31,18 @@ def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> list[str]:
         strategy.reset()
     run = LeanRun(cerebro, strategies)
     try:
-        run.go()
+        with fewer_collections():
+            run.go()
     finally:
         run.close()
     return run.reasons
 
 
 class LeanRun:
-    """State of one run."""
+    """State of one run.
+
+    ``book``: of a lean broker; None where the broker has a pass on every bar. ``clock`` stands on the step.
+    """
 
     def __init__(self, cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> None:
         self.cerebro = cerebro
@@ -44,18 +51,48 @@ class LeanRun:
         self.datas = sorted(cerebro.datas, key=lambda data: (data._timeframe, data._compression))
         self.timeline = Timeline(self.datas)
         self.ties = Ties(self._on_break)
-        self.cursors = [Cursor(self.ties) for _ in self.datas]
+        self.clock = Cursor(self.ties)
+        self.is_timed = bool(cerebro._timers or cerebro._timerscheat)
+        self.book = self._open_book()
+        # Nobody can look between the move of the datas and the turn of the only strategy: all stand on one bar
+        self.is_simple = (
+            self.book is not None and len(strategies) == 1 and not self.is_timed and not cerebro.p.quicknotify
+        )
+        self.cursors = [
+            self.clock if self.is_simple and self.timeline.shared else Cursor(self.ties) for _ in self.datas
+        ]
+        by_data = {id(data): cursor for data, cursor in zip(self.datas, self.cursors, strict=True)}
         for data, cursor in zip(self.datas, self.cursors, strict=True):
             self.ties.tie_data(data, cursor)
-        by_data = {id(data): cursor for data, cursor in zip(self.datas, self.cursors, strict=True)}
-        self.seats = [Seat(strategy, self.ties, by_data, own_cursors=True) for strategy in strategies]
+        self.seats = [Seat(each, self.ties, by_data, own_cursors=not self.is_simple) for each in strategies]
+
+    def _open_book(self) -> desk.Book | None:
+        broker, cerebro = self.cerebro.broker, self.cerebro
+        reason = desk.can_take(broker)
+        if not reason and (cerebro._timerscheat or cerebro.p.cheat_on_open):
+            reason = "strategies may act before the broker (cheat_on_open, cheating timers)"
+        if not reason and not all(map(stays_finite, self.datas)):
+            reason = "a close is no number"
+        if reason:
+            self.reasons.append(f"the broker has a pass on every bar: {reason}")
+            return None
+        book = desk.Book(broker, self.clock, self.timeline, self.datas)
+        book.open(LeanBroker)
+        return book
 
     def _on_break(self) -> None:
-        self.reasons.append("a line was moved by hand in mid-run")
+        self.reasons.append("a line was moved, written or replaced by hand in mid-run")
+        self._close_book()
         self.cerebro._event_stop = self.cerebro._event_stop or BROKEN
+
+    def _close_book(self) -> None:
+        if self.book is not None:
+            book, self.book = self.book, None
+            book.close()
 
     def close(self) -> None:
         """Leave every object as stock would."""
+        self._close_book()
         self.ties.untie()
         if self.cerebro._event_stop is BROKEN:
             self.cerebro._event_stop = False
@@ -66,20 +103,28 @@ class LeanRun:
             self.cerebro._event_stop = False
         return bool(self.cerebro._event_stop)
 
+    # -- any run --------------------------------------------------------------------------------------------------
+
     def go(self) -> None:
+        if self.is_simple:
+            if not self._go_simply():
+                self._go_as_stock()
+            return
         cerebro, strategies = self.cerebro, self.strategies
         for step, stamp in enumerate(self.timeline.stamps):
             self._move(step)
-            cerebro._check_timers(strategies, stamp, cheat=True)
+            if self.is_timed:
+                cerebro._check_timers(strategies, stamp, cheat=True)
             if cerebro.p.cheat_on_open:
                 for strategy in strategies:
                     strategy._oncepost_open()
                     if self._stops():
                         return
-            cerebro._brokernotify()
+            self._serve(step)
             if self._stops():
                 return
-            cerebro._check_timers(strategies, stamp, cheat=False)
+            if self.is_timed:
+                cerebro._check_timers(strategies, stamp, cheat=False)
             for seat in self.seats:
                 if self.ties.tied:
                     seat.step(stamp)
@@ -93,12 +138,54 @@ class LeanRun:
                 return
 
     def _move(self, step: int) -> None:
+        self.clock.idx = step
         if self.timeline.shared:
             for cursor in self.cursors:
                 cursor.idx = step
         else:
             for cursor, row in zip(self.cursors, self.timeline.rows, strict=True):
                 cursor.idx = row[step]
+
+    def _serve(self, step: int) -> None:
+        """The broker's pass and its notifications."""
+        if self.book is None:
+            self.cerebro._brokernotify()
+        elif step >= self.book.wake:
+            broker = self.cerebro.broker
+            broker.next()
+            deliver(self.cerebro, broker)
+
+    # -- one strategy, a lean broker, no timers -------------------------------------------------------------------
+
+    def _go_simply(self) -> bool:
+        """Whether the run is over; stock has to go on where it is not."""
+        cerebro, timeline, seat, book = self.cerebro, self.timeline, self.seats[0], self.book
+        assert book is not None
+        broker, strategy, clock = cerebro.broker, seat.strategy, self.clock
+        pairs: list[tuple[Cursor, list[int]]] = []
+        if not timeline.shared:
+            pairs = list(zip(self.cursors, timeline.rows, strict=True))
+        has_writers = bool(cerebro.runwriters)
+        seat.prepare()
+        turn = seat.turn
+        for step, stamp in enumerate(timeline.stamps):
+            clock.idx = step
+            for cursor, row in pairs:
+                cursor.idx = row[step]
+            if step >= book.wake:
+                broker.next()
+                if broker.notifs:
+                    deliver(cerebro, broker)
+                if cerebro._event_stop and self._stops():
+                    return True
+            turn(stamp)
+            if cerebro._event_stop and self._stops():
+                return True
+            if has_writers:
+                cerebro._next_writers(self.strategies)
+            if not self.ties.tied:
+                return False
+        return True
 
     def _go_as_stock(self) -> None:
         """Stock's ``_runonce`` from a bar in the middle."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import backtrader as bt
@@ -89,6 +88,49 @@ class Seat:
         strategy._next_observers(status, once=True)
         strategy.clear()
 
+    # -- the turn of an only strategy whose indicators stand where the datas stand ---------------------------------
+
+    def prepare(self) -> None:
+        """Find out who listens, and when ``next`` begins."""
+        self._status = 1  # of the last turn; below 0 ``next`` has begun and does not end
+
+    def turn(self, stamp: float) -> None:
+        """``step`` without the calls that reach nobody."""
+        strategy = self.strategy
+        for indicator in self.stragglers:
+            if len(indicator._clock) > len(indicator):
+                indicator.advance()
+        if not self.ties.tied:
+            strategy.forward()
+            strategy.lines.datetime[0] = stamp
+        elif self.is_stamp_plain and not self.other_lines:
+            self.stamp.array.append(stamp)
+            self.cursor.idx += 1
+        else:
+            self.forward(stamp)
+        if strategy._orderspending or strategy._tradespending or self.notify_each_bar:
+            strategy._notify()
+        status = self._status
+        if status >= 0:
+            self._status = status = strategy._getminperstatus()
+        if status < 0:
+            strategy.next()
+        elif status == 0:
+            strategy.nextstart()
+        else:
+            strategy.prenext()
+        for analyzer in self.on_next:
+            if status < 0:
+                analyzer._next()
+            elif status == 0:
+                analyzer._nextstart()
+            else:
+                analyzer._prenext()
+        if self.observers:
+            strategy._next_observers(status, once=True)
+        if strategy._orderspending or strategy._tradespending:
+            strategy.clear()
+
     def forward(self, stamp: float) -> None:
         """``Strategy.forward`` and the time of the bar."""
         for line in self.other_lines:
@@ -111,7 +153,3 @@ def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
         found = vars(clock.lines.lines[0]).get("_cursor")
     return found if isinstance(found, Cursor) else None
 
-
-def audience(strategy: bt.Strategy) -> list[bt.Analyzer]:
-    """All analyzers of a strategy, those of its observers included."""
-    return list(itertools.chain(strategy.analyzers, strategy._slave_analyzers))

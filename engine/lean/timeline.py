@@ -26,17 +26,19 @@ def column(line: Any) -> Floats:
 class Timeline:
     """``stamps[k]``: datetime of step k. ``rows[d][k]``: index of the bar of data d then, -1 before its first.
 
-    ``shared``: all datas have the same datetimes, so index k belongs to step k.
+    ``shared``: all datas have the same datetimes, so index k belongs to step k. ``is_growing``: no datetime of a data
+    is equal to, or before, its last.
     """
 
     def __init__(self, datas: list[Any]) -> None:
         times = [column(data.lines.datetime) for data in datas]
         self.is_walkable = not any(np.isnan(each).any() for each in times)
         self.shared = all(np.array_equal(times[0], each) for each in times[1:])
+        self.is_growing = all((np.diff(each) > 0).all() for each in times)
         self.rows: list[Rows] = []
         if self.shared:
             stamps = times[0]
-        elif all((np.diff(each) > 0).all() for each in times):
+        elif self.is_growing:
             stamps = np.unique(np.concatenate(times))
             self.rows = [(np.searchsorted(each, stamps, side="right") - 1).tolist() for each in times]
         else:

@@ -1,0 +1,103 @@
+"""The next step on which a resting order can fill or expire, so that the broker may sleep until then.
+
+Why it is exact: a limit or stop order fills only on a bar whose open, high or low reaches its price, and expires only
+on a bar later than its date; until then stock looks at it and leaves it alone. Here the bars are searched for the first
+one that does either. The answer may be too early (the pass then finds nothing to do), never too late: what moves on
+every bar (trailing stops, orders at the close) wakes the broker on every bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from engine.lean.timeline import Floats, Timeline, column
+
+NEVER = 1 << 60
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+_LIMITS = frozenset({bt.Order.Limit})
+_STOPS = frozenset({bt.Order.Stop, bt.Order.StopLimit})
+_FIRST_WINDOW = 64  # bars; each further window is four times as long
+
+
+class Touch:
+    """Searches the bars of a run. ``places``: id of a data -> its place in the timeline."""
+
+    def __init__(self, timeline: Timeline, datas: list[Any], places: dict[int, int]) -> None:
+        self._timeline = timeline
+        self._datas = datas
+        self._places = places
+        self._bars: dict[int, tuple[Floats, Floats, Floats, Floats]] = {}  # place -> open, high, low, times
+        self._rows: dict[int, np.ndarray[Any, np.dtype[np.int64]]] = {}  # place -> its rows of the timeline
+
+    def next_step(self, orders: Iterable[bt.Order], step: int) -> int:
+        """The first step after ``step`` on which one of the orders, all looked at on ``step``, can change."""
+        first = NEVER
+        for order in orders:
+            first = min(first, self._step_of(order, step))
+            if first <= step + 1:
+                break
+        return first
+
+    def _step_of(self, order: bt.Order, step: int) -> int:
+        place = self._places.get(id(order.data), -1)
+        if place < 0 or not self._timeline.is_growing:
+            return step + 1
+        bar = self._timeline.row(place, step) + 1
+        found = NEVER
+        valid = order.valid
+        if valid:
+            if not isinstance(valid, float):
+                return step + 1
+            times = self._columns(place)[3]
+            late = int(np.searchsorted(times, valid, side="right"))
+            found = self._step_at(place, max(bar, late)) if late < len(times) else NEVER
+        if not order.active():
+            return found
+        kind, price = order.exectype, order.created.price
+        if kind == bt.Order.StopLimit and order.triggered:
+            kind, price = bt.Order.Limit, order.created.pricelimit
+        if kind in _LIMITS:
+            hit = self._first(place, bar, price, rising=not order.isbuy())
+        elif kind in _STOPS:
+            hit = self._first(place, bar, price, rising=order.isbuy())
+        else:
+            return step + 1
+        return min(found, self._step_at(place, hit)) if hit >= 0 else found
+
+    def _first(self, place: int, bar: int, price: float, rising: bool) -> int:
+        """First bar from ``bar`` on that reaches ``price`` from below (rising) or above; -1 if none does."""
+        opens, highs, lows, _ = self._columns(place)
+        if rising:
+            return search(len(opens), bar, lambda rows: (highs[rows] >= price) | (opens[rows] >= price))
+        return search(len(opens), bar, lambda rows: (lows[rows] <= price) | (opens[rows] <= price))
+
+    def _columns(self, place: int) -> tuple[Floats, Floats, Floats, Floats]:
+        if place not in self._bars:
+            lines = self._datas[place].lines
+            self._bars[place] = (column(lines.open), column(lines.high), column(lines.low), column(lines.datetime))
+        return self._bars[place]
+
+    def _step_at(self, place: int, bar: int) -> int:
+        """The step on which a data comes to a bar."""
+        if self._timeline.shared:
+            return bar
+        if place not in self._rows:
+            self._rows[place] = np.array(self._timeline.rows[place])
+        return int(np.searchsorted(self._rows[place], bar))
+
+
+def search(count: int, start: int, holds: Callable[[slice], Mask]) -> int:
+    """The first of ``count`` places from ``start`` on where a mask holds, looking at ever longer windows; -1 if none."""
+    window = _FIRST_WINDOW
+    while start < count:
+        mask = holds(slice(start, start + window))
+        first = int(mask.argmax())
+        if mask[first]:
+            return start + first
+        start += window
+        window *= 4
+    return -1
