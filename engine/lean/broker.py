@@ -165,7 +165,7 @@ class LeanBroker:
     def next(self: Any) -> None:
         book = self._book
         if book.plain and is_set(self.p):
-            book.unplain()
+            book.unplain(moved=True)
         book.passing = True
         if not book.plain:
             BackBroker.next(self)
@@ -244,7 +244,7 @@ class LeanBroker:
         if not book.plain:
             return BackBroker._execute(self, order, ago, price, cash, position, dtcoc)
         if order.p.data._compensate is not None:
-            book.unplain()
+            book.unplain(moved=True)
             return BackBroker._execute(self, order, ago, price, cash, position, dtcoc)
         if ago is not None and price is not None:
             execution.fill(self, order, ago, price, dtcoc)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backtrader.feed import AbstractDataBase
+from backtrader.indicator import Indicator
 from backtrader.linebuffer import LineBuffer
 from backtrader.lineroot import LineRoot
 from backtrader.lineseries import Lines, LineSeries
@@ -232,7 +233,7 @@ def _is_plain_line(cls: type) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _is_plain_series(cls: type, lines: type) -> bool:
-    stock = AbstractDataBase if issubclass(cls, AbstractDataBase) else LineSeries
+    stock = next((base for base in (AbstractDataBase, Indicator) if issubclass(cls, base)), LineSeries)
     return _has_stock(cls, stock, _SERIES_METHODS) and _has_stock(lines, Lines, _SERIES_METHODS)
 
 

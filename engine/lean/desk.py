@@ -16,6 +16,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from backtrader import num2date
 from backtrader.brokers import BackBroker
 from backtrader.position import Position
 
@@ -109,15 +110,15 @@ class Book:
         for call in calls:
             call()
 
-    def unplain(self) -> None:
-        """From now on the broker is stock's in all but its class."""
+    def unplain(self, moved: bool = False) -> None:
+        """From now on the broker is stock's in all but its class. ``moved``: the datas have left the last pass's bar."""
         if not self.plain:
             return
         self.settle()
         self.change()
         self.plain = False
         self.wake = 0
-        self._give_positions_back()
+        self._give_positions_back(moved)
 
     def take_credit(self) -> None:
         """Stock adds the interest of each bar to an entry for the data, which is there from the bar after a fill."""
@@ -126,14 +127,20 @@ class Book:
             if position.size and self.filled.get(id(position), self.clock.idx) < self.clock.idx:
                 credit[data] += 0.0
 
-    def _give_positions_back(self) -> None:
+    def _give_positions_back(self, moved: bool = False) -> None:
         self.take_credit()
-        for position in self.broker.positions.values():
-            if type(position) is LeanPosition:
-                as_stock = position._as_stock()
-                set_class(position, Position)
-                position.__dict__.clear()
-                position.__dict__.update(as_stock)
+        for data, position in self.broker.positions.items():
+            if type(position) is not LeanPosition:
+                continue
+            as_stock = position._as_stock()
+            if moved and position.size:
+                row = self.timeline.row(self.places[id(data)], self.clock.idx - 1)
+                line = data.lines.datetime
+                as_stock["datetime"] = num2date(line.array[row], tz=line._tz)
+                as_stock["adjbase"] = self.price_before(data)
+            set_class(position, Position)
+            position.__dict__.clear()
+            position.__dict__.update(as_stock)
 
     def open(self, methods: type) -> None:
         """Give the broker its lean methods."""

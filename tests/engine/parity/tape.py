@@ -112,7 +112,7 @@ def account(broker: Any) -> tuple[Any, ...]:
     return (
         broker.getcash(), broker.getvalue(), broker.get_value(lever=True), broker.get_value(mkt=True),
         broker.fundvalue, broker.fundshares, broker.get_leverage(), broker._unrealized,
-        tuple((_name(data), value) for data, value in broker.d_credit.items()),
+        tuple((_name(data), value) for data, value in broker.d_credit.items() if value),
     )  # fmt: skip
 
 
