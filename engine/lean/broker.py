@@ -73,6 +73,7 @@ class LeanBroker:
     getvalue = get_value
 
     def add_cash(self: Any, cash: float) -> None:
+        self._book.settle()  # the shares that it buys are priced at this bar's value
         self._book.change()
         self._book.wake = 0
         BackBroker.add_cash(self, cash)

@@ -60,13 +60,14 @@ class Touch:
         kind, price = order.exectype, order.created.price
         if kind == bt.Order.StopLimit and order.triggered:
             kind, price = bt.Order.Limit, order.created.pricelimit
+            bar = max(bar - 1, 0)  # if triggered just now, the same bar can fill it where its data does not move
         if kind in _LIMITS:
             hit = self._first(place, bar, price, rising=not order.isbuy())
         elif kind in _STOPS:
             hit = self._first(place, bar, price, rising=order.isbuy())
         else:
             return step + 1
-        return min(found, self._step_at(place, hit)) if hit >= 0 else found
+        return min(found, max(self._step_at(place, hit), step + 1)) if hit >= 0 else found
 
     def _first(self, place: int, bar: int, price: float, rising: bool) -> int:
         """First bar from ``bar`` on that reaches ``price`` from below (rising) or above; -1 if none does."""
