@@ -15,6 +15,7 @@ from backtrader.linebuffer import LineActions, LineBuffer
 from backtrader.lineiterator import LineIterator
 from backtrader.lineseries import Lines, LineSeries
 
+from engine.once import operations, smoothing, windows  # noqa: F401: they register their calculations
 from engine.once.registry import vectorised
 
 NAN = float("nan")

@@ -1,0 +1,85 @@
+"""Sums over windows that are rounded once, as ``math.fsum`` gives them.
+
+Why it is exact: the numbers are written as integers on one grid, in two parts of which no bit is lost (checked). Sums of
+integers have no rounding: those of windows are differences of running sums, whose overflow cancels. A window's sum is
+then ``high * 2**k + low`` with both parts exact as floats, so that their one addition is the only rounding, and it is the
+nearest float, as with ``fsum``. Where the numbers reach too far apart for two parts, the answer is None.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from engine.once.arrays import Floats
+
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+_HIGH_BITS = 53  # what a float holds exactly
+_REACH = 900  # exponents beyond it meet the smallest or largest floats
+
+
+class Grid:
+    """Integers on which sums of ``count`` numbers up to ``largest`` are exact."""
+
+    def __init__(self, largest: float, count: int) -> None:
+        self.low_bits = min(62 - count.bit_length(), 52)
+        exponent = math.frexp(largest * count)[1] + 1 if largest else 0
+        self.shift = self.low_bits + _HIGH_BITS - exponent
+        self.is_possible = self.low_bits > 8 and abs(exponent) < _REACH and abs(self.shift) < _REACH
+
+    def split(self, values: Floats) -> tuple[Integers, Integers] | None:
+        """High and low parts; None if the grid is too coarse."""
+        high = np.floor(np.ldexp(values, self.shift - self.low_bits))
+        low = np.ldexp(values, self.shift) - np.ldexp(high, self.low_bits)
+        if not (low == np.floor(low)).all():
+            return None
+        return high.astype(np.int64), low.astype(np.int64)
+
+    def join(self, high: Integers, low: Integers) -> Floats:
+        """The floats nearest to the sums."""
+        high = high + (low >> self.low_bits)
+        low = low & ((1 << self.low_bits) - 1)
+        whole = np.ldexp(high.astype(np.float64), self.low_bits) + low.astype(np.float64)
+        joined: Floats = np.ldexp(whole, -self.shift)
+        return joined
+
+
+def window_sums(values: Floats, period: int) -> Floats | None:
+    """``fsum(values[i : i + period])`` for every i; None where it takes another way."""
+    largest = float(np.abs(values).max())
+    if not math.isfinite(largest):
+        return None
+    grid = Grid(largest, period)
+    parts = grid.split(values) if grid.is_possible else None
+    if parts is None:
+        return None
+    return grid.join(*(_differences(part, period) for part in parts))
+
+
+def _differences(part: Integers, period: int) -> Integers:
+    running = np.cumsum(part)
+    sums = running[period - 1 :].copy()
+    sums[1:] -= running[:-period]
+    return sums
+
+
+def weighted_window_sums(values: Floats, weights: list[float]) -> Floats | None:
+    """``fsum(map(mul, values[i : i + period], weights))`` for every i: each product is rounded, their sum once."""
+    period = len(weights)
+    largest = float(np.abs(values).max()) * max(abs(weight) for weight in weights)
+    if not math.isfinite(largest):
+        return None
+    grid = Grid(largest, period)
+    if not grid.is_possible:
+        return None
+    count = len(values) - period + 1
+    high, low = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    for place, weight in enumerate(weights):
+        parts = grid.split(values[place : place + count] * weight)
+        if parts is None:
+            return None
+        high += parts[0]
+        low += parts[1]
+    return grid.join(high, low)
