@@ -25,6 +25,8 @@ def overrides(thing: Any, stock: type, names: tuple[str, ...]) -> bool:
 
 
 def _listens(analyzer: bt.Analyzer, names: tuple[str, ...]) -> bool:
+    if "_deferral" in vars(analyzer):
+        return False  # it is fed later
     return overrides(analyzer, bt.Analyzer, names) or any(_listens(child, names) for child in analyzer._children)
 
 

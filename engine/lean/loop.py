@@ -12,7 +12,9 @@ from __future__ import annotations
 import backtrader as bt
 
 from engine.lean import desk
+from engine.lean.analyzers import Deferral
 from engine.lean.broker import LeanBroker
+from engine.lean.curve import Curve
 from engine.lean.cursor import Cursor, Ties
 from engine.lean.equity import stays_finite
 from engine.lean.notices import deliver
@@ -30,11 +32,13 @@ def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> list[str]:
         compute(strategy)
         strategy.reset()
     run = LeanRun(cerebro, strategies)
+    completed = False
     try:
         with fewer_collections():
             run.go()
+        completed = True
     finally:
-        run.close()
+        run.close(completed)
     return run.reasons
 
 
@@ -65,6 +69,12 @@ class LeanRun:
         for data, cursor in zip(self.datas, self.cursors, strict=True):
             self.ties.tie_data(data, cursor)
         self.seats = [Seat(each, self.ties, by_data, own_cursors=not self.is_simple) for each in strategies]
+        if self.is_simple and self.timeline.is_growing and self.book is not None:
+            seat = self.seats[0]
+            curve = Curve(self.book, self.datas, self.book.broker.cash)
+            seat.deferral = Deferral(seat, curve, self.timeline.stamps)
+            self.book.on_change.append(lambda: self._feed_analyzers(in_turn=True))
+            seat.listen()
 
     def _open_book(self) -> desk.Book | None:
         broker, cerebro = self.cerebro.broker, self.cerebro
@@ -80,8 +90,15 @@ class LeanRun:
         book.open(LeanBroker)
         return book
 
+    def _feed_analyzers(self, in_turn: bool) -> None:
+        """Give deferred analyzers their state. ``in_turn``: perhaps in the midst of a strategy's turn."""
+        for seat in self.seats:
+            if seat.deferral is not None:
+                seat.deferral.flush(in_turn and seat.cursor.idx == self.clock.idx)
+
     def _on_break(self) -> None:
         self.reasons.append("a line was moved, written or replaced by hand in mid-run")
+        self._feed_analyzers(in_turn=True)
         self._close_book()
         self.cerebro._event_stop = self.cerebro._event_stop or BROKEN
 
@@ -90,8 +107,9 @@ class LeanRun:
             book, self.book = self.book, None
             book.close()
 
-    def close(self) -> None:
-        """Leave every object as stock would."""
+    def close(self, completed: bool) -> None:
+        """Leave every object as stock would. ``completed``: no error ended the run."""
+        self._feed_analyzers(in_turn=not completed)
         self._close_book()
         self.ties.untie()
         if self.cerebro._event_stop is BROKEN:

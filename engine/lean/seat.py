@@ -8,6 +8,7 @@ import backtrader as bt
 from backtrader.lineiterator import LineIterator
 
 from engine.lean import hooks
+from engine.lean.analyzers import Deferral
 from engine.lean.cursor import Cursor, Ties, can_tie, lines_of
 
 NAN = float("nan")
@@ -31,7 +32,16 @@ class Seat:
         self.is_stamp_plain = lines[0] is self.stamp and not self.stamp.bindings
         self.other_lines = [line for line in lines if line is not self.stamp]
         self.observers = strategy._lineiterators[LineIterator.ObsType]
+        self.deferral: Deferral | None = None
+        self.is_notifying = False  # whether the strategy is being told of orders, trades and cash
+        self.acting: bt.Analyzer | None = None  # whose turn it is
+        self.late: list[bt.Analyzer] = []  # analyzers that listen again since another one, before them, looked at them
         self.listen()
+
+    def comes_before(self, first: bt.Analyzer, second: bt.Analyzer) -> bool:
+        """Whether an analyzer, or the one that it is a part of, has its turn before another."""
+        places = {id(part): place for place, each in enumerate(self.strategy.analyzers) for part in family(each)}
+        return places.get(id(first), -1) < places.get(id(second), -1)
 
     def listen(self) -> None:
         """Find out anew who listens on each bar."""
@@ -109,7 +119,11 @@ class Seat:
         else:
             self.forward(stamp)
         if strategy._orderspending or strategy._tradespending or self.notify_each_bar:
+            self.is_notifying = True
             strategy._notify()
+            self.is_notifying = False
+            if self.deferral is not None:
+                self.deferral.told = False
         status = self._status
         if status >= 0:
             self._status = status = strategy._getminperstatus()
@@ -119,17 +133,26 @@ class Seat:
             strategy.nextstart()
         else:
             strategy.prenext()
-        for analyzer in self.on_next:
+        if self.on_next:
+            self._let_analyze(self.on_next, status)
+        if self.observers:
+            strategy._next_observers(status, once=True)
+        if strategy._orderspending or strategy._tradespending:
+            strategy.clear()
+
+    def _let_analyze(self, analyzers: list[bt.Analyzer], status: int) -> None:
+        for analyzer in analyzers:
+            self.acting = analyzer
             if status < 0:
                 analyzer._next()
             elif status == 0:
                 analyzer._nextstart()
             else:
                 analyzer._prenext()
-        if self.observers:
-            strategy._next_observers(status, once=True)
-        if strategy._orderspending or strategy._tradespending:
-            strategy.clear()
+        self.acting = None
+        if self.late:
+            late, self.late = self.late, []
+            self._let_analyze(late, status)
 
     def forward(self, stamp: float) -> None:
         """``Strategy.forward`` and the time of the bar."""
@@ -153,3 +176,8 @@ def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
         found = vars(clock.lines.lines[0]).get("_cursor")
     return found if isinstance(found, Cursor) else None
 
+
+
+def family(analyzer: bt.Analyzer) -> list[bt.Analyzer]:
+    """An analyzer and all that it is made of."""
+    return [analyzer, *(part for child in analyzer._children for part in family(child))]
