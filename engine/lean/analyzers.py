@@ -58,8 +58,8 @@ class Silent:
     def _notify_cashvalue(self, cash: float, value: float) -> None:
         pass
 
-    def _notify_fund(self: Any, *values: float) -> None:
-        self._deferral.told = True  # in this turn
+    def _notify_fund(self, cash: float, value: float, fundvalue: float, shares: float) -> None:
+        pass
 
     def _notify_trade(self: Any, trade: Any) -> None:
         self._deferral.trades[id(self)].append(trade)
@@ -74,7 +74,6 @@ class Deferral:
         self._stamps = stamps
         self._held: list[tuple[Any, dict[str, Any]]] = []  # analyzer, its state before the first bar
         self.trades: dict[int, list[Any]] = {}  # id of an analyzer -> trades it would have been told of
-        self.told = False
         strategy = seat.strategy
         for analyzer in _all(strategy.analyzers):
             if _can_defer(analyzer, strategy):
@@ -93,23 +92,22 @@ class Deferral:
         if not held:
             return
         seat = self._seat
-        done = seat.cursor.idx + (not in_turn)
-        told = done + (in_turn and (self.told or not seat.is_notifying))
-        values = self._curve.upto(told)
-        acting = seat.acting
+        done = seat.cursor.idx + (not in_turn)  # bars that are over for all analyzers
+        values = self._curve.upto(done + in_turn)
         for analyzer, state in held:
             cls = analyzer.__class__
             set_class(analyzer, cls)
             del analyzer.__dict__["_deferral"]
             vars(analyzer).update(state)
-            had_turn = acting is not None and seat.comes_before(analyzer, acting)
-            nexts = done + had_turn
+            was_before = seat.acting is not None and seat.comes_before(analyzer, seat.acting)
+            told = done + (in_turn and (was_before or not seat.is_notifying))
+            nexts = done + (was_before and not seat.is_notifying)
             if cls is TradeAnalyzer:
                 replay_trades(analyzer, self.trades[id(analyzer)])
             else:
                 seen = values / self._curve.fund_shares if analyzer._fundmode else values
-                _REPLAY[cls](analyzer, seen, self._stamps, nexts)
-            if acting is not None and not had_turn:
+                _REPLAY[cls](analyzer, seen[:told], self._stamps, nexts)
+            if seat.acting is not None and not was_before:
                 seat.late.append(analyzer)
         seat.listen()
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import backtrader as bt
+from backtrader.analyzers import TradeAnalyzer
 
 NEXT = ("_next", "_prenext", "_nextstart", "next", "prenext", "nextstart")
-CASH = ("_notify_cashvalue", "notify_cashvalue")
-FUND = ("_notify_fund", "notify_fund")
+ACCOUNT = ("_notify_cashvalue", "notify_cashvalue", "_notify_fund", "notify_fund")
 ORDER = ("_notify_order", "notify_order")
 TRADE = ("_notify_trade", "notify_trade")
 
@@ -26,7 +26,7 @@ def overrides(thing: Any, stock: type, names: tuple[str, ...]) -> bool:
 
 def _listens(analyzer: bt.Analyzer, names: tuple[str, ...]) -> bool:
     if "_deferral" in vars(analyzer):
-        return False  # it is fed later
+        return names is TRADE and analyzer.__class__ is TradeAnalyzer  # fed later, but it gathers its trades
     return overrides(analyzer, bt.Analyzer, names) or any(_listens(child, names) for child in analyzer._children)
 
 

@@ -184,7 +184,6 @@ class LeanRun:
         if not timeline.shared:
             pairs = list(zip(self.cursors, timeline.rows, strict=True))
         has_writers = bool(cerebro.runwriters)
-        seat.prepare()
         turn = seat.turn
         for step, stamp in enumerate(timeline.stamps):
             clock.idx = step

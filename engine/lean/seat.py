@@ -33,6 +33,7 @@ class Seat:
         self.other_lines = [line for line in lines if line is not self.stamp]
         self.observers = strategy._lineiterators[LineIterator.ObsType]
         self.deferral: Deferral | None = None
+        self._status = 1  # of the last turn; below 0 ``next`` has begun and does not end
         self.is_notifying = False  # whether the strategy is being told of orders, trades and cash
         self.acting: bt.Analyzer | None = None  # whose turn it is
         self.late: list[bt.Analyzer] = []  # analyzers that listen again since another one, before them, looked at them
@@ -48,11 +49,12 @@ class Seat:
         strategy = self.strategy
         audience = [*strategy.analyzers, *strategy._slave_analyzers]
         self.on_next = hooks.listeners(strategy.analyzers, hooks.NEXT)
-        self.on_cash = hooks.listeners(audience, hooks.CASH)
-        self.on_fund = hooks.listeners(audience, hooks.FUND)
-        own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
-        own_cash = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)
-        self.notify_each_bar = bool(own_notify or own_cash or self.on_cash or self.on_fund)
+        self.on_order = hooks.listeners(audience, hooks.ORDER)
+        self.on_trade = hooks.listeners(audience, hooks.TRADE)
+        self.on_account = hooks.listeners(audience, hooks.ACCOUNT)
+        self.own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
+        self.own_account = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)
+        self.notify_each_bar = bool(self.own_notify or self.own_account or self.on_account)
 
     def _tie_indicators(self, ties: Ties, cursors: dict[int, Cursor], own_cursors: bool) -> None:
         own: dict[int, Cursor] = {}  # id of a data's cursor -> that of the indicators on it
@@ -74,38 +76,13 @@ class Seat:
             ties.tie(indicator, cursor)
 
     def step(self, stamp: float) -> None:
-        """What ``_oncepost`` does on a bar of the run."""
-        strategy = self.strategy
+        """What ``_oncepost`` does on a bar, where indicators may have lagged behind their datas until now."""
         for cursor, clock in self.follows:
             cursor.idx = clock.idx
-        for indicator in self.stragglers:
-            if len(indicator._clock) > len(indicator):
-                indicator.advance()
-        if self.ties.tied:
-            self.forward(stamp)
-        else:  # an indicator's own ``advance`` moved a line that was tied
-            strategy.forward()
-            strategy.lines.datetime[0] = stamp
-        strategy._notify()
-        status = strategy._getminperstatus()
-        if status < 0:
-            strategy.next()
-        elif status == 0:
-            strategy.nextstart()
-        else:
-            strategy.prenext()
-        strategy._next_analyzers(status, once=True)
-        strategy._next_observers(status, once=True)
-        strategy.clear()
-
-    # -- the turn of an only strategy whose indicators stand where the datas stand ---------------------------------
-
-    def prepare(self) -> None:
-        """Find out who listens, and when ``next`` begins."""
-        self._status = 1  # of the last turn; below 0 ``next`` has begun and does not end
+        self.turn(stamp)
 
     def turn(self, stamp: float) -> None:
-        """``step`` without the calls that reach nobody."""
+        """``_oncepost`` without the calls that reach nobody; the indicators stand on the bar already."""
         strategy = self.strategy
         for indicator in self.stragglers:
             if len(indicator._clock) > len(indicator):
@@ -120,10 +97,8 @@ class Seat:
             self.forward(stamp)
         if strategy._orderspending or strategy._tradespending or self.notify_each_bar:
             self.is_notifying = True
-            strategy._notify()
+            self._tell()
             self.is_notifying = False
-            if self.deferral is not None:
-                self.deferral.told = False
         status = self._status
         if status >= 0:
             self._status = status = strategy._getminperstatus()
@@ -139,6 +114,40 @@ class Seat:
             strategy._next_observers(status, once=True)
         if strategy._orderspending or strategy._tradespending:
             strategy.clear()
+
+    def _tell(self) -> None:
+        """``Strategy._notify``."""
+        strategy = self.strategy
+        if self.own_notify:
+            strategy._notify()
+            return
+        if not strategy.cerebro.p.quicknotify:
+            for order in strategy._orderspending:
+                if order.exectype != bt.Order.Historical or order.histnotify:
+                    strategy.notify_order(order)
+                for analyzer in self.on_order:
+                    analyzer._notify_order(order)
+            for trade in strategy._tradespending:
+                strategy.notify_trade(trade)
+                for analyzer in self.on_trade:
+                    analyzer._notify_trade(trade)
+        if not self.notify_each_bar:
+            return
+        broker = strategy.broker
+        account = broker.getcash(), broker.getvalue(), broker.fundvalue, broker.fundshares
+        strategy.notify_cashvalue(*account[:2])
+        strategy.notify_fund(*account)
+        self._tell_of(account, self.on_account)
+
+    def _tell_of(self, account: tuple[float, ...], analyzers: list[bt.Analyzer]) -> None:
+        for analyzer in analyzers:
+            self.acting = analyzer
+            analyzer._notify_cashvalue(*account[:2])
+            analyzer._notify_fund(*account)
+        self.acting = None
+        if self.late:
+            late, self.late = self.late, []
+            self._tell_of(account, late)
 
     def _let_analyze(self, analyzers: list[bt.Analyzer], status: int) -> None:
         for analyzer in analyzers:
