@@ -28,8 +28,8 @@ class Cerebro(bt.Cerebro):
 
     params = (("lean", True),)  # False: stock's own loop
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.stepping_reasons: list[str] = []
 
     def run(self, **kwargs: Any) -> Any:
@@ -57,7 +57,7 @@ class Cerebro(bt.Cerebro):
         super()._runnext_old(runstrats)
 
     def _say(self, reasons: list[str]) -> None:
-        self.stepping_reasons += reasons
+        self.stepping_reasons += [reason for reason in reasons if reason not in self.stepping_reasons]
         if reasons:
             log_event(logger, "stepping", detail="; ".join(reasons))
 

@@ -1,8 +1,8 @@
 """Stock analyzers that are fed at the end of a run instead of on every bar.
 
-``DrawDown`` and ``TimeReturn`` (in days or longer; within ``SharpeRatio`` too) are functions of the value of the account
-on each bar, ``TradeAnalyzer`` of the trades. Their hooks are silent during the run; at its end they get the state that
-stock's hooks would have left, from the equity curve (``curve``) and from the trades kept.
+``DrawDown`` and ``TimeReturn`` (in days or longer; within ``SharpeRatio`` too) are functions of the value of the
+account on each bar, ``TradeAnalyzer`` of the trades. Their hooks are silent during the run; at its end they get the
+state that stock's hooks would have left, from the equity curve (``curve``) and from the trades kept.
 
 Why it is exact: running maxima, differences and quotients are the same operations on the same floats, and the state
 includes what later hooks would read. Whoever reads an analyzer in mid-run (any of its attributes that the hooks write)
@@ -21,9 +21,10 @@ import backtrader as bt
 import numpy as np
 from backtrader import TimeFrame, num2date
 from backtrader.analyzers import DrawDown, TimeReturn, TradeAnalyzer
+from backtrader.utils.py3 import MAXINT
 
-from engine.lean.curve import Curve
 from engine.lean.cursor import lean_class, set_class
+from engine.lean.curve import Curve
 from engine.lean.timeline import Floats
 from engine.lean.trades import replay_trades
 
@@ -32,6 +33,7 @@ _STATE: dict[type, tuple[str, ...]] = {
     TimeReturn: ("rets", "_value", "_value_start", "_lastvalue", "dtcmp", "dtkey", "dtcmp1", "dtkey1"),
     TradeAnalyzer: ("rets",),
 }
+_FOREVER = dt.datetime.max  # noqa: DTZ901 - naive, as the key that TimeReturn gives
 _PERIODS = (TimeFrame.Days, TimeFrame.Weeks, TimeFrame.Months, TimeFrame.Years, TimeFrame.NoTimeFrame)
 _REFERENCES = 3  # to a result that only its analyzer holds: the analyzer, a name below, the question itself
 _NEARLY_MIDNIGHT = 1.0 - 1e-9  # num2date rounds the last microseconds of a day up
@@ -176,7 +178,7 @@ def replay_returns(analyzer: Any, values: Floats, stamps: list[float], nexts: in
     for place in lasts[-2:]:
         analyzer.dtkey1, analyzer.dtcmp1 = analyzer.dtkey, analyzer.dtcmp
         if analyzer.timeframe == TimeFrame.NoTimeFrame:
-            analyzer.dtcmp, analyzer.dtkey = bt.utils.py3.MAXINT, dt.datetime.max
+            analyzer.dtcmp, analyzer.dtkey = MAXINT, _FOREVER
         else:
             analyzer.dtcmp, analyzer.dtkey = analyzer._get_dt_cmpkey(num2date(stamps[place]))
 
@@ -192,7 +194,7 @@ _EPOCH = dt.date(1970, 1, 1).toordinal()
 def _periods(timeframe: int, stamps: list[float]) -> tuple[Numbers, Callable[[int], dt.date]]:
     """A number for the period of each bar, and the key of a period that TimeReturn gives it."""
     if timeframe == TimeFrame.NoTimeFrame:
-        return np.zeros(len(stamps), dtype=np.int64), lambda number: dt.datetime.max
+        return np.zeros(len(stamps), dtype=np.int64), lambda number: _FOREVER
     moments = np.array(stamps)
     days = np.floor(moments).astype(np.int64)
     for place in np.flatnonzero(moments - days > _NEARLY_MIDNIGHT).tolist():
@@ -210,5 +212,5 @@ def _periods(timeframe: int, stamps: list[float]) -> tuple[Numbers, Callable[[in
 
 def _month_end(month: int) -> dt.datetime:
     year, zero_based = divmod(month + 1, 12)
-    after = dt.datetime(1970 + year, zero_based + 1, 1)
-    return after - dt.timedelta(days=1)
+    after = dt.date(1970 + year, zero_based + 1, 1).toordinal()
+    return dt.datetime.fromordinal(after - 1)

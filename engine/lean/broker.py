@@ -1,7 +1,7 @@
-"""``LeanBroker``: how the broker of a lean run does what ``BackBroker`` does; see ``desk`` for when, and why it is exact.
+"""How the broker of a lean run does what ``BackBroker`` does; see ``desk`` for when, and why it is exact.
 
-Orders are made, submitted, checked against the cash and matched in stock's order of steps; matching of limits and stops,
-brackets and groups are stock's own methods.
+Orders are made, submitted, checked against the cash and matched in stock's order of steps; matching of limits and
+stops, brackets and groups are stock's own methods.
 """
 
 from __future__ import annotations
@@ -250,5 +250,3 @@ class LeanBroker:
         if ago is not None and price is not None:
             execution.fill(self, order, ago, price, dtcoc)
         return None
-
-

@@ -26,6 +26,7 @@ from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
+
 Change = tuple[int, float, list[tuple[Any, float, float]]]  # step, cash after it, open (data, size, price) after it
 
 
@@ -111,7 +112,7 @@ class Book:
             call()
 
     def unplain(self, moved: bool = False) -> None:
-        """From now on the broker is stock's in all but its class. ``moved``: the datas have left the last pass's bar."""
+        """From now on the broker is stock's in all but its class. ``moved``: the datas have left the last pass."""
         if not self.plain:
             return
         self.settle()

@@ -12,12 +12,12 @@ import backtrader as bt
 from backtrader.feed import AbstractDataBase
 from backtrader.lineiterator import LineIterator
 
-from engine.lean.cursor import can_tie
+from engine.lean.ties import can_tie
 from engine.lean.timeline import Timeline
 
 _STRATEGY = (
-    "_once", "_oncepost", "_oncepost_open", "_next_analyzers", "_next_observers", "_getminperstatus", "clear", "forward",
-    "advance", "reset", "home", "preonce", "oncestart", "once", "_addnotification",
+    "_once", "_oncepost", "_oncepost_open", "_next_analyzers", "_next_observers", "_getminperstatus", "clear",
+    "forward", "advance", "reset", "home", "preonce", "oncestart", "once", "_addnotification",
 )  # fmt: skip
 _DATA = ("advance", "advance_peek", "_tick_nullify", "_tick_fill")
 

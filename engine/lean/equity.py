@@ -81,8 +81,8 @@ class LeanPosition(Position):
         state = {name: value for name, value in state_of(self).items() if name not in ("_data", "_stamp")}
         return state | {"datetime": self.datetime, "adjbase": self.adjbase}
 
-    __dict__ = property(_as_stock)  # type: ignore[assignment]
-    __class__ = property(lambda self: Position)  # type: ignore[assignment]
+    __dict__ = property(_as_stock)
+    __class__ = property(lambda self: Position)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         plain = Position()

@@ -14,12 +14,13 @@ import backtrader as bt
 from engine.lean import desk
 from engine.lean.analyzers import Deferral
 from engine.lean.broker import LeanBroker
+from engine.lean.cursor import Cursor
 from engine.lean.curve import Curve
-from engine.lean.cursor import Cursor, Ties
 from engine.lean.equity import stays_finite
 from engine.lean.notices import deliver
 from engine.lean.seat import Seat
 from engine.lean.thrift import fewer_collections
+from engine.lean.ties import Ties
 from engine.lean.timeline import Timeline
 from engine.once.compute import compute
 
@@ -179,7 +180,7 @@ class LeanRun:
         """Whether the run is over; stock has to go on where it is not."""
         cerebro, timeline, seat, book = self.cerebro, self.timeline, self.seats[0], self.book
         assert book is not None
-        broker, strategy, clock = cerebro.broker, seat.strategy, self.clock
+        broker, clock = cerebro.broker, self.clock
         pairs: list[tuple[Cursor, list[int]]] = []
         if not timeline.shared:
             pairs = list(zip(self.cursors, timeline.rows, strict=True))
@@ -230,5 +231,3 @@ class LeanRun:
                 if cerebro._event_stop:
                     return
                 cerebro._next_writers(strategies)
-
-

@@ -119,5 +119,3 @@ def _expires(order: Any, valid: Any, data: Any) -> None:
         order.valid = data.date2num(last)
     elif valid:
         data.datetime[0] + valid  # stock fails here where it is no number
-
-

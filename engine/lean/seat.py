@@ -9,7 +9,8 @@ from backtrader.lineiterator import LineIterator
 
 from engine.lean import hooks
 from engine.lean.analyzers import Deferral
-from engine.lean.cursor import Cursor, Ties, can_tie, lines_of
+from engine.lean.cursor import Cursor
+from engine.lean.ties import Ties, can_tie, lines_of
 
 NAN = float("nan")
 CASH_OR_FUND = ("notify_cashvalue", "notify_fund")
@@ -184,7 +185,6 @@ def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
     if found is None and isinstance(clock, bt.lineseries.LineSeriesStub):
         found = vars(clock.lines.lines[0]).get("_cursor")
     return found if isinstance(found, Cursor) else None
-
 
 
 def family(analyzer: bt.Analyzer) -> list[bt.Analyzer]:

@@ -92,7 +92,7 @@ class Touch:
 
 
 def search(count: int, start: int, holds: Callable[[slice], Mask]) -> int:
-    """The first of ``count`` places from ``start`` on where a mask holds, looking at ever longer windows; -1 if none."""
+    """The first of ``count`` places from ``start`` on where a mask holds, in ever longer windows; -1 if none."""
     window = _FIRST_WINDOW
     while start < count:
         mask = holds(slice(start, start + window))

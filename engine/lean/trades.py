@@ -1,9 +1,9 @@
 """``TradeAnalyzer`` from the trades of a run.
 
-Why it is exact: sums are added up trade by trade in stock's order, extremes follow stock's comparisons, and each average
-is the quotient of the sum and the count at the end, which is what stock's last update wrote. A won trade changes nothing
-among the lost ones but adds 0 there, and so on; only the streak of the other kind ends. The first closed trades are
-stock's own doing, so that every entry stands where stock puts it.
+Why it is exact: sums are added up trade by trade in stock's order, extremes follow stock's comparisons, and each
+average is the quotient of the sum and the count at the end, which is what stock's last update wrote. A won trade adds
+nothing but 0 to the lost ones, and so on; only the streak of the other kind ends. The first closed trade is stock's own
+doing, so that every entry stands where stock puts it.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ class _Tally:
         self._bars, self._most, self._least = rets.len.total, rets.len.max or 0, rets.len.min
         self._streak = {kind: rets.streak[kind].current for kind in _KINDS}
         self._record = {kind: rets.streak[kind].longest for kind in _KINDS}
-        self._kinds = {
-            kind: _Group(rets[kind].total, rets[kind].pnl, rets.len[kind], _better(kind)) for kind in _KINDS
-        }
+        self._kinds = {kind: _Group(rets[kind].total, rets[kind].pnl, rets.len[kind], _better(kind)) for kind in _KINDS}
         self._sides = {side: _Group(rets[side].total, rets[side].pnl, rets.len[side], None) for side in _SIDES}
         self._both = {
             (side, kind): _Group(rets[side][kind], rets[side].pnl[kind], rets.len[side][kind], _better(kind))

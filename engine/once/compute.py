@@ -15,7 +15,6 @@ from backtrader.linebuffer import LineActions, LineBuffer
 from backtrader.lineiterator import LineIterator
 from backtrader.lineseries import Lines, LineSeries
 
-from engine.once import operations, smoothing, windows  # noqa: F401: they register their calculations
 from engine.once.registry import vectorised
 
 NAN = float("nan")
@@ -92,7 +91,7 @@ def _forward(holder: Any, size: int) -> None:
     else:
         lines = [holder]
     for line in lines:
-        if type(line).forward is LineBuffer.forward and line.mode == LineBuffer.UnBounded and type(line.array) is array.array:
+        if type(line).forward is LineBuffer.forward and type(line.array) is array.array:
             line.idx += size
             line.lencount += size
             line.array.extend(array.array("d", [NAN]) * size)

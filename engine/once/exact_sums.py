@@ -1,9 +1,9 @@
 """Sums over windows that are rounded once, as ``math.fsum`` gives them.
 
-Why it is exact: the numbers are written as integers on one grid, in two parts of which no bit is lost (checked). Sums of
-integers have no rounding: those of windows are differences of running sums, whose overflow cancels. A window's sum is
-then ``high * 2**k + low`` with both parts exact as floats, so that their one addition is the only rounding, and it is the
-nearest float, as with ``fsum``. Where the numbers reach too far apart for two parts, the answer is None.
+Why it is exact: the numbers are written as integers on one grid, in two parts of which no bit is lost (checked). Sums
+of integers have no rounding: those of windows are differences of running sums, whose overflow cancels. A window's sum
+is then ``high * 2**k + low`` with both parts exact as floats, so that their one addition is the only rounding, and it
+is to the nearest float, as with ``fsum``. Where the numbers reach too far apart for two parts, the answer is None.
 """
 
 from __future__ import annotations

@@ -82,6 +82,7 @@ def delay(line: Any, start: int, end: int) -> bool:
     written = target(line, start, end, line.a)
     if written is None or type(line.ago) is not int:
         return False
+    value: Floats | float | None
     if isinstance(line.a, PseudoArray):
         value = constant(line.a.wrapped) if isinstance(line.a.wrapped, int | float) else None
     else:

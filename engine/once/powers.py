@@ -45,7 +45,7 @@ def _cut_off(values: Floats, squares: Floats) -> Floats:
     big = values * _SPLITTER
     high = big - (big - values)
     low = values - high
-    return ((high * high - squares) + 2.0 * high * low) + low * low  # type: ignore[no-any-return]
+    return ((high * high - squares) + 2.0 * high * low) + low * low
 
 
 def _square(values: Floats) -> Floats:

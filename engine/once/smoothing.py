@@ -1,20 +1,23 @@
 """Exponential smoothing, and the last difference that was not zero.
 
 Why it is exact: ``lfilter`` computes ``alpha * x + previous * (1 - alpha)`` step by step, the two products and the sum
-that stock computes. The seed is stock's, an average of the first period.
+that stock computes; so does the loop in Python, for lines so short that loading ``scipy.signal`` would take longer. The
+seed is stock's, an average of the first period.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 from backtrader.indicators import basicops
 from backtrader.indicators.crossover import NonZeroDifference
-from scipy.signal import lfilter
 
-from engine.once.arrays import target, view
+from engine.once.arrays import Floats, target, view
 from engine.once.registry import calculates
+
+_WORTH_LOADING = 1_000_000  # bars from which ``scipy.signal`` saves more time than its import takes
 
 
 @calculates(basicops.ExponentialSmoothing)
@@ -31,8 +34,20 @@ def smoothing(indicator: Any, start: int, end: int) -> bool:
     assert written is not None
     seed = written[0]
     if end - start > 1:
-        written[1:], _ = lfilter([alpha, 0.0], [1.0, -rest], values[start + 1 : end], zi=[seed * rest])
+        written[1:] = _smoothed(values[start + 1 : end], alpha, rest, float(seed))
     return True
+
+
+def _smoothed(values: Floats, alpha: float, rest: float, seed: float) -> Any:
+    if len(values) >= _WORTH_LOADING or "scipy.signal" in sys.modules:
+        from scipy.signal import lfilter
+
+        return lfilter([alpha, 0.0], [1.0, -rest], values, zi=[seed * rest])[0]
+    smoothed = []
+    for term in (values * alpha).tolist():
+        seed = seed * rest + term
+        smoothed.append(seed)
+    return smoothed
 
 
 @calculates(basicops.ExponentialSmoothingDynamic)
