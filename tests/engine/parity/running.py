@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import backtrader as bt
@@ -27,14 +28,19 @@ TIMEFRAMES = {"Minutes": bt.TimeFrame.Minutes, "Days": bt.TimeFrame.Days, "Weeks
 SUFFIX = {1: "Minutes", 1440: "Days", 10080: "Weeks"}
 
 
-def run(programme: Programme, engine: Engine) -> list[tuple[str, Any, Any]]:
-    """The events of the run, the state that it left and the error that ended it, if one did."""
+def run(programme: Programme, engine: Engine, tweak: Callable[[Any], None] | None = None) -> list[tuple[str, Any, Any]]:
+    """The events of the run, the state that it left and the error that ended it, if one did.
+
+    ``tweak`` is called with the Cerebro before it runs: for what a programme cannot say.
+    """
     tape = Tape()
     Quiet.programme, Quiet.tape = programme, tape
     text = io.StringIO()
     cerebro = None
     try:
         cerebro = build(programme, engine, tape, text)
+        if tweak is not None:
+            tweak(cerebro)
         strategies = cerebro.run()
         tape.add("returned", _shape(strategies))
     except Exception as error:  # any error is an event: both engines must give the same one
@@ -171,6 +177,7 @@ def _all(nested: Any) -> list[Any]:
 
 def _lines(tape: Tape, owner: str, thing: Any) -> None:
     """Each line's whole array, with its length as the owner sees it."""
+    owner = re.sub("LinesCoupler_[0-9]+", "LinesCoupler", owner)  # stock counts the classes that it makes
     names = thing.getlinealiases() if hasattr(thing, "getlinealiases") else ()
     for number, line in enumerate(tapes.lines_of(thing)):
         name = names[number] if number < len(names) else number
