@@ -1,8 +1,8 @@
 """Tying the objects of a run to cursors, and giving them back.
 
-A line is tied only where stock would move it in step with its cursor, from "before the first bar". Whatever moves,
-replaces or (in a data) writes a line by hand first unties the whole run: every line gets the index and length that stock
-would have given it, and the run goes on in stock's way.
+A line is tied only where stock would move it in step with its cursor, from "before the first bar". Whatever
+moves, replaces or (in a data) writes a line by hand first unties the whole run: every line gets the index and length
+that stock would have given it, and the run goes on in stock's way.
 """
 
 from __future__ import annotations

@@ -31,10 +31,11 @@ class Grid:
 
     def split(self, values: Floats) -> tuple[Integers, Integers] | None:
         """High and low parts; None if the grid is too coarse."""
-        high = np.floor(np.ldexp(values, self.shift - self.low_bits))
-        low = np.ldexp(values, self.shift) - np.ldexp(high, self.low_bits)
-        if not (low == np.floor(low)).all():
+        whole = np.ldexp(values, self.shift)
+        if not (whole == np.floor(whole)).all():
             return None
+        high = np.floor(np.ldexp(whole, -self.low_bits))
+        low = whole - np.ldexp(high, self.low_bits)
         return high.astype(np.int64), low.astype(np.int64)
 
     def join(self, high: Integers, low: Integers) -> Floats:
