@@ -21,7 +21,7 @@ from backtrader.brokers import BackBroker
 from backtrader.position import Position
 
 from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
-from engine.lean.equity import LeanPosition, is_plain, state_of, work_out
+from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
 from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
@@ -115,11 +115,21 @@ class Book:
         """From now on the broker is stock's in all but its class. ``moved``: the datas have left the last pass."""
         if not self.plain:
             return
-        self.settle()
+        if not moved:
+            self.settle()
         self.change()
         self.plain = False
         self.wake = 0
         self._give_positions_back(moved)
+
+    def _go_back(self) -> None:
+        """The value is still that of the step before."""
+        before = self.clock.idx - 1
+        if not self.plain or self.valued == before:
+            return
+        past = [change for change in self.changes if change[0] <= before]
+        cash, held = past[-1][1:] if past else (self.broker.startingcash, [])
+        work_out_from(self.broker, cash, [(*each, self.price_before(each[0])) for each in held])
 
     def take_credit(self) -> None:
         """Stock adds the interest of each bar to an entry for the data, which is there from the bar after a fill."""
@@ -134,11 +144,12 @@ class Book:
             if type(position) is not LeanPosition:
                 continue
             as_stock = position._as_stock()
-            if moved and position.size:
+            if moved and position.size and "adjbase" not in state_of(position):
+                as_stock["adjbase"] = self.price_before(data)
+            if moved and position.size and not self.passing:
                 row = self.timeline.row(self.places[id(data)], self.clock.idx - 1)
                 line = data.lines.datetime
                 as_stock["datetime"] = num2date(line.array[row], tz=line._tz)
-                as_stock["adjbase"] = self.price_before(data)
             set_class(position, Position)
             position.__dict__.clear()
             position.__dict__.update(as_stock)
@@ -150,10 +161,13 @@ class Book:
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
-        self.passing = False
-        self.settle()
+        if self.passing:  # an error ended the run in the midst of a pass
+            self._go_back()
+        else:
+            self.settle()
         if self.plain:
-            self._give_positions_back()
+            self._give_positions_back(moved=self.passing)
+        self.passing = False
         for thing, cls in self._watched:
             set_class(thing, cls)
         set_class(self.broker, self.broker_class)

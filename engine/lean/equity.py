@@ -31,17 +31,23 @@ def is_plain(scheme: Any) -> bool:
     return type(scheme) in _PLAIN and bool(scheme._stocklike) and not scheme._creditrate and not any(methods)
 
 
+Holding = tuple[Any, float, float, float]  # data, size, average price, price now
+
+
 def work_out(broker: Any) -> None:
     """``BackBroker._get_value()`` but for pending deposits, which only a pass takes in."""
+    holdings = [(data, each.size, each.price, data.close[0]) for data, each in broker.positions.items()]
+    work_out_from(broker, broker.__dict__["cash"], holdings)
+
+
+def work_out_from(broker: Any, cash: float, holdings: list[Holding]) -> None:
+    """The same from given cash and holdings."""
     schemes, shortcash = broker.comminfo, broker.p.shortcash
     value = unlevered = unrealized = 0.0
-    for data, position in broker.positions.items():
+    for data, size, average, price in holdings:
         scheme = schemes[data._name] if data._name in schemes else schemes[None]
-        price, size = data.close[0], position.size
-        worth = size * price if shortcash else scheme.getvalue(position, price)
-        gain = size * (price - position.price) * scheme.p.mult
-        if not shortcash:
-            worth = abs(worth)
+        worth = size * price if shortcash else abs(scheme.getvalue(Position(size, average), price))
+        gain = size * (price - average) * scheme.p.mult
         value += worth
         unrealized += gain
         if worth > 0:
@@ -51,10 +57,10 @@ def work_out(broker: Any) -> None:
         else:
             unlevered += worth
     state = broker.__dict__
-    state["_value"] = total = state["cash"] + unlevered
+    state["_value"] = total = cash + unlevered
     state["_fundval"] = total / state["_fundshares"]
     state["_valuemkt"] = unlevered
-    state["_valuelever"] = state["cash"] + value
+    state["_valuelever"] = cash + value
     state["_valuemktlever"] = value
     state["_leverage"] = value / (unlevered or 1.0)
     state["_unrealized"] = unrealized

@@ -10,6 +10,7 @@ from backtrader.lineiterator import LineIterator
 from engine.lean import hooks
 from engine.lean.analyzers import Deferral
 from engine.lean.cursor import Cursor
+from engine.lean.gallery import Gallery
 from engine.lean.ties import Ties, can_tie, lines_of
 
 NAN = float("nan")
@@ -33,6 +34,7 @@ class Seat:
         self.is_stamp_plain = lines[0] is self.stamp and not self.stamp.bindings
         self.other_lines = [line for line in lines if line is not self.stamp]
         self.observers = strategy._lineiterators[LineIterator.ObsType]
+        self.gallery = Gallery(strategy, ties)
         self.deferral: Deferral | None = None
         self._status = 1  # of the last turn; below 0 ``next`` has begun and does not end
         self.is_notifying = False  # whether the strategy is being told of orders, trades and cash
@@ -112,7 +114,7 @@ class Seat:
         if self.on_next:
             self._let_analyze(self.on_next, status)
         if self.observers:
-            strategy._next_observers(status, once=True)
+            self.gallery.observe(status)
         if strategy._orderspending or strategy._tradespending:
             strategy.clear()
 

@@ -40,7 +40,7 @@ def names() -> list[str]:
     found = []
     for name, cls in vars(bt.indicators).items():
         if isinstance(cls, type) and issubclass(cls, bt.Indicator) and cls.__module__.startswith("backtrader.ind"):
-            if name == cls.__name__ and not name.startswith("_") and name not in WITHOUT:
+            if name == cls.__name__ and not cls.aliased and not name.startswith("_") and name not in WITHOUT:
                 found.append(name)
     return sorted(found)
 
