@@ -10,8 +10,8 @@ times are medians. Stock takes about a minute for a million bars, so the whole t
 
 Peers are in the ``bench`` extra (``pip install -e .[bench]``); without them their rows say so. They run the same
 signals, filled at the next open, with the same commission and size, so the final equity of A and B must be one
-number for all four: to 1e-9. vectorbt compiles before it is timed. Memory is the peak that Python and numpy
-allocate beyond the frame and the lines of the feed, on 200,000 bars.
+number for all four: to 1e-9. vectorbt compiles before it is timed; as orders of backtesting.py its closed trades are
+counted. Memory is the peak that Python and numpy allocate beyond the frame and the lines of the feed, on 200,000 bars.
 """
 
 from __future__ import annotations

@@ -160,6 +160,9 @@ BROKER: tuple[tuple[str, tuple[Any, ...], int], ...] = (
     ("slip_limit", (False,), 6),
     ("slip_out", (True,), 6),
 )
+PLAIN = frozenset(
+    ("cash", "checksubmit", "shortcash", "slip_perc", "slip_fixed", "slip_open", "slip_match", "slip_out")
+)
 ANALYZERS = (
     "TradeAnalyzer", "DrawDown", "TimeReturn", "SharpeRatio", "SQN", "Transactions", "Returns", "PositionsValue", "VWR",
     "PeriodStats", "AnnualReturn", "Calmar", "TimeDrawDown", "GrossLeverage", "LogReturnsRolling",
@@ -210,15 +213,17 @@ def decode(raw: bytes, profile: str = "everything") -> Programme:
     feeds = max(feeds, 2) if profile == "calendars" else feeds
     plans = c.of(1, 1, 1, 2, 2, 3) if profile != "orders" or c.some(6) else 1
     minutes = c.of(1440, 1, 90, 1440)
-    cerebro = decode_cerebro(c, profile)
-    broker = tuple((name, c.of(*values)) for name, values, one_in in BROKER if c.some(one_in))
+    fancy = c.some(2)  # the other half keeps to what a fast path may take
+    cerebro = decode_cerebro(c, profile) if fancy else {}
+    drawn_broker = tuple((name, c.of(*values)) for name, values, one_in in BROKER if c.some(one_in))
+    broker = tuple((name, value) for name, value in drawn_broker if fancy or name in PLAIN)
     changes: dict[str, Any] = {"cerebro": tuple(cerebro.items()), "broker": broker}
     schemes = [*SCHEMES, "tiered"]
     if c.some(2):
         changes["commissions"] = ((None, c.of(*schemes)),)
         if feeds > 1 and c.some(3):
             changes["commissions"] += ((1, c.of(*schemes)),)
-    changes["filler"] = c.rarely(8, "size", "volume", "percent", "points")
+    changes["filler"] = c.rarely(5, "size", "volume", "percent", "points") if fancy else None
     sizer = c.rarely(4, *SIZERS)
     changes["sizer"] = sizer and (sizer[0], tuple(sizer[1].items()))
     changes["analyzers"] = _several(c, ANALYZERS)
@@ -227,14 +232,14 @@ def decode(raw: bytes, profile: str = "everything") -> Programme:
         changes["observers"] = tuple(name for name in changes["observers"] if name != "DataTrades")
     changes["stdstats"] = c.some(4)
     changes["timers"] = tuple(TIMERS[i] for i in range(len(TIMERS)) if c.some(20))
-    changes["writer"] = c.some(16)
+    changes["writer"] = fancy and c.some(8)
     changes["optimised"] = everything and c.some(16)
     if changes["optimised"]:
         cerebro["maxcpus"] = 1
         cerebro["optreturn"] = c.of(True, False)
         changes["cerebro"] = tuple(cerebro.items())
     if c.some(24):
-        changes["history"] = HISTORY
+        changes["history"] = HISTORY if fancy else ()
     made = [decode_feed(part(raw, "feeds", i), i, minutes, feeds > 1) for i in range(feeds)]
     changes["feeds"] = tuple(_resampled(c, made) if everything or profile == "calendars" else made)
     nodes = _nodes(raw, everything or graphs)
