@@ -6,6 +6,7 @@ stops, brackets and groups are stock's own methods.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from backtrader.brokers import BackBroker
@@ -179,6 +180,9 @@ class LeanBroker:
             self.check_submitted()
         if self.pending:
             self._match()
+        if not book.plain:
+            self._end_as_stock()
+            return
         if self._cash_addition:
             BackBroker._get_value(self)
             book.valued = book.clock.idx
@@ -192,6 +196,16 @@ class LeanBroker:
             book.rest()
         else:
             book.wake = NEVER
+
+    def _end_as_stock(self: Any) -> None:
+        """The end of ``BackBroker.next``, for a pass in which an order took the account out of the plain way."""
+        for data, position in self.positions.items():
+            if position:
+                scheme = self.getcommissioninfo(data)
+                self.cash += scheme.cashadjust(position.size, position.adjbase, data.close[0])
+                position.adjbase = data.close[0]
+        self._get_value()
+        self._book.passing, self._book.valued = False, self._book.clock.idx
 
     def _match(self: Any) -> None:
         pending = self.pending
@@ -244,9 +258,10 @@ class LeanBroker:
         book = self._book
         if not book.plain:
             return BackBroker._execute(self, order, ago, price, cash, position, dtcoc)
-        if order.p.data._compensate is not None:
+        if ago is None or price is None:
+            return None
+        if order.p.data._compensate is not None or not math.isfinite(price):
             book.unplain(moved=True)
             return BackBroker._execute(self, order, ago, price, cash, position, dtcoc)
-        if ago is not None and price is not None:
-            execution.fill(self, order, ago, price, dtcoc)
+        execution.fill(self, order, ago, price, dtcoc)
         return None
