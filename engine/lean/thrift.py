@@ -28,4 +28,12 @@ def fewer_collections() -> Iterator[None]:
         with _lock:
             found = _runs.pop()
             if not _runs and gc.get_threshold() == _RARELY:
+                _grow_old()
                 gc.set_threshold(*found)
+
+
+def _grow_old() -> None:
+    """Put what lives on among the old objects without looking at each; the next full collection does."""
+    if not gc.get_freeze_count():
+        gc.freeze()
+        gc.unfreeze()
