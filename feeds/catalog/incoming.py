@@ -30,6 +30,7 @@ def description(bars: RawBars, currency: str, exchange: str) -> dict[str, str]:
     return {
         "symbol": check_symbol(bars.symbol), "bar": bars.bar, "source": bars.source,
         "currency": bars.currency or currency, "exchange": exchange, "adjusted": bars.adjusted,
+        "content": bars.content,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from feeds.bars import Adjustment, BarSize
+from feeds.bars import Adjustment, BarSize, Content
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class Series:
     currency: str
     exchange: str
     adjusted: Adjustment  # what the stored prices are adjusted for
+    adjusted_until: dt.date | None  # last day whose actions are in them; None = the last bar's
+    content: Content  # what the prices are of
     rows: int  # raw rows, those that repairs leave out included
     first: pd.Timestamp
     last: pd.Timestamp
     updated: dt.datetime  # of the last change to the bars, UTC
     repairs: int
     actions: int
+    errors: int | None  # that no repair mends, by the last check; None = changed since, or never checked
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Appended:
     bar: BarSize
     added: int  # rows
     unchanged: int  # rows
-    differing: int  # times
+    differing: int  # times, of which more differs than adj_close
     replaced: int  # times, of the differing ones
+    readjusted: int = 0  # times of which adj_close alone differs: the newer one was taken
+    older: int = 0  # where there are any of these, the stored rows that keep an earlier adj_close
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def test_duplicates_of_one_batch_are_kept_and_then_compared_row_by_row(catalog: 
 def test_extra_columns_may_come_later_and_stay_away_again(catalog: Catalog) -> None:
     catalog.append(bars(DAYS[:1], [10.0]))
     assert catalog.append(bars(DAYS[:2], [10.0, 11.0], adj_close=[NAN, 5.5])).unchanged == 1
-    assert catalog.append(bars(DAYS[:1], [10.0], adj_close=[5.0])).differing == 1
+    assert catalog.append(bars(DAYS[:1], [10.0], bid=[5.0])).differing == 1
     assert catalog.append(bars(DAYS, [10.0, 11.0, 12.0])) == Appended("AAA", "1d", 1, 2, 0, 0)
     read = catalog.raw("AAA", "1d")
     assert list(read.columns) == [*PRICES, "volume", "adj_close"]
