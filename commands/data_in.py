@@ -75,6 +75,13 @@ def import_files(
     adjusted: Annotated[
         str, typer.Option("--adjusted", metavar="raw|split|total", help="What the prices are adjusted for already.")
     ] = "raw",
+    adjusted_until: Annotated[
+        str | None,
+        typer.Option(
+            "--adjusted-until", metavar="DATE", show_default=False,
+            help="Up to which day, where that is after the last bar: the day of the download.",
+        ),
+    ] = None,
     date_order: Annotated[
         str | None,
         typer.Option("--date-order", metavar="dmy|mdy", help="Of dates such as 1/2/2018.", show_default=False),
@@ -89,7 +96,8 @@ def import_files(
         given = {"exchange": exchange, "currency": currency}
         with progress_bar("import", errors) as told:
             result = room.import_files(
-                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, adjusted=adjusted, date_order=date_order,
+                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, adjusted=adjusted,
+                adjusted_until=adjusted_until, date_order=date_order,
                 replace=replace, progress=told, **{name: value for name, value in given.items() if value is not None},
             )  # fmt: skip
         show_stored(result, "Imported")

@@ -15,7 +15,7 @@ import pandas as pd
 from core.errors import CatalogError, UnknownNameError
 from feeds.bars import BarSize, CorporateAction, RawBars
 from feeds.catalog import index
-from feeds.catalog.actions import actions_of, replace_actions
+from feeds.catalog.actions import actions_of, delete_actions, replace_actions
 from feeds.catalog.files import SegmentFiles
 from feeds.catalog.frames import framed, joined
 from feeds.catalog.incoming import description, rows_of, time_range
@@ -89,7 +89,8 @@ class Catalog:
 
         Times that are stored already stay as they are, and are counted where they differ; ``replace`` puts the new
         rows in their place and keeps the old ones in a file beside (see ``acts``). A newer adj_close is taken, for it
-        changes whenever a share pays. Rows that share a time within ``bars`` are all stored. ``currency`` and ``exchange`` are those of a source that does not say.
+        changes whenever a share pays. Rows that share a time within ``bars`` are all stored. ``currency`` and
+        ``exchange`` are those of a source that does not say.
         Raises CatalogError (symbol, metadata that contradicts what is stored, adjusted prices of another scale than
         the stored ones, disk), CalendarError, FeedError.
         """
@@ -205,12 +206,19 @@ class Catalog:
             self._require(symbol)
             return actions_of(self._database, symbol)
 
-    def put_actions(self, symbol: str, actions: Sequence[CorporateAction], *, source: str) -> int:
-        """Store actions in place of all that ``source`` gave before; returns how many are new."""
+    def put_actions(
+        self, symbol: str, actions: Sequence[CorporateAction], *, source: str,
+        instead_of: Sequence[CorporateAction] = (),
+    ) -> int:  # fmt: skip
+        """Store actions in place of all that ``source`` gave before, and of those of other sources that they correct.
+
+        Returns how many are new.
+        """
         with self._write() as connection:
             self._require(symbol)
             sourced = [changed(one, source=source) for one in actions]
             new, gone = replace_actions(connection, symbol, sourced, source=source)
+            gone += delete_actions(connection, symbol, instead_of)
             if new or gone:
                 index.insert_act(connection, "actions", symbol, None, f"{source}: {new} new, {gone} gone")
         return new

@@ -15,13 +15,14 @@ from core.calendar import ExchangeCalendar
 from core.errors import SettingsError, UnknownNameError, did_you_mean
 from core.progress import Progress, ShowsProgress, shown
 from core.signals import uninterrupted
+from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import ADJUSTMENTS, BAR_SIZES, Request, Source
 from feeds.catalog import Catalog
 from feeds.room import adjusting, checking, exporting, showing, storing
 from feeds.room.adjusting import Adjusted
 from feeds.room.checking import Checked, Repaired, Undone
 from feeds.room.exporting import KINDS, Exported
-from feeds.room.series import prices, select
+from feeds.room.series import select
 from feeds.room.showing import Listing, Shown
 from feeds.room.storing import Storage
 from feeds.sources.files import FileFormat
@@ -62,6 +63,7 @@ class DataRoom:
         exchange: str = storing.EXCHANGE,
         currency: str = storing.CURRENCY,
         adjusted: str = "raw",
+        adjusted_until: dt.date | str | None = None,
         date_order: str | None = None,
         replace: bool = False,
         progress: ShowsProgress | None = None,
@@ -80,6 +82,7 @@ class DataRoom:
             exchange=exchange,
             currency=currency,
             adjusted=chosen_of("adjustment", adjusted, ADJUSTMENTS),
+            adjusted_until=as_date(adjusted_until),
             date_order=chosen_of("date order", date_order, DATE_ORDERS),
         )
         ExchangeCalendar(exchange)  # an unknown one is refused before a catalog is made
@@ -162,22 +165,25 @@ class DataRoom:
         events: Path | str | None = None,
         *,
         source: Source | str | None = None,
+        forget: str | None = None,
         progress: ShowsProgress | None = None,
     ) -> Adjusted:
         """Record splits, spin-offs and dividends: those of the file ``events``, those that a service knows, or, without
-        either, those that the adjusted close of daily bars tells.
+        either, those that the adjusted close of daily bars tells. ``forget``: a source or file whose actions go.
 
-        The answer has all that are known, what is doubtful, and large moves that none explains. Bars are adjusted when
-        they are read, never in the catalog.
+        What cannot be true beside what is stored is refused before it is. The answer has all that are known, what is
+        doubtful, and large moves that none explains. Bars are adjusted when they are read, never in the catalog.
         """
-        if events is not None and source is not None:
-            raise SettingsError("corporate actions come from a file or from a service, not from both at once")
+        if sum(given is not None for given in (events, source, forget)) > 1:
+            raise SettingsError("corporate actions come from a file or from a service, or are forgotten: one at a time")
         with self._opened() as catalog, self._shown("adjust", progress) as told:
             chosen = select(catalog, listed_symbols(symbols), None)
             origin: adjusting.Origin = adjusting.from_adj_close
             strange: tuple[adjusting.Doubt, ...] = ()
             if events is not None:
                 origin, strange = adjusting.from_file(catalog, Path(events))
+            elif forget is not None:
+                origin = adjusting.to_forget(catalog, chosen, forget)
             elif source is not None:
                 place = storing.make_source(source) if isinstance(source, str) else source
                 origin = adjusting.from_service(catalog, place)
@@ -210,7 +216,7 @@ class DataRoom:
         wanted = chosen_of("adjustment", adjust, ADJUSTMENTS)
         with self._opened() as catalog:
             one = catalog.get(symbol, chosen_of("bar size", bar, BAR_SIZES))
-            return prices(catalog, one, wanted, repaired=repaired, start=start, end=end)
+            return adjusted_bars(catalog, one, wanted, repaired=repaired, start=start, end=end).frame
 
     def export(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class FileFormat:
     exchange: str = "XNYS"
     currency: str | None = None
     adjusted: Adjustment = "raw"  # what the prices are adjusted for
+    adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = that of the last bar
     date_order: DateOrder | None = None  # of dates like 1/2/2018
 
 
@@ -115,6 +117,7 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[_Seri
         frame = pd.DataFrame({name: column[rows] for name, column in values.items()}, index=index)
         bars = RawBars(
             symbol, bar, frame, source=f"csv:{file.name}", adjusted=form.adjusted, currency=form.currency,
+            adjusted_until=form.adjusted_until, content="trades" if "close" in columns else "quotes",
             exchange=form.exchange, notes=tuple(f"{symbol}: {note}" for note in notes),
         )  # fmt: skip
         read.append(_Series(table, lines, bars, naive=bar != "1d" and times.tz is None and zone is None))
