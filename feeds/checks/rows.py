@@ -56,9 +56,17 @@ class Rows:
         """A time of bars: naive for daily ones, UTC for others."""
         return pd.Timestamp(us, unit="us", tz=None if self.daily else "UTC").as_unit("us")
 
-    def occurrence(self, position: int) -> int:
-        """Which of the rows of its time a row is, from 0."""
-        return position - int(np.searchsorted(self.us, self.us[position], side="left"))
+    def stamps(self, us: npt.ArrayLike) -> list[pd.Timestamp]:
+        """As ``stamp``, for many times."""
+        once, at = np.unique(np.asarray(us, dtype=np.int64), return_inverse=True)
+        index = pd.DatetimeIndex(once.astype("datetime64[us]"))
+        stamps = list(index if self.daily else index.tz_localize("UTC"))
+        return [stamps[number] for number in at.tolist()]
+
+    def occurrences(self, positions: npt.NDArray[np.intp]) -> list[int]:
+        """Which of the rows of its time each row is, from 0."""
+        numbers: list[int] = (positions - np.searchsorted(self.us, self.us[positions], side="left")).tolist()
+        return numbers
 
     # What is left
 
@@ -113,9 +121,9 @@ class Rows:
         self.alive[list(positions)] = False
         self._forget()
 
-    def change(self, values: Mapping[int, Mapping[str, float]]) -> None:
-        """Write values: position -> column -> value."""
-        for position, row in values.items():
+    def change(self, values: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Write values: position, and column -> value."""
+        for position, row in values:
             for name, value in row.items():
                 self.now[name][position] = value
         self._forget()

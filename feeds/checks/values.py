@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from feeds.checks.local import scale_at
+from feeds.checks.local import scales_at
 from feeds.checks.rows import Rows
-from feeds.checks.rule import Hit, Positions, Rule, Values, hit, live_runs, runs
+from feeds.checks.rule import Flags, Hit, Positions, Rule, hit, live_runs, runs
 from feeds.quality import FLOAT_NOISE
 
 PLAUSIBLE = 0.25  # log distance to the price before or after within which open and close are believed
 PLAUSIBLE_DEVIATIONS = 10.0
+NEAR_ENOUGH = 10  # rows away at most, to be a price before or after
 ORDINARY_SPREAD = 3.0  # times the median spread
 
 
@@ -90,33 +91,43 @@ class HighLow(Rule):
         bad = np.flatnonzero((highs < lows - noise) | (top > highs + noise) | (bottom < lows - noise))
         if not len(bad):
             return
-        returns = np.diff(np.log(closes))
-        for row in bad.tolist():
+        believed = self._believed(rows, bad).tolist()
+        swapped = ((lows >= top) & (highs <= bottom))[bad].tolist()
+        reached = zip(highs[bad].tolist(), lows[bad].tolist(), top[bad].tolist(), bottom[bad].tolist(), strict=True)
+        for number, (high, low, most, least) in enumerate(reached):
+            row = int(bad[number])
             position = int(rows.live[row])
-            had = f"open {opens[row]:g}, high {highs[row]:g}, low {lows[row]:g}, close {closes[row]:g}"
-            if not self._believed(rows, row, returns, bad):
+            had = f"open {opens[row]:g}, high {high:g}, low {low:g}, close {closes[row]:g}"
+            if not believed[number]:
                 detail = f"{had}: impossible, and open or close are far from the bars around: dropped"
                 yield hit(rows, rows.live[row : row + 1], detail, drop=True)
                 continue
-            high, low = float(highs[row]), float(lows[row])
-            if low >= top[row] and high <= bottom[row]:
+            if swapped[number]:
                 change, how = {"high": low, "low": high}, "high and low are swapped"
             else:
-                change = {"high": max(high, float(top[row])), "low": min(low, float(bottom[row]))}
-                change = {name: value for name, value in change.items() if value != rows.now[name][position]}
+                change = {"high": most} if most > high else {}
+                change |= {"low": least} if least < low else {}
                 how = "high and low are widened to what open and close reached"
             yield _changes(rows, [position], f"{had}: {how}", {position: change})
 
-    def _believed(self, rows: Rows, row: int, returns: Values, bad: Positions) -> bool:
+    def _believed(self, rows: Rows, bad: Positions) -> Flags:
         """Whether open and close are near the close before or the open after, of rows that are possible."""
-        opens, closes = np.log(rows.prices["open"][row]), np.log(rows.prices["close"][row])
-        good = np.setdiff1d(np.arange(max(row - 10, 0), min(row + 11, len(rows.live))), bad[np.abs(bad - row) <= 10])
-        before, after = good[good < row], good[good > row]
-        levels = [rows.prices["close"][before[-1]]] if len(before) else []
-        levels += [rows.prices["open"][after[0]]] if len(after) else []
-        scale = scale_at(returns, row, row + 1)
-        reach = max(PLAUSIBLE, PLAUSIBLE_DEVIATIONS * scale if np.isfinite(scale) else 0.0)
-        return any(max(abs(opens - level), abs(closes - level)) <= reach for level in np.log(levels))
+        logs = {name: np.log(rows.prices[name]) for name in ("open", "close")}
+        good = np.setdiff1d(np.arange(len(rows.live)), bad, assume_unique=True)
+        if not len(good):
+            return np.zeros(len(bad), dtype=np.bool_)
+        after = np.searchsorted(good, bad)
+        away = np.full(len(bad), np.inf)
+        for side, name, there in ((after - 1, "close", after > 0), (after, "open", after < len(good))):
+            beside = good[np.where(there, side, 0)]
+            level = np.where(there & (np.abs(beside - bad) <= NEAR_ENOUGH), logs[name][beside], np.inf)
+            off = np.maximum(np.abs(logs["open"][bad] - level), np.abs(logs["close"][bad] - level))
+            away = np.minimum(away, off)
+        reach = np.full(len(bad), PLAUSIBLE)
+        far = np.flatnonzero((away > PLAUSIBLE) & np.isfinite(away))
+        scale = scales_at(np.diff(logs["close"]), bad[far], bad[far] + 1)
+        reach[far] = np.maximum(PLAUSIBLE, np.where(np.isfinite(scale), PLAUSIBLE_DEVIATIONS * scale, 0.0))
+        return away <= reach
 
 
 class CrossedQuotes(Rule):
