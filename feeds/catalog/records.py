@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Literal
 
 import pandas as pd
@@ -35,7 +36,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Repair:
-    """One change that readers see instead of a raw row. The row itself stays in the catalog."""
+    """One change that readers see instead of a raw row. The row itself stays in the catalog.
+
+    NaN says that the row has no value there, and is equal to NaN.
+    """
 
     time: pd.Timestamp
     row: int  # which of the rows of that time, from 0
@@ -44,6 +48,14 @@ class Repair:
     before: Mapping[str, float]  # column -> value in the raw row
     after: Mapping[str, float]  # column -> value that readers see; empty for a drop
     reason: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Repair) and self._comparable() == other._comparable()
+
+    def _comparable(self) -> tuple[object, ...]:
+        values = [{name: None if isnan(value) else value for name, value in part.items()}
+                  for part in (self.before, self.after)]  # fmt: skip
+        return self.time, self.row, self.rule, self.action, *values, self.reason
 
 
 @dataclass(frozen=True)

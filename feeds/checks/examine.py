@@ -111,14 +111,14 @@ def _repairs(rows: Rows, mended: Sequence[tuple[Rule, Hit]]) -> Iterator[Repair]
     for position, time, row, values_of_row in zip(
         at.tolist(), rows.stamps(rows.us[at]), rows.occurrences(at), came, strict=True
     ):
-        before = {name: value for name, value in zip(rows.came, values_of_row, strict=True) if value == value}
+        before = dict(zip(rows.came, values_of_row, strict=True))
         if position in dropped:
             name, reason = dropped[position]
             yield Repair(time, row, name, "drop", before, {}, reason)
             continue
-        names = [name for name in rows.came if name in columns[position]]
+        names = [name for name in before if name in columns[position]]
         reason = "; ".join(detail for _, detail in changed[position])
         yield Repair(
-            time, row, changed[position][0][0], "set", {name: before[name] for name in names if name in before},
+            time, row, changed[position][0][0], "set", {name: before[name] for name in names},
             {name: float(rows.now[name][position]) for name in names}, reason,
         )  # fmt: skip

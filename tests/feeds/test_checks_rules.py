@@ -247,8 +247,25 @@ def test_a_missing_volume_keeps_its_prices() -> None:
     frame = calm()
     frame.loc[frame.index[[20, 21]], "volume"] = [np.nan, -5.0]
     one, two = propose_repairs("ABC", "1d", frame, CALENDAR)
-    assert (one.rule, one.before, one.after) == ("negative_volume", {}, {"volume": 0.0})
+    assert (one.rule, one.after) == ("negative_volume", {"volume": 0.0})
+    assert list(one.before) == ["volume"] and np.isnan(one.before["volume"])
     assert (two.rule, two.before, two.after) == ("negative_volume", {"volume": -5.0}, {"volume": 0.0})
+
+
+def test_a_repair_says_which_values_a_row_did_not_have() -> None:
+    """A row that has since got them is another one: the catalog refuses the repair for it."""
+    frame = calm().assign(bid=np.nan)
+    frame.loc[frame.index[20], ["close", "volume"]] = np.nan
+    frame.loc[frame.index[30], "high"] = 1.0
+    frame.loc[frame.index[30], "volume"] = np.nan
+    dropped, corrected = propose_repairs("ABC", "1d", frame, CALENDAR)
+    nothing = float("nan")
+    np.testing.assert_equal(
+        dict(dropped.before),
+        {"open": 100.1, "high": 101.0, "low": 99.0, "close": nothing, "volume": nothing, "bid": nothing},
+    )
+    np.testing.assert_equal(dict(corrected.before), {"high": 1.0, "volume": nothing})
+    assert corrected.after == {"high": 100.1, "volume": 0.0}
 
 
 def test_a_volume_that_no_bar_has_becomes_0_as_a_run_needs_a_number() -> None:
