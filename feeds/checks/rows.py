@@ -14,10 +14,10 @@ import pandas as pd
 from core.calendar import ExchangeCalendar
 from core.errors import FeedError
 from feeds.bars import COLUMNS, EXTRAS, PRICES, CorporateAction
-from feeds.quality import utc_index
+from feeds.quality import FLOAT_NOISE, utc_index
 
 _DAY = 86_400_000_000  # microseconds
-_OF_LIVE_ROWS = ("live", "prices", "lacking", "price", "volume", "quotes", "extent")
+_OF_LIVE_ROWS = ("live", "prices", "lacking", "price", "volume", "quotes", "of_quotes", "extent")
 
 
 class Rows:
@@ -90,6 +90,20 @@ class Rows:
         """Live bids and asks; None for a series without them."""
         bid, ask = self._column("bid"), self._column("ask")
         return None if bid is None or ask is None else (bid, ask)
+
+    @cached_property
+    def of_quotes(self) -> npt.NDArray[np.bool_]:
+        """For each live row whether its price is nothing but the middle of bid and ask, as of files with quotes alone.
+
+        Where a quote of such a row is wrong, so are its prices.
+        """
+        if "close" not in self.prices:
+            return np.ones(len(self.live), dtype=np.bool_)
+        if self.quotes is None:
+            return np.zeros(len(self.live), dtype=np.bool_)
+        middle = (self.quotes[0] + self.quotes[1]) / 2.0
+        same = [np.isclose(column, middle, rtol=FLOAT_NOISE, atol=0.0) for column in self.prices.values()]
+        return np.asarray(np.logical_and.reduce(same), dtype=np.bool_)
 
     @cached_property
     def price(self) -> npt.NDArray[np.float64]:
