@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
+from core.clock import Clock
 from feeds.bars import CorporateAction
 from feeds.catalog import Repair
 from feeds.checks.finding import Finding, Mend
@@ -34,13 +35,15 @@ def examine_series(
     frame: pd.DataFrame,
     calendar: ExchangeCalendar,
     actions: Sequence[CorporateAction] = (),
+    clock: Clock | None = None,
 ) -> Examination:
     """Ask every rule about raw bars. ``frame``: index and columns of ``RawBars.frame``, in any order of rows.
 
     A row that a repair takes out may hide another one, so the rules that repair are asked again until they find
-    nothing more: bars that are repaired need no second repair. Raises FeedError for a frame without times or prices.
+    nothing more: bars that are repaired need no second repair. ``clock`` (None: the machine's) tells which bars are of
+    the future. Raises FeedError for a frame without times or prices.
     """
-    rows = Rows(symbol, bar, frame, calendar, actions)
+    rows = Rows(symbol, bar, frame, calendar, actions, clock)
     if not len(rows.us):
         return Examination((), ())
     found = [(rule, hit) for rule in RULES.values() if rule.as_it_came for hit in rule.find(rows)]
@@ -71,9 +74,10 @@ def check_series(
     frame: pd.DataFrame,
     calendar: ExchangeCalendar,
     actions: Sequence[CorporateAction] = (),
+    clock: Clock | None = None,
 ) -> list[Finding]:
     """What is wrong with raw bars, see ``examine_series``."""
-    return list(examine_series(symbol, bar, frame, calendar, actions).findings)
+    return list(examine_series(symbol, bar, frame, calendar, actions, clock).findings)
 
 
 def propose_repairs(
@@ -82,9 +86,10 @@ def propose_repairs(
     frame: pd.DataFrame,
     calendar: ExchangeCalendar,
     actions: Sequence[CorporateAction] = (),
+    clock: Clock | None = None,
 ) -> list[Repair]:
     """What a repair would do to raw bars, at most one act for each row, see ``examine_series``."""
-    return list(examine_series(symbol, bar, frame, calendar, actions).repairs)
+    return list(examine_series(symbol, bar, frame, calendar, actions, clock).repairs)
 
 
 def _findings(rows: Rows, found: Sequence[tuple[Rule, Hit]]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Rules about the times of bars: twice the same, and where the exchange was closed."""
+"""Rules about the times of bars: twice the same, where the exchange was closed, and dates that cannot be right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from feeds.checks.gaps import COARSE
 from feeds.checks.local import scales_at
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Flags, Hit, Positions, Rule, Values, hit, live_runs
@@ -14,6 +15,7 @@ from feeds.checks.rule import Flags, Hit, Positions, Rule, Values, hit, live_run
 WRONG_CALENDAR = 0.25  # share of rows on closed days: 24/7 markets have 31% on XNYS, Sunday rows of currencies are 17%
 ORDINARY = 6.0  # deviations from the neighbours within which a row may well be right
 CLEARLY = 5.0  # times as far as that, and as the other row, is plainly wrong
+FIRST_YEAR = 1900  # daily bars hardly reach further back, and 1899-12-30 is day 0 of spreadsheets
 
 
 class Duplicate(Rule):
@@ -112,6 +114,25 @@ class _Groups:
         return np.nan_to_num(away / np.repeat(np.where(scale > 0.0, scale, np.inf), self.sizes), nan=0.0)
 
 
+class OddDate(Rule):
+    """Bars of the future, and of times before all markets: dates that were read wrongly. They are kept."""
+
+    name = "odd_date"
+    severity = "warning"
+    as_it_came = True
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        early = rows.us < np.datetime64(f"{FIRST_YEAR}-01-01", "us").astype(np.int64)
+        now = f"{rows.asked:%Y-%m-%d}" if rows.daily else f"{rows.asked:%Y-%m-%d %H:%M} UTC"
+        for odd, what in (
+            (early, f"before {FIRST_YEAR}: was the year read wrongly?"),
+            (rows.future, f"of the future (now it is {now}): were day and month exchanged, or the year read wrongly?"),
+        ):
+            at = np.flatnonzero(odd)
+            if len(at):
+                yield hit(rows, at, f"{_bars(len(at))} {what}")
+
+
 class ClosedSession(Rule):
     """Rows of days on which the exchange was closed. Bars before and after hours are a note."""
 
@@ -125,7 +146,11 @@ class ClosedSession(Rule):
         near = np.minimum(np.searchsorted(sessions, days), len(sessions) - 1)
         closed = rows.known[live] & ~rows.in_hours[live] & (sessions[near] != days)
         code = rows.calendar.code
-        if len(live) > 10 and np.count_nonzero(closed) > WRONG_CALENDAR * len(live):
+        if rows.spacing >= COARSE and closed.any():
+            at = live[closed]
+            yield hit(rows, at, f"{len(at)} of {len(live)} bars on days without a session of {code}, as the labels of "
+                                "weeks and months may be: nothing is dropped", "warning")  # fmt: skip
+        elif len(live) > 10 and np.count_nonzero(closed) > WRONG_CALENDAR * len(live):
             at = live[closed]
             yield hit(rows, at, f"{len(at)} of {len(live)} bars on days without a session of {code}: "
                                 "the exchange is probably another one, and nothing is dropped", "warning")  # fmt: skip
@@ -137,9 +162,15 @@ class ClosedSession(Rule):
             yield hit(rows, extended, f"{len(extended)} bars before or after the hours of {code}", "note")
         beyond = live[~rows.known[live]]
         if len(beyond):
-            yield hit(rows, beyond, f"the calendar of {code} does not reach {len(beyond)} bars: not judged", "note")
+            first, last = rows.calendar.first, rows.calendar.last
+            detail = f"{_bars(len(beyond))} not judged: the calendar of {code} reaches from {first} to {last} alone"
+            yield hit(rows, beyond, detail, "note")
 
 
 def _span(rows: Rows, at: Positions) -> str:
     first, last = (f"{rows.stamp(int(rows.us[position])):%Y-%m-%d}" for position in (at[0], at[-1]))
     return first if first == last else f"{first} to {last}"
+
+
+def _bars(count: int) -> str:
+    return "1 bar" if count == 1 else f"{count} bars"
