@@ -11,7 +11,6 @@ from typing import Literal, TypeVar, overload
 
 import pandas as pd
 
-from core.calendar import ExchangeCalendar
 from core.errors import SettingsError, UnknownNameError, did_you_mean
 from core.progress import Progress, ShowsProgress, shown
 from core.signals import uninterrupted
@@ -26,6 +25,7 @@ from feeds.room.series import select
 from feeds.room.showing import Listing, Shown
 from feeds.room.storing import Storage
 from feeds.sources.files import FileFormat
+from feeds.sources.local_times import refuse_unknown
 from feeds.sources.times import DATE_ORDERS
 
 STAMPS: tuple[Literal["open", "close"], ...] = ("open", "close")
@@ -60,8 +60,8 @@ class DataRoom:
         bar: str | None = None,
         timezone: str | None = None,
         stamp: str = "close",
-        exchange: str = storing.EXCHANGE,
-        currency: str = storing.CURRENCY,
+        exchange: str | None = None,
+        currency: str | None = None,
         adjusted: str = "raw",
         adjusted_until: dt.date | str | None = None,
         date_order: str | None = None,
@@ -72,7 +72,10 @@ class DataRoom:
 
         A file is taken whole or not at all. Bars that are stored already stay as they are: equal ones are counted,
         and where others differ the answer says so; ``replace`` takes the new ones and keeps the old in a file aside.
+        ``exchange`` (an alias counts as its code) and ``currency`` (ISO 4217) are those of the stored series where
+        they are not said, in a file of many symbols each by its own; a new series is of XNYS and in USD.
         """
+        exchange, currency = storing.said(exchange, currency)  # what is unknown is refused before a catalog is made
         names = [files] if isinstance(files, Path | str) else files
         form = FileFormat(
             symbol=symbol,
@@ -85,10 +88,10 @@ class DataRoom:
             adjusted_until=as_date(adjusted_until),
             date_order=chosen_of("date order", date_order, DATE_ORDERS),
         )
-        ExchangeCalendar(exchange)  # an unknown one is refused before a catalog is made
+        refuse_unknown(timezone)
         with Catalog(self.folder) as catalog, self._shown("import", progress) as told:
             collected = storing.Storing(catalog, replace=replace, exchange=exchange, currency=currency)
-            return storing.import_files(collected, catalog, [Path(name) for name in names], form, told)
+            return storing.import_files(collected, [Path(name) for name in names], form, told)
 
     def pull(
         self,
@@ -108,8 +111,10 @@ class DataRoom:
 
         Without ``start`` a series that is stored goes on from its last bar; the bars of some days before it are asked
         for again, and where they differ the answer says so. ``exchange`` and ``currency`` count where the source does
-        not know them. ``notify`` is told when the source pauses, and why.
+        not know them; without them the stored series says, and a new one is of XNYS and in USD. ``notify`` is told when
+        the source pauses, and why. A service that cannot be reached is not asked for the rest: see ``not_asked``.
         """
+        exchange, currency = storing.said(exchange, currency)
         size = chosen_of("bar size", bar, BAR_SIZES)
         place = storing.make_source(source, notify) if isinstance(source, str) else source
         wanted = listed_symbols(symbols) or place.symbols()
@@ -120,7 +125,7 @@ class DataRoom:
         ]
         with Catalog(self.folder) as catalog, self._shown(f"pull from {place.name}", progress) as told:
             collected = storing.Storing(catalog, replace=replace, exchange=exchange, currency=currency)
-            return storing.pull(collected, catalog, place, requests, told)
+            return storing.pull(collected, place, requests, told)
 
     # Care
 
@@ -206,8 +211,8 @@ class DataRoom:
         self,
         symbol: str,
         bar: str = "1d",
-        start: dt.date | None = None,
-        end: dt.date | None = None,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
         *,
         adjust: str | None = None,
         repaired: bool = True,
@@ -216,7 +221,8 @@ class DataRoom:
         wanted = chosen_of("adjustment", adjust, ADJUSTMENTS)
         with self._opened() as catalog:
             one = catalog.get(symbol, chosen_of("bar size", bar, BAR_SIZES))
-            return adjusted_bars(catalog, one, wanted, repaired=repaired, start=start, end=end).frame
+            span = {"start": as_date(start), "end": as_date(end)}
+            return adjusted_bars(catalog, one, wanted, repaired=repaired, **span).frame
 
     def export(
         self,

@@ -45,6 +45,7 @@ class Table:
     unit: str  # "line" or "row"
     header: str  # where the names of the columns are, for errors
     decimal: str = "."
+    kind: str = "csv"  # or "parquet"
 
     def at(self, number: int) -> str:
         """Where a row is, for errors."""
@@ -86,7 +87,7 @@ def read_table(file: Path, where: str) -> Table:
         except (OSError, EOFError, zlib.error) as error:
             raise FeedSourceError(f"{where}: the gzip file is damaged ({error}); get it again") from error
     if content.startswith(_PARQUET):
-        return Table(read_parquet(content, where), where, "row", where)
+        return Table(read_parquet(content, where), where, "row", where, kind="parquet")
     return _text_table(_utf8(content, where), where)
 
 
