@@ -186,9 +186,8 @@ class JsonService:
         except requests.Timeout as error:
             raise PassingFault(f"no answer within {self._timeout:.0f} s") from error
         except requests.ConnectionError as error:
-            if (
-                getattr(error.args[0] if error.args else None, "reason", None) is None
-            ):  # urllib3 gives one where none came
+            why = error.args[0] if error.args else None
+            if getattr(why, "reason", None) is None:  # urllib3 gives one where no connection came about
                 raise PassingFault("the connection broke off") from error
             raise UnreachableFault(f"{self.base_url} cannot be reached") from error
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:

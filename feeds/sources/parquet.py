@@ -62,9 +62,9 @@ def _plain(column: Any, name: str, role: Role | None, where: str) -> Any:
 
     if role is None:
         return pa.nulls(len(column))
-    if pa.types.is_dictionary(column.type) and not _is_text(column.type.value_type):
-        column = column.cast(column.type.value_type)
     kind = column.type
+    if pa.types.is_dictionary(kind):  # Parquet gives back those of text and bytes
+        kind = kind.value_type
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         try:
             return column.cast(pa.binary()).cast(pa.string())

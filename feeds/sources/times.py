@@ -18,7 +18,7 @@ from feeds.sources.table import Table
 DateOrder = Literal["dmy", "mdy"]
 DATE_ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy")
 
-_OFFSET = r"[Zz]$|[T ]\d{2}[\d:.,]* ?[+-]\d{1,2}(?::?\d{2})?$"  # Z, or +hh:mm, +hhmm, +hh, +h behind a time
+_OFFSET = r"[Zz]$|[T ]\d{2}[\d:.,]* ?[+-](?:\d{1,2}(?::\d{2})?|\d{4})$"  # Z, +hh:mm, +hhmm, +hh, +h behind a time
 _UNZONED = r"[\d-]{8,10}(?:[T ][\d:.,]*)?"  # a date and a time of day
 _MIDNIGHT = r"[T ]00:00(?::00(?:\.0+)?)?(?:[Zz]| ?[+-]\d{2}(?::?\d{2})?)?$"
 _ISO = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{8})(?:[T ]\d.*)?"
@@ -132,8 +132,10 @@ def _parsed(
         text = text.str.replace(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", r"\1-\2-\3", regex=True)
     try:
         times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware))
-    except ValueError as error:  # some have an offset in a form that is unknown here
+    except ValueError as error:  # some have an offset that is none of _OFFSET
         raise _refused(table, series, ~text.str.fullmatch(_UNZONED).to_numpy(dtype=bool)) from error
+    if times.tz is not None and not aware:  # all have: +100, which pandas takes for ten hours
+        raise _refused(table, series, np.ones(len(text), dtype=bool))
     partial = ~text.str.fullmatch(_ISO).to_numpy(dtype=bool)  # pandas takes 2018 for the first of its days
     if partial.any() or times.hasnans:
         raise _refused(table, series, partial | np.asarray(times.isna()))

@@ -174,6 +174,20 @@ def test_times_that_nanoseconds_do_not_reach(tmp_path: Path, unit: str, zone: st
         read_file(tmp_path / "X.parquet")
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_the_first_and_the_last_day_that_are_times(tmp_path: Path, unit: str, zone: str | None) -> None:
+    days = [dt.datetime(1800, 1, 1), dt.datetime(1800, 1, 2), dt.datetime(2199, 12, 31, 23)]  # noqa: DTZ001
+    days = days if zone is None else [*days[:2], dt.datetime(2199, 12, 31)]  # noqa: DTZ001
+    times = pa.array(pd.DatetimeIndex(days).tz_localize(zone), pa.timestamp(unit, zone))
+    table = pa.Table.from_pandas(prices()).append_column("date", times)
+    assert list(read(tmp_path, table, bar="1d").frame.index) == [pd.Timestamp(day).normalize() for day in days]
+    for wrong in (dt.datetime(1799, 12, 31), dt.datetime(2200, 1, 1)):  # noqa: DTZ001
+        times = pa.array(pd.DatetimeIndex([wrong] * 3).tz_localize(zone), pa.timestamp(unit, zone))
+        with pytest.raises(FeedError, match="row 1, column date: .* is not a time between 1800 and 2200"):
+            read(tmp_path, table.set_column(5, "date", times), bar="1d")
+
+
 def test_int96_times_are_read(tmp_path: Path) -> None:
     table = pa.Table.from_pandas(prices()).append_column("date", pa.array(DAYS.as_unit("us")))
     pq.write_table(table, tmp_path / "X.parquet", use_deprecated_int96_timestamps=True)
@@ -230,16 +244,23 @@ def test_columns_that_can_be_no_symbols(tmp_path: Path, column: pa.Array) -> Non
 def test_text_that_is_not_marked_as_text(tmp_path: Path) -> None:
     """Some writers leave the mark out, and numbers of Tokyo are symbols."""
     days = [f"{day:%Y-%m-%d}".encode() for day in DAYS]
-    table = pa.Table.from_pandas(prices(symbol=[7203] * 3)).append_column("date", pa.array(days))
-    bars = read(tmp_path, table)
-    assert bars.symbol == "7203" and list(bars.frame.index) == list(DAYS)
+    for dates in (pa.array(days), pa.array(days, pa.large_binary()), pa.array(days, pa.binary(10)),
+                  pa.array(days).dictionary_encode()):  # fmt: skip
+        bars = read(tmp_path, pa.Table.from_pandas(prices(symbol=[7203] * 3)).append_column("date", dates))
+        assert bars.symbol == "7203" and list(bars.frame.index) == list(DAYS)
+
+
+@pytest.mark.parametrize("kind", ["category", "string", "object"])
+def test_symbols_in_any_type_of_text(tmp_path: Path, kind: str) -> None:
+    prices(date=DAYS, symbol=pd.Series(["A", "B", "A"]).astype(kind)).to_parquet(tmp_path / "X.parquet")
+    assert [(bars.symbol, len(bars.frame)) for bars in read_file(tmp_path / "X.parquet")] == [("A", 2), ("B", 1)]
 
 
 def test_what_stands_in_columns_without_a_known_name_is_of_no_matter(tmp_path: Path) -> None:
     table = pa.Table.from_pandas(prices(date=DAYS))
     for name, column in (
         ("a", pa.array([2**31 - 1] * 3, pa.date32())), ("b", pa.array([1] * 3, pa.timestamp("s", "Mars/Olympus"))),
-        ("c", pa.array([[[1]]] * 3)), ("d", pa.array([1] * 3, pa.time64("ns"))),
+        ("c", pa.array([[[1]]] * 3)), ("d", pa.array([1] * 3, pa.time64("ns"))), ("e", pa.array([b"\xff"] * 3)),
     ):  # fmt: skip
         table = table.append_column(name, column)
     assert len(read(tmp_path, table).frame) == 3

@@ -277,6 +277,13 @@ def test_the_evening_of_friday_is_no_saturday(tmp_path: Path, room: DataRoom) ->
     """After hours of Friday end at 20:00 in New York, which is 01:00 UTC of Saturday in winter."""
     times = pd.date_range("2018-01-05 16:00", "2018-01-05 20:00", freq="min", tz="America/New_York")
     assert doubts(room, prices(times), tmp_path) == []
+    midnight = pd.date_range("2018-01-05 23:55", "2018-01-06 00:00", freq="min", tz="America/New_York")  # closes
+    assert doubts(DataRoom(tmp_path / "other"), prices(midnight), tmp_path) == []
+
+
+def test_bars_before_all_calendars_are_doubted_by_their_days(tmp_path: Path, room: DataRoom) -> None:
+    (note,) = doubts(room, prices(pd.date_range("1980-01-01", "1980-12-31")), tmp_path)
+    assert "stored as XNYS; but many bars are of Saturdays or Sundays" in note
 
 
 def test_bars_without_an_exchange_that_are_pulled_are_doubted_too(room: DataRoom) -> None:
