@@ -14,7 +14,7 @@ import pandas as pd
 
 from core.calendar import exchange_code
 from core.currencies import check_currency
-from core.errors import CatalogError, HalflifeError, UnknownNameError, did_you_mean
+from core.errors import CalendarError, CatalogError, HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.bars import BarSize, RawBars, Request, Source
@@ -167,8 +167,10 @@ class Storing:
         stored = self.series(bars.symbol, bars.bar)
         exchange = bars.exchange or self._exchange or (stored.exchange if stored else EXCHANGE)
         currency = bars.currency or self._currency or (stored.currency if stored else CURRENCY)
-        exchange, currency = exchange_code(exchange), check_currency(currency)
-        return dataclasses.replace(bars, exchange=exchange, currency=currency)
+        try:
+            return dataclasses.replace(bars, exchange=exchange_code(exchange), currency=check_currency(currency))
+        except (CalendarError, UnknownNameError) as error:  # what the source says
+            raise type(error)(f"{bars.symbol}: {error.args[0]}") from error
 
     def _remarks(self, appended: Appended) -> Iterator[str]:
         if appended.differing > appended.replaced:

@@ -179,8 +179,8 @@ def test_an_unknown_timezone_ends_it_even_where_dates_need_none(tmp_path: Path, 
 def test_a_source_with_words_of_its_own_fails_for_that_symbol(
     room: DataRoom, exchange: str | None, currency: str | None, words: str
 ) -> None:
-    (failed,) = room.pull(Service(exchange, currency), "A").failures
-    assert words in str(failed.error)
+    (failed,) = room.pull(Service(exchange, currency), "AAPL").failures
+    assert words in str(failed.error) and "] AAPL: " in str(failed.error)
 
 
 # --- symbols
