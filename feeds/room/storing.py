@@ -84,9 +84,11 @@ class Storage(RoomResult):
 
     def sentence(self) -> str:
         symbols = counted(len({one.bars.symbol for one in self.stored}), "symbol")
-        counts = [f"{self.total('added'):,} bars added", f"{self.total('unchanged'):,} stored already"]
+        counts = [f"{counted(self.total('added'), 'bar')} added", f"{self.total('unchanged'):,} stored already"]
         if self.total("replaced"):
             counts.append(f"{self.total('replaced'):,} replaced")
+        if self.total("readjusted"):
+            counts.append(f"{self.total('readjusted'):,} with a newer adj_close")
         if self.total("differing") > self.total("replaced"):
             counts.append(f"{self.total('differing') - self.total('replaced'):,} differ and were kept as stored")
         if self.failures:
@@ -141,9 +143,9 @@ class Storing:
         """Append the bars of one symbol; a signal waits for that. Raises what the catalog raises."""
         complete, frame = self._completed(bars), bars.frame
         assumed = not (bars.exchange or self._exchange or self.series(bars.symbol, bars.bar))
-        doubts = doubt_exchange(bars, EXCHANGE) if assumed else ()
         with uninterrupted():
             appended = self._catalog.append(complete, replace=self._replace)
+            doubts = doubt_exchange(bars, EXCHANGE) if assumed else ()  # of bars that the catalog found to be bars
             first, last = (frame.index.min(), frame.index.max()) if len(frame) else (None, None)
             brought = Brought(bars.symbol, bars.bar, bars.source, len(frame), first, last)
             self.stored.append(Stored(brought, appended, (*bars.notes, *self._remarks(appended), *doubts)))
@@ -163,20 +165,31 @@ class Storing:
         self.failures.append(Failure(what, error))
 
     def _completed(self, bars: RawBars) -> RawBars:
-        """Bars with an exchange and a currency, by the codes under which they are stored."""
-        stored = self.series(bars.symbol, bars.bar)
-        exchange = bars.exchange or self._exchange or (stored.exchange if stored else EXCHANGE)
-        currency = bars.currency or self._currency or (stored.currency if stored else CURRENCY)
+        """Bars with an exchange and a currency: what the source says, else the user, else the catalog."""
         try:
-            return dataclasses.replace(bars, exchange=exchange_code(exchange), currency=check_currency(currency))
-        except (CalendarError, UnknownNameError) as error:  # what the source says
+            exchange, currency = said(bars.exchange or None, bars.currency or None)
+        except (CalendarError, UnknownNameError) as error:
             raise type(error)(f"{bars.symbol}: {error.args[0]}") from error
+        stored = self.series(bars.symbol, bars.bar)
+        exchange = exchange or self._exchange or (stored.exchange if stored else EXCHANGE)
+        currency = currency or self._currency or (stored.currency if stored else CURRENCY)
+        return dataclasses.replace(bars, exchange=exchange, currency=currency)
 
     def _remarks(self, appended: Appended) -> Iterator[str]:
         if appended.differing > appended.replaced:
             yield (
                 f"{counted(appended.differing, 'bar')} differ from those stored, which were kept; "
                 "--replace takes the new ones."
+            )
+        if appended.readjusted:
+            yield (
+                f"the adj_close of {counted(appended.readjusted, 'stored bar')} is another one by now and was taken; "
+                "`halflife data adjust` reads it anew."
+            )
+        if appended.older:
+            yield (
+                f"{counted(appended.older, 'stored bar')} outside of the file keep the adj_close of an earlier one, so "
+                "the two do not fit together; import the whole history before `halflife data adjust`."
             )
 
     def result(self) -> Storage:

@@ -16,7 +16,7 @@ import pytest
 from core.errors import CalendarError, CatalogError, HalflifeError, SettingsError, UnknownNameError
 from feeds.bars import RawBars, Request
 from feeds.catalog import Catalog
-from feeds.room import DataRoom
+from feeds.room import DataRoom, Storage
 from feeds.sources.http import UnreachableError
 
 HEADER = "date,open,high,low,close,volume\n"
@@ -110,6 +110,16 @@ def test_one_of_both_may_be_said(tmp_path: Path, room: DataRoom) -> None:
         assert isinstance(failed.error, CatalogError) and cure in str(failed.error)
         (failed,) = room.pull(Service(**wrong), "VOD").failures
         assert isinstance(failed.error, CatalogError) and cure in str(failed.error)
+
+
+def test_series_that_were_stored_under_other_words_go_on(tmp_path: Path, room: DataRoom) -> None:
+    """As catalogs were written before aliases and currencies were looked at."""
+    frame = Service().fetch(Request("OLD")).frame[:1]
+    with Catalog(room.folder) as catalog:
+        catalog.append(RawBars("OLD", "1d", frame, "made", exchange="NYSE", currency="usd"))
+    assert not room.import_files(write(tmp_path, "OLD.csv")).failures
+    assert not room.pull(Service("XNYS"), "OLD").failures
+    assert len(room.bars("OLD")) == 3 and told(room) == [("OLD", "NYSE", "usd")]
 
 
 def test_a_source_that_knows_is_believed_rather_than_the_user(room: DataRoom) -> None:
@@ -399,3 +409,16 @@ def test_bars_are_asked_for_with_dates_as_text(tmp_path: Path, room: DataRoom) -
     assert len(room.bars("A", start=pd.Timestamp("2018-12-24").date())) == 1
     with pytest.raises(SettingsError, match="1.12.2018 is no date; write it as 2015-12-31"):
         room.bars("A", start="1.12.2018")
+
+
+def test_what_became_of_adj_close_is_told(tmp_path: Path) -> None:
+    def imported(days: list[str], adjusted: list[float]) -> Storage:
+        frame = pd.DataFrame({"date": days, **dict.fromkeys(("open", "high", "low", "close"), 10.0), "volume": 1})
+        frame.assign(adj_close=adjusted).to_csv(tmp_path / "PAYS.csv", index=False)
+        return DataRoom(tmp_path / "catalog").import_files(tmp_path / "PAYS.csv")
+
+    imported(["2020-01-02", "2020-01-03", "2020-01-06"], [10.0, 10.0, 10.0])
+    grown = imported(["2020-01-03", "2020-01-06", "2020-01-07"], [9.0, 9.0, 10.0])
+    assert "1 bar added" in grown.sentence() and "2 with a newer adj_close" in grown.sentence()
+    taken, older = grown.stored[0].notes
+    assert taken.startswith("the adj_close of 2 stored bars") and older.startswith("1 stored bar outside of the file")
