@@ -90,6 +90,13 @@ def test_an_intraday_bar_that_is_not_over_is_not_of_the_future() -> None:
     )  # fmt: skip
 
 
+def test_a_series_that_is_all_of_the_future_lacks_nothing() -> None:
+    times = pd.date_range("2024-06-20 13:31", "2024-06-20 20:00", freq="min", tz="UTC").delete(100)
+    for bar, index in (("1m", times), ("1d", sessions("2024-06-03", "2024-06-20").delete(5))):
+        findings = check_series("ABC", bar, bars(index), NEW_YORK, clock=at("2024-05-31T15:00Z"))
+        assert [(f.rule, f.rows) for f in findings] == [("odd_date", len(index))]
+
+
 def test_the_clock_of_the_machine_is_asked_where_no_other_is_given() -> None:
     days = sessions("2021-03-01", "2021-06-30").append(pd.DatetimeIndex(["2199-01-04"]))
     odd, unknown = check_series("ABC", "1d", bars(days), NEW_YORK)
@@ -167,6 +174,11 @@ def test_few_bars_and_bars_nearer_than_weeks_are_daily_ones_with_gaps(count: int
     assert [(f.rule, f.rows) for f in findings] == [("missing_session", step - 1)] * (count - 1)
 
 
+def test_a_bar_that_the_calendar_does_not_know_is_no_distance() -> None:
+    days = pd.DatetimeIndex(["1985-01-02"]).append(sessions("2021-01-04", "2021-12-31")[::5][:5])
+    assert "not_daily" not in {f.rule for f in check_series("ABC", "1d", bars(days), NEW_YORK)}
+
+
 def test_six_bars_are_enough_to_call_them_weekly() -> None:
     (finding,) = check_series("ABC", "1d", bars(sessions("2021-01-04", "2021-12-31")[::5][:6]), NEW_YORK)
     assert (finding.rule, finding.rows) == ("not_daily", 6)
@@ -177,6 +189,7 @@ def test_rows_of_one_day_are_no_distance() -> None:
     frame = bars(days)
     findings = check_series("ABC", "1d", pd.concat([frame, frame, frame]).sort_index(kind="stable"), NEW_YORK)
     assert {f.rule for f in findings} == {"not_daily", "duplicate"}
+    assert ["weekly bars?" in f.detail for f in findings if f.rule == "not_daily"] == [True]
 
 
 def test_a_few_long_gaps_make_no_weekly_bars() -> None:

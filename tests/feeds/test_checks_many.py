@@ -162,10 +162,30 @@ def test_deviations_by_hand() -> None:
 
 
 def test_the_larger_one_of_the_wide_and_the_near_deviation_counts_and_what_is_not_finite_does_not() -> None:
-    returns = np.full(200, 0.01)
-    returns[85:115] = [0.03, np.inf, np.nan] * 10  # row 100: the 15 returns before and after it, without 99 and 100
-    (wide, near) = scales_at(returns, np.array([30, 100]), np.array([31, 101]))
-    assert wide == pytest.approx(1.4826 * 0.01) and near == pytest.approx(1.4826 * 0.03)
+    returns = np.full(300, 0.01)
+    returns[85:115] = [0.03, np.inf, -np.inf] * 10  # around row 100 nine of 30 are finite and large, and two at 1%
+    returns[185:215] = np.nan  # nothing near row 200
+    returns[250] = returns[251] = 0.5  # into and out of row 251
+    scales = scales_at(returns, np.array([30, 100, 200, 251]), np.array([31, 101, 201, 252]))
+    np.testing.assert_allclose(scales, 1.4826 * np.array([0.01, 0.03, 0.01, 0.01]), rtol=1e-12)
+
+
+def test_deviations_of_more_places_than_are_held_at_once() -> None:
+    returns = np.repeat([0.01, -0.02], 6_000)
+    rows = np.arange(12_001)
+    scales = scales_at(returns, rows, rows + 1)
+    np.testing.assert_allclose(scales[:5_900], 1.4826 * 0.01, rtol=1e-12)
+    np.testing.assert_allclose(scales[6_100:], 1.4826 * 0.02, rtol=1e-12)
+
+
+def test_rows_that_lack_the_same_values_are_equal() -> None:
+    frame = walk(np.random.default_rng(1), 40, 0.01, 0.0).assign(bid=np.nan)
+    twice = pd.concat([frame, frame.iloc[[20, 20]]]).sort_index(kind="stable")
+    (hit,) = RULES["duplicate"].find(Rows("ABC", "1d", twice, CALENDAR, ()))
+    assert (hit.drop, hit.detail) == ((21, 22), "3 rows of one time, equal to each other; one is kept")
+    twice.iloc[21, twice.columns.get_loc("bid")] = 99.0
+    (hit,) = RULES["duplicate"].find(Rows("ABC", "1d", twice, CALENDAR, ()))
+    assert (hit.drop, hit.detail[-25:]) == ((20, 21), "the larger volume is kept")  # all are equal: the last
 
 
 def twice_and_spoilt(bars: int) -> pd.DataFrame:

@@ -102,6 +102,20 @@ def test_a_bid_or_ask_that_is_none_is_left_out_and_its_bar_stays(names: list[str
     assert check_series("ABC", "1d", frame, CALENDAR) == []
 
 
+def test_a_series_may_have_bids_alone_beside_its_prices() -> None:
+    frame = quoted().drop(columns="ask")
+    frame.loc[frame.index[52], "bid"] = 0.0
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.rule, repair.action, repair.before) == ("nonpositive_price", "set", {"bid": 0.0})
+
+
+def test_a_bar_whose_close_alone_is_the_middle_of_its_quotes_stays() -> None:
+    frame = quoted()
+    frame.loc[frame.index[52], ["bid", "ask"]] = [110.0, 90.0]  # the close is 100, the open 100.1
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert (repair.rule, repair.action) == ("crossed_quotes", "set")
+
+
 def test_a_source_that_writes_0_for_every_bid_loses_no_bar() -> None:
     frame = quoted().assign(bid=0.0)
     (finding,) = check_series("ABC", "1d", frame, CALENDAR)
@@ -116,7 +130,8 @@ def test_a_row_that_is_made_of_quotes_goes_with_a_quote_that_is_none(value: floa
     frame.loc[frame.index[52], PRICES] = (value + 100.01) / 2.0  # 50.005, which is the price of nothing
     for alone in (frame, frame[["bid", "ask"]]):
         (repair,) = propose_repairs("ABC", "1d", alone, CALENDAR)
-        assert (repair.action, repair.time) == ("drop", frame.index[52])
+        rule = "missing_price" if np.isinf(value) else "nonpositive_price"  # and not the spike that it is, too
+        assert (repair.rule, repair.action, repair.time) == (rule, "drop", frame.index[52])
 
 
 def test_a_bar_without_a_right_price_goes_whatever_its_quotes_are() -> None:

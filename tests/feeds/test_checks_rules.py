@@ -225,6 +225,19 @@ def test_an_impossible_row_far_from_its_neighbours_goes() -> None:
     assert "far from the bars around" in repair.reason
 
 
+@pytest.mark.parametrize(("beside", "name"), [(51, "close"), (53, "open")])
+def test_an_impossible_row_is_believed_near_the_close_before_or_the_open_after(beside: int, name: str) -> None:
+    """A day that went from 100 to 140 or back, and beside it a day at 140: a third is more than 0.25 in logs."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] = [140.0, 139.0, 138.0, 140.0]  # the high is too low
+    frame.loc[frame.index[beside], [name, "high"]] = 140.0
+    (repair,) = (r for r in propose_repairs("ABC", "1d", frame, CALENDAR) if r.time == frame.index[52])
+    assert (repair.rule, repair.action, repair.after) == ("high_low", "set", {"high": 140.0})
+    frame.loc[frame.index[beside], ["open", "close"]] = frame.loc[frame.index[beside], ["close", "open"]].to_numpy()
+    (repair,) = (r for r in propose_repairs("ABC", "1d", frame, CALENDAR) if r.time == frame.index[52])
+    assert (repair.rule, repair.action) == ("high_low", "drop")
+
+
 def test_rounding_is_no_impossible_range() -> None:
     frame = calm()
     frame["high"] = frame[["open", "close"]].max(axis=1) * (1.0 - 1e-12)
