@@ -222,10 +222,9 @@ def exchange_code(name: str) -> str:
     if name in calendar_names():
         return str(xc.resolve_alias(name))
     hint = did_you_mean(name, calendar_names())
-    codes = xc.get_calendar_names(include_aliases=False)
-    raise CalendarError(
-        f"unknown exchange calendar {name!r}{hint if hint.startswith('; did') else '; known: ' + ', '.join(codes)}"
-    )
+    if not hint.startswith("; did"):  # a list of all helps nobody
+        hint = "; give a code of exchange_calendars, such as XNYS, XLON or XTKS"
+    raise CalendarError(f"unknown exchange {name!r}{hint}")
 
 
 @functools.cache

@@ -65,7 +65,7 @@ class RawBars:
     symbol: str
     bar: BarSize
     frame: pd.DataFrame
-    source: str  # "csv:prices.csv", "yahoo", "polygon", "sample"
+    source: str  # "csv:prices.csv", "parquet:prices.parquet", "yahoo", "polygon", "sample"
     adjusted: Adjustment = "raw"  # what the prices are adjusted for already
     adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = of the last bar
     content: Content = "trades"  # what the prices are of; "quotes" = the middle of bid and ask

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 
 from core.calendar import exchange_code
 from core.currencies import check_currency
-from core.errors import CalendarError, CatalogError, HalflifeError, UnknownNameError, did_you_mean
+from core.errors import CalendarError, HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.bars import BarSize, RawBars, Request, Source
@@ -155,7 +154,6 @@ class Storing:
     def agree(self, read: Sequence[RawBars]) -> None:
         """Raise CatalogError where one of these symbols cannot be stored beside what there is."""
         for bars in read:
-            refuse_path(bars.symbol)
             about = description(self._completed(bars), CURRENCY, EXCHANGE)
             stored = self.series(bars.symbol, bars.bar)
             if stored is not None:
@@ -198,15 +196,6 @@ class Storing:
         )
 
 
-def refuse_path(symbol: str) -> None:
-    """Raise CatalogError for ``../../AAPL``: what the catalog would say of its slashes is no cure."""
-    parts = re.split(r"[/\\]", symbol)
-    names = [part for part in parts if part.strip(" .")]
-    if len(names) < len(parts):
-        cure = f"write {names[-1]}" if names else "write a name"
-        raise CatalogError(f"symbol {symbol!r}: a path is not the name of an instrument; {cure}")
-
-
 def import_files(storing: Storing, files: Sequence[Path], form: FileFormat, progress: Progress) -> Storage:
     """Read and append file by file. A file is read whole and held against what is stored before any of it is."""
     steps, total = 0, len(files)
@@ -243,7 +232,7 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
         for at, request in enumerate(requests):
             progress(at, len(requests))
             try:
-                refuse_path(request.symbol)
+                check_symbol(request.symbol)
                 check_symbol(request.symbol)
                 storing.add(source.fetch(going_on(request, storing.series(request.symbol, request.bar))))
             except UnreachableError as error:

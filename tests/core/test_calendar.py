@@ -141,9 +141,9 @@ def test_an_exchange_is_known_by_the_code_of_its_calendar(name: str, code: str) 
     assert pickle.loads(pickle.dumps(ExchangeCalendar(name))).code == code
 
 
-@pytest.mark.parametrize(("name", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "known: .*XNYS")])
+@pytest.mark.parametrize(("name", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "such as XNYS")])
 def test_an_exchange_that_does_not_exist_has_no_code(name: str, words: str) -> None:
-    with pytest.raises(CalendarError, match=f"unknown exchange calendar '{name}'; {words}"):
+    with pytest.raises(CalendarError, match=f"unknown exchange '{name}'; .*{words}"):
         exchange_code(name)
 
 
@@ -175,7 +175,7 @@ def test_calendars_with_narrower_bounds_are_cut_to_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "unknown exchange"), ("", "known: .*XNYS")]
+    ("code", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "unknown exchange"), ("", "such as XNYS")]
 )
 def test_an_unknown_exchange_is_refused(code: str, words: str) -> None:
     with pytest.raises(CalendarError, match=words):

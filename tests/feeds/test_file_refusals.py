@@ -250,7 +250,7 @@ def test_bid_and_ask_that_are_exchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "rows", "kind", "words"),
     [
-        (FileFormat(exchange="XNY"), ROW, CalendarError, "unknown exchange calendar 'XNY'; did you mean 'XNYS'"),
+        (FileFormat(exchange="XNY"), ROW, CalendarError, "unknown exchange 'XNY'; did you mean 'XNYS'"),
         (
             FileFormat(timezone="America/NewYork"),
             ROW.replace("24,", "24 10:00,") + ROW.replace("24,", "24 11:00,"),

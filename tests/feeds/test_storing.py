@@ -112,14 +112,13 @@ def test_one_of_both_may_be_said(tmp_path: Path, room: DataRoom) -> None:
         assert isinstance(failed.error, CatalogError) and cure in str(failed.error)
 
 
-def test_series_that_were_stored_under_other_words_go_on(tmp_path: Path, room: DataRoom) -> None:
-    """As catalogs were written before aliases and currencies were looked at."""
+def test_series_go_on_under_the_code_of_the_alias_that_they_came_with(tmp_path: Path, room: DataRoom) -> None:
     frame = Service().fetch(Request("OLD")).frame[:1]
     with Catalog(room.folder) as catalog:
-        catalog.append(RawBars("OLD", "1d", frame, "made", exchange="NYSE", currency="usd"))
+        catalog.append(RawBars("OLD", "1d", frame, "made", exchange="NYSE", currency="USD"))
     assert not room.import_files(write(tmp_path, "OLD.csv")).failures
     assert not room.pull(Service("XNYS"), "OLD").failures
-    assert len(room.bars("OLD")) == 3 and told(room) == [("OLD", "NYSE", "usd")]
+    assert len(room.bars("OLD")) == 3 and told(room) == [("OLD", "XNYS", "USD")]
 
 
 def test_a_source_that_knows_is_believed_rather_than_the_user(room: DataRoom) -> None:
@@ -160,8 +159,8 @@ def test_a_timezone_is_proposed_by_the_stored_exchange(tmp_path: Path, room: Dat
     ("options", "kind", "words"),
     [
         ({"exchange": "XNYC"}, CalendarError, "did you mean 'XNYS'"),
-        ({"exchange": "nyse"}, CalendarError, "unknown exchange calendar 'nyse'"),
-        ({"exchange": ""}, CalendarError, "unknown exchange calendar ''"),
+        ({"exchange": "nyse"}, CalendarError, "unknown exchange 'nyse'"),
+        ({"exchange": ""}, CalendarError, "unknown exchange ''"),
         ({"currency": "usd"}, UnknownNameError, "currency usd does not exist; did you mean 'USD'"),
         ({"currency": "XXZ"}, UnknownNameError, "currency XXZ does not exist; give its code of ISO 4217"),
         ({"currency": "GBX"}, UnknownNameError, "divide the prices by 100, and say GBP"),
