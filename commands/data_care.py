@@ -93,6 +93,10 @@ def adjust(
     source: Annotated[
         str | None, typer.Option("--source", metavar="yahoo|polygon", help="Ask a service.", show_default=False)
     ] = None,
+    forget: Annotated[
+        str | None,
+        typer.Option("--forget", metavar="SOURCE", show_default=False, help="Drop what a file or service told."),
+    ] = None,
     out: Out = None,
     catalog: Catalog = None,
     debug: Debug = False,
@@ -100,7 +104,7 @@ def adjust(
     """Record splits, spin-offs and dividends, and say what is doubtful. Bars are adjusted when they are read."""
     with data_room(catalog, debug) as room:
         with progress_bar("adjust", errors) as told:
-            result = room.adjust(symbols, events, source=source, progress=told)
+            result = room.adjust(symbols, events, source=source, forget=forget, progress=told)
         _show_actions(result)
         console.print(result.sentence(), markup=False)
         end(result, out)

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 SHOWN = 20  # symbols listed one by one
 
 Currency = Annotated[
-    str | None, typer.Option("--currency", metavar="USD", help="Of the prices, ISO 4217.", show_default=False)
+    str | None,
+    typer.Option(
+        "--currency", metavar="USD", help="Of the prices, ISO 4217; else as stored, or USD.", show_default=False
+    ),
 ]
 Exchange = Annotated[
-    str | None, typer.Option("--exchange", metavar="XNYS", help="Whose sessions count, ISO 10383.", show_default=False)
+    str | None,
+    typer.Option(
+        "--exchange", metavar="XNYS", help="Whose sessions count; else as stored, or XNYS.", show_default=False
+    ),
 ]
 Replace = Annotated[
     bool, typer.Option("--replace", metavar="", help="Take bars that differ from those stored; the old are kept aside.")
@@ -75,6 +81,15 @@ def import_files(
     adjusted: Annotated[
         str, typer.Option("--adjusted", metavar="raw|split|total", help="What the prices are adjusted for already.")
     ] = "raw",
+    adjusted_until: Annotated[
+        str | None,
+        typer.Option(
+            "--adjusted-until",
+            metavar="DATE",
+            show_default=False,
+            help="Up to which day, where that is after the last bar: the day of the download.",
+        ),
+    ] = None,
     date_order: Annotated[
         str | None,
         typer.Option("--date-order", metavar="dmy|mdy", help="Of dates such as 1/2/2018.", show_default=False),
@@ -86,11 +101,11 @@ def import_files(
 ) -> None:
     """Bring files into the catalog. A file that cannot be read is refused whole and keeps no other from coming in."""
     with data_room(catalog, debug) as room:
-        given = {"exchange": exchange, "currency": currency}
         with progress_bar("import", errors) as told:
             result = room.import_files(
-                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, adjusted=adjusted, date_order=date_order,
-                replace=replace, progress=told, **{name: value for name, value in given.items() if value is not None},
+                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, exchange=exchange, currency=currency,
+                adjusted=adjusted, adjusted_until=adjusted_until, date_order=date_order, replace=replace,
+                progress=told,
             )  # fmt: skip
         show_stored(result, "Imported")
         end(result, out)

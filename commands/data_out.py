@@ -40,7 +40,10 @@ def show(
             for one in listing.series:
                 _show_series(room.look(one.symbol, one.bar))
         else:
-            columns = ["symbol", "bar", "rows", "first", "last", "coverage", "repairs", "actions", "adjusted", "source"]
+            columns = [
+                "symbol", "bar", "rows", "first", "last", "coverage", "errors", "repairs", "actions", "adjusted",
+                "source",
+            ]  # fmt: skip
             forms: dict[str, Form] = {"coverage": share, "source": _kind, "first": day, "last": day}
             rest = "name symbols, or --out FILE"
             table = frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest)
@@ -70,10 +73,14 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a file for each series, which import reads back to equal bars."""
+    from feeds.room.exporting import COMMANDS
+
     with data_room(catalog, debug) as room:
         with progress_bar("export", errors) as told:
             result = room.export(symbols, folder, bar=bar, adjust=adjust, repaired=not raw, format=form, progress=told)
         console.print(f"{result.sentence()} Folder: {folder}", markup=False, soft_wrap=True)
+        if result.files:
+            console.print(f"{COMMANDS} in it has the command that brings them back.", markup=False)
         end(result)
 
 

@@ -30,13 +30,13 @@ _AHEAD = dt.timedelta(days=366)  # its schedules reach a year ahead
 class ExchangeCalendar:
     """Sessions, closes and weeks of one exchange (ISO 10383 code as ``"XNYS"``, or an alias of exchange_calendars).
 
-    Instances of one code share one table. Datetimes may be naive (UTC) or aware.
-    Raises CalendarError for an unknown code and for dates outside ``first`` to ``last``.
+    ``code`` is that of the calendar: of ``"NYSE"`` it is ``"XNYS"``. Instances of one code share one table. Datetimes
+    may be naive (UTC) or aware. Raises CalendarError for an unknown code and for dates outside ``first`` to ``last``.
     """
 
     def __init__(self, code: str) -> None:
-        self.code = code
-        self._table = _table(code)
+        self.code = exchange_code(code)
+        self._table = _table(self.code)
 
     def __repr__(self) -> str:
         return f"ExchangeCalendar({self.code!r})"
@@ -215,6 +215,19 @@ def same_exchange(one: str, other: str | None) -> bool:
 
 
 @functools.cache
+def exchange_code(name: str) -> str:
+    """The code under which an exchange is stored: its calendar's, ``"XNYS"`` of ``"NYSE"``. Raises CalendarError."""
+    import exchange_calendars as xc
+
+    if name in calendar_names():
+        return str(xc.resolve_alias(name))
+    hint = did_you_mean(name, calendar_names())
+    if not hint.startswith("; did"):  # a list of all helps nobody
+        hint = "; give a code of exchange_calendars, such as XNYS, XLON or XTKS"
+    raise CalendarError(f"unknown exchange {name!r}{hint}")
+
+
+@functools.cache
 def calendar_names() -> frozenset[str]:
     """Codes and aliases that exchange_calendars knows."""
     import exchange_calendars as xc
@@ -224,14 +237,6 @@ def calendar_names() -> frozenset[str]:
 
 @functools.cache
 def _table(code: str) -> _Table:
-    if code not in calendar_names():
-        import exchange_calendars as xc
-
-        codes = xc.get_calendar_names(include_aliases=False)
-        hint = did_you_mean(code, calendar_names())
-        raise CalendarError(
-            f"unknown exchange calendar {code!r}{hint if hint.startswith('; did') else '; known: ' + ', '.join(codes)}"
-        )
     with warnings.catch_warnings():
         # exchange_calendars 4.13 calls what pandas 3.1 deprecates; its users can do nothing about that
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -20,6 +20,7 @@ import pandas as pd
 BarSize = Literal["1d", "1h", "1m", "1s"]
 Adjustment = Literal["raw", "split", "total"]
 ActionKind = Literal["split", "spin_off", "dividend"]
+Content = Literal["trades", "quotes"]
 
 BAR_SIZES: tuple[BarSize, ...] = ("1d", "1h", "1m", "1s")
 ADJUSTMENTS: tuple[Adjustment, ...] = ("raw", "split", "total")
@@ -64,8 +65,10 @@ class RawBars:
     symbol: str
     bar: BarSize
     frame: pd.DataFrame
-    source: str  # "csv:prices.csv", "yahoo", "polygon", "sample"
+    source: str  # "csv:prices.csv", "parquet:prices.parquet", "yahoo", "polygon", "sample"
     adjusted: Adjustment = "raw"  # what the prices are adjusted for already
+    adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = of the last bar
+    content: Content = "trades"  # what the prices are of; "quotes" = the middle of bid and ask
     currency: str | None = None  # ISO 4217; None = the source does not say
     exchange: str | None = None  # code of exchange_calendars; None = the source does not say
     actions: tuple[CorporateAction, ...] = ()

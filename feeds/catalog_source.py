@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from core.calendar import ExchangeCalendar
 from core.checks import cross_problems
+from core.errors import FeedError
 from core.explain import raise_problems
 from core.settings import CATALOG, InstrumentSettings, Settings
+from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import ActionKind, Adjustment, CorporateAction, RawBars, Request
 from feeds.quality import check_bars
 
@@ -45,42 +45,28 @@ class CatalogSource:
 
     def fetch(self, request: Request) -> RawBars:
         """Raises UnknownNameError, CatalogError, FeedError (bars to repair), AdjustmentError."""
-        from feeds.actions import adjust, reconcile
-        from feeds.actions.steps import steps
-
         symbol, bar = request.symbol, request.bar
+        cure = f"see `halflife data check {symbol}`, then `halflife data repair {symbol}`"
         series = self._catalog.get(symbol, bar)
-        frame = self._read(request, ExchangeCalendar(series.exchange))
-        actions: tuple[CorporateAction, ...] = ()
+        if series.errors:
+            count = _counted(series.errors, "error")
+            raise FeedError(f"{symbol}: the last check found {count} in its bars that no repair mends yet; {cure}")
+        bars = adjusted_bars(self._catalog, series, self._adjustment, start=request.start, end=request.end)
         notes: list[str] = []
-        if len(frame):
-            check_bars(symbol, frame, cure=f"see `halflife data check {symbol}`, then `halflife data repair {symbol}`")
-            known, doubts = reconcile(self._catalog.actions(symbol))
-            actions = tuple(action for step in steps(frame, known, series.exchange) for action in step.actions)
-            notes += [_origin(series), *_repairs(symbol, frame, self._catalog.repairs(symbol, bar))]
-            notes += _adjustment(series, self._adjustment, actions)
-            notes += [f"{symbol}: {doubt}" for doubt in doubts] if self._adjustment != "raw" else []
-            # Payments fit prices of their day only: splits up to the day of the download are taken out first
-            until = series.updated.date() if series.adjusted == "split" != self._adjustment else None
-            frame = adjust(
-                frame, known, have=series.adjusted, want=self._adjustment, exchange=series.exchange, until=until
+        if len(bars.frame):
+            check_bars(symbol, bars.frame, cure=cure)
+            notes += [_origin(series), *_repairs(symbol, bars.frame, self._catalog.repairs(symbol, bar))]
+            notes += _adjustment(series, self._adjustment, bars.actions)
+            notes += [f"{symbol}: {doubt}" for doubt in bars.doubts] if self._adjustment != "raw" else []
+        if series.errors is None:
+            notes.append(
+                f"{symbol}: the bars were not checked since they last changed, so rows of holidays or of another "
+                "company may be among them; `halflife data check` finds them."
             )
         return RawBars(
-            symbol, bar, frame, source=series.source, adjusted=self._adjustment, currency=series.currency,
-            exchange=series.exchange, actions=actions, notes=tuple(notes),
+            symbol, bar, bars.frame, source=series.source, adjusted=self._adjustment, content=series.content,
+            currency=series.currency, exchange=series.exchange, actions=bars.actions, notes=tuple(notes),
         )  # fmt: skip
-
-    def _read(self, request: Request, calendar: ExchangeCalendar) -> pd.DataFrame:
-        """The stored bars of the sessions that are asked for and of no other: the last one anchors the adjustment."""
-        start: dt.date | dt.datetime | None = request.start
-        end: dt.date | dt.datetime | None = request.end
-        if request.bar != "1d":
-            span = calendar.span(request.start, request.end)
-            if span is None:
-                return pd.DataFrame()
-            start = span[0] and span[0] + dt.timedelta(microseconds=1)
-            end = span[1]
-        return self._catalog.bars(request.symbol, request.bar, start, end)
 
 
 def catalog_source(settings: Settings) -> CatalogSource:

@@ -54,6 +54,20 @@ def as_paid(actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
     )
 
 
+def corrected(stored: Iterable[CorporateAction], told: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
+    """Those of ``stored`` that a user wrote down and now writes down anew in another file: ``told`` has the event."""
+    told = [action for action in told if _rank(action) == 0]
+    return tuple(
+        old
+        for old in stored
+        if _rank(old) == 0
+        and any(
+            old.source != new.source and old.kind == new.kind and abs(old.ex_date - new.ex_date) <= SAME_EVENT
+            for new in told
+        )
+    )
+
+
 def _rank(action: CorporateAction) -> int:
     return _RANKS.get(action.source, 0)
 

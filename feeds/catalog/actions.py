@@ -42,3 +42,14 @@ def replace_actions(
     connection.executemany("INSERT INTO actions VALUES (?, ?, ?, ?, ?)", [(symbol, *row) for row in rows])
     have = Counter(rows)
     return (have - had).total(), (had - have).total()
+
+
+def delete_actions(connection: sqlite3.Connection, symbol: str, actions: Sequence[CorporateAction]) -> int:
+    """Delete these actions of their sources; returns how many there were."""
+    where = "symbol = ? AND source = ? AND ex_date = ? AND kind = ? AND value = ?"
+    return sum(
+        connection.execute(
+            f"DELETE FROM actions WHERE {where}", (symbol, one.source, one.ex_date.isoformat(), one.kind, one.value)
+        ).rowcount
+        for one in actions
+    )

@@ -15,7 +15,7 @@ import pandas as pd
 from core.errors import CatalogError, UnknownNameError
 from feeds.bars import BarSize, CorporateAction, RawBars
 from feeds.catalog import index
-from feeds.catalog.actions import actions_of, replace_actions
+from feeds.catalog.actions import actions_of, delete_actions, replace_actions
 from feeds.catalog.files import SegmentFiles
 from feeds.catalog.frames import framed, joined
 from feeds.catalog.incoming import description, rows_of, time_range
@@ -32,6 +32,7 @@ from feeds.catalog.repairs import (
     repairs_of,
     rules_of,
 )
+from feeds.catalog.scales import check_scale
 from feeds.catalog.segments import delete_files, parts_of
 
 _TRIES = 20  # a reader may meet a file that a writer has just replaced
@@ -87,9 +88,11 @@ class Catalog:
         """Store bars that are not there yet, and the corporate actions that come with them.
 
         Times that are stored already stay as they are, and are counted where they differ; ``replace`` puts the new
-        rows in their place and keeps the old ones in a file beside (see ``acts``). Rows that share a time within
-        ``bars`` are all stored. ``currency`` and ``exchange`` are those of a source that does not say.
-        Raises CatalogError (symbol, metadata that contradicts what is stored, disk), CalendarError, FeedError.
+        rows in their place and keeps the old ones in a file beside (see ``acts``). A newer adj_close is taken, for it
+        changes whenever a share pays. Rows that share a time within ``bars`` are all stored. ``currency`` and
+        ``exchange`` are those of a source that does not say.
+        Raises CatalogError (symbol, metadata that contradicts what is stored, adjusted prices of another scale than
+        the stored ones, disk), CalendarError, FeedError.
         """
         symbol, bar = bars.symbol, bars.bar
         about, frame = description(bars, currency, exchange), rows_of(bars)
@@ -98,8 +101,11 @@ class Catalog:
             merged = self._merge(connection, about, bar, frame, replace, written) if len(frame) else []
             appended = _counted(symbol, bar, merged, replace)
             number = index.number_of(self._database, symbol, bar)
+            if number is not None and merged and bars.adjusted != "raw":
+                if check_scale(about, merged, bars.adjusted_until, index.adjusted_until(connection, number), replace):
+                    index.forget_scale(connection, number)
             if number is not None and written:
-                index.mark_updated(connection, number, bars.source)
+                index.mark_updated(connection, number, bars.source, bars.adjusted_until)
                 self._record(connection, number, about, bar, appended, merged, written)
                 stale = self._files.stale(symbol, bar, {one.file for one in index.segments_of(self._database, number)})
             known = bars.actions if number is not None else ()  # actions are of a symbol that has bars
@@ -148,6 +154,7 @@ class Catalog:
             self._check_repairs(number, symbol, bar, repairs)
             new = insert_repairs(connection, number, repairs)
             if new:
+                index.mark_checked(connection, number, None)
                 index.insert_act(connection, "repair", symbol, bar, f"{new} rows: {rules_of(repairs)}")
         return new
 
@@ -160,6 +167,7 @@ class Catalog:
             number = self._number(symbol, bar)
             self._check_repairs(number, symbol, bar, repairs)
             change = difference(repairs_of(self._database, number, bar), repairs)
+            index.mark_checked(connection, number, None)
             connection.execute("DELETE FROM repairs WHERE series = ?", (number,))
             insert_repairs(connection, number, repairs)
             told = [f"{len(change.new)} rows: {rules_of(change.new)}"] if change.new else []
@@ -175,8 +183,22 @@ class Catalog:
             number = self._number(symbol, bar)
             undone = connection.execute("DELETE FROM repairs WHERE series = ?", (number,)).rowcount
             if undone:
+                index.mark_checked(connection, number, None)
                 index.insert_act(connection, "undo", symbol, bar, f"{undone} repairs were taken back")
         return undone
+
+    def checked(self, one: Series, errors: int) -> None:
+        """Note how many errors a check found in the bars of ``one`` as readers see them.
+
+        Nothing is noted where the bars or their repairs have changed since ``one`` was listed, or the catalog cannot
+        be written: the next check will.
+        """
+        if self._database.read_only or one.errors == errors:
+            return
+        with self._write() as connection:
+            now = index.listed(self._database, "WHERE s.symbol = ? AND s.bar = ?", (one.symbol, one.bar))
+            if now and (now[0].updated, now[0].repairs) == (one.updated, one.repairs):
+                index.mark_checked(connection, self._number(one.symbol, one.bar), errors)
 
     def actions(self, symbol: str) -> tuple[CorporateAction, ...]:
         """Corporate actions from all sources, in order of date. Raises UnknownNameError."""
@@ -184,12 +206,19 @@ class Catalog:
             self._require(symbol)
             return actions_of(self._database, symbol)
 
-    def put_actions(self, symbol: str, actions: Sequence[CorporateAction], *, source: str) -> int:
-        """Store actions in place of all that ``source`` gave before; returns how many are new."""
+    def put_actions(
+        self, symbol: str, actions: Sequence[CorporateAction], *, source: str,
+        instead_of: Sequence[CorporateAction] = (),
+    ) -> int:  # fmt: skip
+        """Store actions in place of all that ``source`` gave before, and of those of other sources that they correct.
+
+        Returns how many are new.
+        """
         with self._write() as connection:
             self._require(symbol)
             sourced = [changed(one, source=source) for one in actions]
             new, gone = replace_actions(connection, symbol, sourced, source=source)
+            gone += delete_actions(connection, symbol, instead_of)
             if new or gone:
                 index.insert_act(connection, "actions", symbol, None, f"{source}: {new} new, {gone} gone")
         return new
@@ -224,14 +253,15 @@ class Catalog:
         number = index.declare(connection, about)
         stored = {segment.part: segment for segment in index.segments_of(self._database, number)}
         for part, rows in parts_of(bar, frame["time"].to_numpy()):
-            old = self._files.read(symbol, bar, stored[part], None, None) if part in stored else frame.iloc[:0]
+            known = stored.pop(part, None)
+            old = self._files.read(symbol, bar, known, None, None) if known else frame.iloc[:0]
             merged.append(merge(old, frame.iloc[rows], replace=replace))
             new = merged[-1].frame
             if new is not None:
                 written.append(self._files.write(symbol, bar, part, new, about))
                 first, last = int(new["time"].iloc[0]), int(new["time"].iloc[-1])
                 index.put_segment(connection, number, Segment(part, written[-1].name, len(new), first, last))
-        return merged
+        return [*merged, Merged(None, left=sum(segment.rows for segment in stored.values()))]
 
     def _record(
         self, connection: sqlite3.Connection, number: int, about: dict[str, str], bar: BarSize, appended: Appended,
@@ -244,8 +274,9 @@ class Catalog:
             rows = joined(old)
             written.append(self._files.keep(symbol, bar, rows, about))
             undone = forget_repairs(connection, number, rows["time"].unique().tolist())
+            newer = f" and {appended.readjusted} with a newer adj_close" if appended.readjusted else ""
             detail += (
-                f", {appended.replaced} times replaced (old rows: {self._files.within(written[-1])}), "
+                f", {appended.replaced} times replaced{newer} (old rows: {self._files.within(written[-1])}), "
                 f"{undone} repairs of them gone"
             )
         index.insert_act(connection, "replace" if old else "append", symbol, bar, detail)
@@ -288,7 +319,9 @@ class Catalog:
 
 def _counted(symbol: str, bar: BarSize, merged: list[Merged], replace: bool) -> Appended:
     differing = sum(one.differing for one in merged)
+    readjusted = sum(one.readjusted for one in merged)
     return Appended(
         symbol, bar, added=sum(one.added for one in merged), unchanged=sum(one.unchanged for one in merged),
         differing=differing, replaced=differing if replace else 0,
+        readjusted=readjusted, older=sum(one.left for one in merged) if readjusted else 0,
     )  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from core.calendar import calendar_names
+from core.calendar import exchange_code
 from core.clock import as_utc
-from core.errors import CalendarError, FeedError, did_you_mean
+from core.errors import CalendarError, FeedError
 from feeds.bars import BAR_SIZES, COLUMNS, EXTRAS, RawBars
 from feeds.catalog.names import check_symbol
 
@@ -22,14 +22,14 @@ def description(bars: RawBars, currency: str, exchange: str) -> dict[str, str]:
     """What is stored about bars; ``currency`` and ``exchange`` where they do not say. Raises CatalogError,
     CalendarError."""
     exchange = bars.exchange or exchange
-    if exchange not in calendar_names():
-        hint = did_you_mean(exchange, calendar_names())
-        if not hint.startswith("; did"):  # a list of all helps nobody
-            hint = "; give a code of exchange_calendars, such as XNYS, XLON or XTKS"
-        raise CalendarError(f"{bars.symbol}: unknown exchange {exchange!r}{hint}")
+    try:
+        exchange = exchange_code(exchange)
+    except CalendarError as error:
+        raise CalendarError(f"{bars.symbol}: {error.args[0]}") from error
     return {
         "symbol": check_symbol(bars.symbol), "bar": bars.bar, "source": bars.source,
         "currency": bars.currency or currency, "exchange": exchange, "adjusted": bars.adjusted,
+        "content": bars.content,
     }  # fmt: skip
 
 

@@ -23,12 +23,13 @@ VERSION = 1
 APPLICATION_ID = 0x484C4341  # "HLCA"
 
 NEVER, ALWAYS = -(2**62), 2**62  # microseconds before and after all times
-METADATA = ("currency", "exchange", "adjusted")  # columns in which all bars of a series agree
+METADATA = ("currency", "exchange", "adjusted", "content")  # columns in which all bars of a series agree
 
 _SCRIPT = ";;".join([
     """CREATE TABLE series (
         id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, bar TEXT NOT NULL, source TEXT NOT NULL, currency TEXT NOT NULL,
-        exchange TEXT NOT NULL, adjusted TEXT NOT NULL, updated TEXT NOT NULL, UNIQUE (symbol, bar))""",
+        exchange TEXT NOT NULL, adjusted TEXT NOT NULL, content TEXT NOT NULL, adjusted_until TEXT,
+        updated TEXT NOT NULL, errors INTEGER, UNIQUE (symbol, bar))""",
     """CREATE TABLE segments (
         series INTEGER NOT NULL REFERENCES series ON DELETE CASCADE, part TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
         rows INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (series, part))""",
@@ -114,9 +115,12 @@ def listed(database: Database, where: str = "", values: tuple[object, ...] = ())
     return tuple(
         Series(
             symbol=row["symbol"], bar=row["bar"], source=row["source"], currency=row["currency"],
-            exchange=row["exchange"], adjusted=row["adjusted"], rows=int(row["rows"]),
+            exchange=row["exchange"], adjusted=row["adjusted"], content=row["content"],
+            adjusted_until=row["adjusted_until"] and dt.date.fromisoformat(row["adjusted_until"]),
+            rows=int(row["rows"]),
             first=moment(row["first"], row["bar"]), last=moment(row["last"], row["bar"]),
             updated=dt.datetime.fromisoformat(row["updated"]), repairs=row["repairs"], actions=row["actions"],
+            errors=row["errors"],
         )
         for row in database.rows(_LISTING.format(where=where), values)
     )  # fmt: skip
@@ -167,8 +171,8 @@ def declare(connection: sqlite3.Connection, about: Mapping[str, str]) -> int:
     ).fetchone()
     if found is None:
         made = connection.execute(
-            "INSERT INTO series (symbol, bar, source, currency, exchange, adjusted, updated) "
-            "VALUES (?, ?, ?, ?, ?, ?, '')",
+            f"INSERT INTO series (symbol, bar, source, {', '.join(METADATA)}, updated) "
+            f"VALUES (?, ?, ?, {', '.join('?' * len(METADATA))}, '')",
             (symbol, bar, about["source"], *(about[name] for name in METADATA)),
         )
         return int(made.lastrowid or 0)
@@ -182,17 +186,43 @@ def check_agreement(about: Mapping[str, str], stored: Mapping[str, str]) -> None
         brought, have = about[name], stored[name]
         if brought == have or (name == "exchange" and same_exchange(have, brought)):
             continue
+        cure = f"say --{name} {have} if that is what it is, or use another catalog or symbol"
+        if name == "content":
+            cure = "give them a symbol of their own (--symbol) or another catalog"
         raise CatalogError(
             f"{about['symbol']} {about['bar']}: the catalog has it with {name} {have}, {about['source']} brings "
-            f"{brought}; say --{name} {have} if that is what it is, or use another catalog or symbol"
+            f"{brought}; {cure}"
         )
 
 
-def mark_updated(connection: sqlite3.Connection, series: int, source: str) -> None:
-    """Note that bars of a series changed, and where they came from."""
+def mark_updated(
+    connection: sqlite3.Connection, series: int, source: str, adjusted_until: dt.date | None = None
+) -> None:
+    """Note that bars of a series changed, and where they came from. ``adjusted_until`` only ever moves forward."""
     connection.execute(
-        "UPDATE series SET updated = ?, source = ? WHERE id = ?", (SystemClock().now().isoformat(), source, series)
-    )
+        "UPDATE series SET updated = :now, source = :source, errors = NULL, "
+        "adjusted_until = coalesce(max(adjusted_until, :until), adjusted_until, :until) WHERE id = :series",
+        {
+            "now": SystemClock().now().isoformat(), "source": source, "series": series,
+            "until": adjusted_until and adjusted_until.isoformat(),
+        },
+    )  # fmt: skip
+
+
+def adjusted_until(connection: sqlite3.Connection, series: int) -> dt.date | None:
+    """Last day whose actions are in the prices of a series; None = the last bar's."""
+    text = connection.execute("SELECT adjusted_until FROM series WHERE id = ?", (series,)).fetchone()[0]
+    return text and dt.date.fromisoformat(text)
+
+
+def forget_scale(connection: sqlite3.Connection, series: int) -> None:
+    """Note that all prices of a series are of another scale than before."""
+    connection.execute("UPDATE series SET adjusted_until = NULL WHERE id = ?", (series,))
+
+
+def mark_checked(connection: sqlite3.Connection, series: int, errors: int | None) -> None:
+    """Note how many errors a check found; None: what it found counts no more."""
+    connection.execute("UPDATE series SET errors = ? WHERE id = ?", (errors, series))
 
 
 def insert_act(connection: sqlite3.Connection, act: str, symbol: str, bar: BarSize | None, detail: str) -> None:

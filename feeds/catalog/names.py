@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 from core.errors import CatalogError
@@ -19,6 +20,11 @@ def check_symbol(symbol: str) -> str:
     shown = repr(symbol[:LONGEST])
     if not symbol or symbol != symbol.strip() or not symbol.isprintable():
         raise CatalogError(f"symbol {shown}: a symbol is printable text without space around it; rename it")
+    parts = re.split(r"[/\\]", symbol)
+    names = [part for part in parts if part.strip(" .")]
+    if len(names) < len(parts) > 1:
+        cure = f"write {names[-1]}" if names else "write a name"
+        raise CatalogError(f"symbol {shown}: a path is not the name of an instrument; {cure}")
     for mark in "/\\":
         if mark in symbol:
             other = " or ".join(dict.fromkeys((symbol.replace(mark, "."), symbol.replace(mark, ""))))

@@ -8,14 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feeds.checks.rows import Rows
-from feeds.checks.rule import Flags, Hit, Rule, runs
+from feeds.checks.rows import DAY, Rows
+from feeds.checks.rule import Flags, Hit, Rule, hit, runs
 from feeds.hours import SECONDS
 
 SPARSE = 0.9  # of the bars a session could have: below it, bars without a trade are what is normal
+COARSE = 5.0  # sessions from bar to bar, median, from which on bars are not daily: weeks with a holiday have 4
+SIZES = {"weekly": (6, 8), "monthly": (28, 31), "quarterly": (89, 92), "yearly": (365, 366)}  # days from bar to bar
 ENOUGH_SESSIONS = 5  # after so many, a time of day that mostly has no bar is a pause of the exchange
 
 Numbers = npt.NDArray[np.int64]
+
+
+class NotDaily(Rule):
+    """Weekly or monthly bars that are stored as daily ones: their gaps are no missing sessions."""
+
+    name = "not_daily"
+    severity = "warning"
+    as_it_came = True
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        if rows.spacing < COARSE:
+            return
+        days = float(np.median(np.diff(np.unique(rows.us)))) / DAY
+        size = next((name for name, (least, most) in SIZES.items() if least <= days <= most), "other")
+        detail = (
+            f"bars come once in {rows.spacing:g} sessions of {rows.calendar.code}: {size} bars? Import them as daily "
+            "ones only if that is meant; missing sessions are not counted"
+        )
+        yield hit(rows, rows.live, detail)
 
 
 class MissingSession(Rule):
@@ -26,8 +47,8 @@ class MissingSession(Rule):
     as_it_came = True
 
     def find(self, rows: Rows) -> Iterator[Hit]:
-        present = np.unique(rows.session[rows.in_hours])
-        if not len(present):
+        present = np.unique(rows.session[rows.counted])
+        if not len(present) or rows.spacing >= COARSE:
             return
         absent = np.setdiff1d(np.arange(present[0], present[-1]), present, assume_unique=True)
         for run in runs(absent):
@@ -45,7 +66,7 @@ class MissingBars(Rule):
     as_it_came = True
 
     def find(self, rows: Rows) -> Iterator[Hit]:
-        if rows.daily or not rows.in_hours.any():
+        if rows.daily or not rows.counted.any():
             return
         grid = _grid(rows)
         missing = ~grid.there & grid.expected()
@@ -85,7 +106,7 @@ class _Grid:
 
 def _grid(rows: Rows) -> _Grid:
     """Slots are multiples of the bar size, from the phase that most bars share: hours may count from 9:00 or 9:30."""
-    us, of_bar = rows.us[rows.in_hours], rows.session[rows.in_hours]
+    us, of_bar = rows.us[rows.counted], rows.session[rows.counted]
     size = SECONDS[rows.bar] * 1_000_000
     phases, counts = np.unique(us % size, return_counts=True)
     phase = int(phases[np.argmax(counts)])

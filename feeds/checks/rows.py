@@ -12,12 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
+from core.clock import Clock, SystemClock
 from core.errors import FeedError
 from feeds.bars import COLUMNS, EXTRAS, PRICES, CorporateAction
-from feeds.quality import utc_index
+from feeds.hours import SECONDS
+from feeds.quality import FLOAT_NOISE, utc_index
 
-_DAY = 86_400_000_000  # microseconds
-_OF_LIVE_ROWS = ("live", "prices", "lacking", "price", "volume", "quotes", "extent")
+DAY = 86_400_000_000  # microseconds, as all times here
+FEWEST_SPACINGS = 5  # below which there is no saying how far apart bars are
+_OF_LIVE_ROWS = ("live", "prices", "lacking", "price", "volume", "quotes", "of_quotes", "extent", "spacing")
 
 
 class Rows:
@@ -33,6 +36,7 @@ class Rows:
         frame: pd.DataFrame,
         calendar: ExchangeCalendar,
         actions: Sequence[CorporateAction],
+        clock: Clock | None = None,
     ) -> None:
         names = [name for name in (*COLUMNS, *EXTRAS) if name in frame.columns]
         if "close" not in names and not {"bid", "ask"} <= set(names):
@@ -42,6 +46,7 @@ class Rows:
         us = utc_index(symbol, frame.index).as_unit("us").asi8
         order = np.argsort(us, kind="stable")
         self.symbol, self.bar, self.calendar, self.actions = symbol, bar, calendar, tuple(actions)
+        self.asked = (clock or SystemClock()).now()  # when the rules are asked: later bars cannot be
         self.us: npt.NDArray[np.int64] = us[order]
         self.came = {name: frame[name].to_numpy(dtype=np.float64)[order] for name in names}
         self.now = {name: column.copy() for name, column in self.came.items()}  # what repairs made of it
@@ -56,9 +61,17 @@ class Rows:
         """A time of bars: naive for daily ones, UTC for others."""
         return pd.Timestamp(us, unit="us", tz=None if self.daily else "UTC").as_unit("us")
 
-    def occurrence(self, position: int) -> int:
-        """Which of the rows of its time a row is, from 0."""
-        return position - int(np.searchsorted(self.us, self.us[position], side="left"))
+    def stamps(self, us: npt.ArrayLike) -> list[pd.Timestamp]:
+        """As ``stamp``, for many times."""
+        once, at = np.unique(np.asarray(us, dtype=np.int64), return_inverse=True)
+        index = pd.DatetimeIndex(once.astype("datetime64[us]"))
+        stamps = list(index if self.daily else index.tz_localize("UTC"))
+        return [stamps[number] for number in at.tolist()]
+
+    def occurrences(self, positions: npt.NDArray[np.intp]) -> list[int]:
+        """Which of the rows of its time each row is, from 0."""
+        numbers: list[int] = (positions - np.searchsorted(self.us, self.us[positions], side="left")).tolist()
+        return numbers
 
     # What is left
 
@@ -82,6 +95,20 @@ class Rows:
         """Live bids and asks; None for a series without them."""
         bid, ask = self._column("bid"), self._column("ask")
         return None if bid is None or ask is None else (bid, ask)
+
+    @cached_property
+    def of_quotes(self) -> npt.NDArray[np.bool_]:
+        """For each live row whether its price is nothing but the middle of bid and ask, as of files with quotes alone.
+
+        Where a quote of such a row is wrong, so are its prices.
+        """
+        if "close" not in self.prices:
+            return np.ones(len(self.live), dtype=np.bool_)
+        if self.quotes is None:
+            return np.zeros(len(self.live), dtype=np.bool_)
+        middle = (self.quotes[0] + self.quotes[1]) / 2.0
+        same = [np.isclose(column, middle, rtol=FLOAT_NOISE, atol=0.0) for column in self.prices.values()]
+        return np.asarray(np.logical_and.reduce(same), dtype=np.bool_)
 
     @cached_property
     def price(self) -> npt.NDArray[np.float64]:
@@ -113,9 +140,9 @@ class Rows:
         self.alive[list(positions)] = False
         self._forget()
 
-    def change(self, values: Mapping[int, Mapping[str, float]]) -> None:
-        """Write values: position -> column -> value."""
-        for position, row in values.items():
+    def change(self, values: Iterable[tuple[int, Mapping[str, float]]]) -> None:
+        """Write values: position, and column -> value."""
+        for position, row in values:
             for name, value in row.items():
                 self.now[name][position] = value
         self._forget()
@@ -164,6 +191,29 @@ class Rows:
         return inside
 
     @cached_property
+    def future(self) -> npt.NDArray[np.bool_]:
+        """For each row whether it begins after the rules are asked; a bar that is not over yet is there already."""
+        if self.daily:
+            return self.us > _us(self._today())
+        return self.us - SECONDS[self.bar] * 1_000_000 > _us(self.asked)
+
+    @cached_property
+    def counted(self) -> npt.NDArray[np.bool_]:
+        """For each row whether it covers a session, or a part of one, that has been."""
+        return self.in_hours & ~self.future
+
+    @cached_property
+    def spacing(self) -> float:
+        """Sessions from one live daily bar to the next one, median: about 5 where weekly bars are stored as daily ones.
+
+        1 for other bar sizes, and where the calendar knows too few of the bars to tell.
+        """
+        if not self.daily:
+            return 1.0
+        apart = np.diff(np.unique(self.session[self.live][self.known[self.live]]))
+        return float(np.median(apart)) if len(apart) >= FEWEST_SPACINGS else 1.0
+
+    @cached_property
     def session_days(self) -> npt.NDArray[np.int64]:
         """Dates of all sessions of the calendar, microseconds of their midnight; the position is the number."""
         return _session_days(self.calendar.code)
@@ -175,7 +225,16 @@ class Rows:
             return self.us
         local = self._utc(np.ones(len(self.us), dtype=np.bool_)).tz_convert(self.calendar.tz).tz_localize(None)
         wall = local.as_unit("us").asi8 - 1
-        return wall - wall % _DAY
+        return wall - wall % DAY
+
+    def _today(self) -> dt.date:
+        """The date at the exchange, or of the session that is under way: some begin on the evening before."""
+        calendar = self.calendar
+        today = self.asked.astimezone(calendar.tz).date()
+        known = calendar.first < today < calendar.last
+        if known and calendar.in_session(pd.DatetimeIndex([self.asked]))[0]:
+            return max(today, calendar.session_of(self.asked))
+        return today
 
     def _utc(self, where: npt.NDArray[np.bool_]) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(self.us[where].astype("datetime64[us]")).tz_localize("UTC")

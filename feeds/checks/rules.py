@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from feeds.checks.activity import Stale, VolumeGap, ZeroVolume
-from feeds.checks.gaps import MissingBars, MissingSession
+from feeds.checks.gaps import MissingBars, MissingSession, NotDaily
 from feeds.checks.moves import Jump, Wick
 from feeds.checks.rule import Rule
 from feeds.checks.strays import ForeignRows, Spike
-from feeds.checks.times import ClosedSession, Duplicate
+from feeds.checks.times import ClosedSession, Duplicate, OddDate
 from feeds.checks.values import AdjCloseOdd, CrossedQuotes, HighLow, MissingPrice, NegativeVolume, NonpositivePrice
 
 RULES: dict[str, Rule] = {
@@ -22,6 +22,8 @@ RULES: dict[str, Rule] = {
         CrossedQuotes(),
         Spike(),
         ForeignRows(),
+        OddDate(),
+        NotDaily(),
         MissingSession(),
         MissingBars(),
         Stale(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
-from core.errors import FeedSourceError
+from core.errors import AdjustmentError, FeedSourceError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
-from feeds.actions import read_actions, read_adj_close, reconcile
+from feeds.actions import corrected, read_actions, read_adj_close, reconcile
 from feeds.actions.classify import SOURCE as ADJ_CLOSE
+from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import CorporateAction, Request, Source
 from feeds.catalog import Catalog, Series
 from feeds.checks import Finding, check_series
+from feeds.room.checking import errors_of
 from feeds.room.results import RoomResult, counted, listed
 from feeds.room.series import each, not_counted
 
@@ -42,6 +45,7 @@ class Adjusted(RoomResult):
     doubts: tuple[Doubt, ...] = ()
     jumps: tuple[Finding, ...] = ()
     recorded: int = 0  # actions that were written now
+    forgotten: int = 0  # actions whose source was to be forgotten
 
     columns: ClassVar[tuple[str, ...]] = ("symbol", "ex-date", "kind", "value", "source")
 
@@ -89,9 +93,16 @@ class Adjusted(RoomResult):
         found = ", ".join(counts) if counts else "no corporate action"
         suspicious = sum(jump.severity == "warning" for jump in self.jumps)
         where = f" of {len({symbol for symbol, _ in self.actions}):,}" if counts else ""
+        gone = f"; {self.forgotten:,} forgotten" if self.forgotten else ""
+        cure = ""
+        if suspicious:
+            cure = (
+                " Suspicious moves look like splits that nobody told of: a backtest takes them for gains and losses "
+                "until an events file (--events) or a service (--source) names them."
+            )
         return (
-            f"{found}{where} of {looked}; {len(self.doubts):,} doubtful, "
-            f"{counted(len(self.jumps), 'large move')} that none explains, {suspicious:,} of them suspicious."
+            f"{found}{where} of {looked}{gone}; {len(self.doubts):,} doubtful, "
+            f"{counted(len(self.jumps), 'large move')} that none explains, {suspicious:,} of them suspicious.{cure}"
         )
 
 
@@ -112,27 +123,50 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
     actions: dict[str, tuple[CorporateAction, ...]] = {}
     doubts: list[Doubt] = []
     jumps: list[Finding] = []
-    recorded = 0
+    recorded = forgotten = 0
 
     def judge(one: Series) -> None:
         nonlocal recorded
         bars = catalog.bars(one.symbol, one.bar)
         told = origin(one, bars)
-        if told is not None:
-            with uninterrupted():
-                recorded += catalog.put_actions(one.symbol, told.actions, source=told.origin)
-        known, notes = reconcile(catalog.actions(one.symbol))
+        known, notes = reconcile(catalog.actions(one.symbol)) if told is None else record(one.symbol, told)
         first, last = one.first.date(), one.last.date()
         inside = tuple(action for action in known if first < action.ex_date <= last)
         found = check_series(one.symbol, one.bar, bars, ExchangeCalendar(one.exchange), not_counted(one, inside))
+        with uninterrupted():
+            catalog.checked(one, errors_of(found))
         jumps.extend(finding for finding in found if finding.rule == JUMP)
-        doubts.extend(Doubt(one.symbol, note) for note in (*(told.notes if told else ()), *notes))
+        doubts.extend(Doubt(one.symbol, note) for note in (*(told.notes if told else ()), *notes, *unusable(one)))
         actions[one.symbol] = inside
+
+    def record(symbol: str, told: Told) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
+        """Store what is told, if it can be true beside what is stored; what a newer file corrects goes."""
+        nonlocal recorded, forgotten
+        stored = catalog.actions(symbol)
+        others = [action for action in stored if action.source != told.origin]
+        sourced = [dataclasses.replace(action, source=told.origin) for action in told.actions]
+        outdated = corrected(others, sourced)
+        settled, notes = reconcile(
+            [*(action for action in others if all(action is not old for old in outdated)), *sourced]
+        )
+        with uninterrupted():
+            recorded += catalog.put_actions(symbol, sourced, source=told.origin, instead_of=outdated)
+        forgotten += len(stored) - len(others) if not sourced else 0
+        gone = [f"{told.origin} takes the place of the {a.kind} of {a.ex_date} in {a.source}." for a in outdated]
+        return settled, (*notes, *gone)
+
+    def unusable(one: Series) -> list[str]:
+        try:
+            adjusted_bars(catalog, one, "total")
+        except AdjustmentError as error:
+            return [f"prices cannot be adjusted: {error}."]
+        return []
 
     done, failures, partial = each(chosen, progress, judge)
     return Adjusted(
         series=done, actions=tuple((symbol, action) for symbol, found in actions.items() for action in found),
-        doubts=tuple(dict.fromkeys(doubts)), jumps=tuple(jumps), recorded=recorded, failures=failures, partial=partial,
+        doubts=tuple(dict.fromkeys(doubts)), jumps=tuple(jumps), recorded=recorded, forgotten=forgotten,
+        failures=failures, partial=partial,
     )  # fmt: skip
 
 
@@ -162,6 +196,21 @@ def from_file(catalog: Catalog, file: Path) -> tuple[Origin, tuple[Doubt, ...]]:
         return Told(file.name, given[one.symbol]) if one.symbol in given else None
 
     return origin, tuple(Doubt(symbol, f"{file.name} names it, the catalog does not have it.") for symbol in strange)
+
+
+def to_forget(catalog: Catalog, chosen: Sequence[Series], name: str) -> Origin:
+    """Of a source that is to say nothing any more. Raises UnknownNameError when it has said nothing."""
+    symbols = {one.symbol for one in chosen}
+    told = {action.source for symbol in symbols for action in catalog.actions(symbol)}
+    if name not in told:
+        raise UnknownNameError(
+            f"no corporate action comes from {name}{did_you_mean(name, told) if told else '; there is none at all'}"
+        )
+
+    def origin(one: Series, bars: pd.DataFrame) -> Told | None:
+        return Told(name, ())
+
+    return origin
 
 
 def from_service(catalog: Catalog, source: Source) -> Origin:

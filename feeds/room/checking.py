@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from core.signals import uninterrupted
 from feeds.bars import BarSize
 from feeds.catalog import Catalog, Repair, Series
 from feeds.catalog.repairs import difference
-from feeds.checks import Finding, check_series, propose_repairs
+from feeds.checks import Finding, check_series, examine_series
 from feeds.room.results import RoomResult, counted, listed, number
 from feeds.room.series import each, grouped, known_actions, stamp
 
@@ -172,7 +172,16 @@ class Undone(RoomResult):
 
 def check(catalog: Catalog, chosen: Sequence[Series], *, raw: bool, progress: Progress) -> Checked:
     findings: list[Finding] = []
-    done, failures, partial = each(chosen, progress, lambda one: findings.extend(_findings(catalog, one, raw)))
+
+    def look(one: Series) -> None:
+        frame = (catalog.raw if raw else catalog.bars)(one.symbol, one.bar)
+        found = check_series(one.symbol, one.bar, frame, ExchangeCalendar(one.exchange), known_actions(catalog, one))
+        findings.extend(found)
+        if not raw:
+            with uninterrupted():
+                catalog.checked(one, errors_of(found))
+
+    done, failures, partial = each(chosen, progress, look)
     return Checked(series=done, findings=tuple(findings), raw=raw, failures=failures, partial=partial)
 
 
@@ -184,15 +193,17 @@ def repair(catalog: Catalog, chosen: Sequence[Series], *, dry_run: bool, progres
         nonlocal new, withdrawn
         frame = catalog.raw(one.symbol, one.bar)
         calendar = ExchangeCalendar(one.exchange)
-        found = propose_repairs(one.symbol, one.bar, frame, calendar, known_actions(catalog, one))
+        examined = examine_series(one.symbol, one.bar, frame, calendar, known_actions(catalog, one))
         with uninterrupted():
             if dry_run:
-                change = difference(catalog.repairs(one.symbol, one.bar), found)
+                change = difference(catalog.repairs(one.symbol, one.bar), examined.repairs)
             else:
-                change = catalog.set_repairs(one.symbol, one.bar, found)
+                change = catalog.set_repairs(one.symbol, one.bar, examined.repairs)
+                left = [finding for finding in examined.findings if finding.repair is None]
+                catalog.checked(catalog.get(one.symbol, one.bar), errors_of(left))
                 new += len(change.new)
             withdrawn += len(change.withdrawn)
-            changes.extend(Change(one.symbol, one.bar, repair) for repair in found)
+            changes.extend(Change(one.symbol, one.bar, repair) for repair in examined.repairs)
 
     done, failures, partial = each(chosen, progress, mend)
     return Repaired(
@@ -212,9 +223,9 @@ def undo(catalog: Catalog, chosen: Sequence[Series], *, progress: Progress) -> U
     return Undone(undone=tuple(undone), failures=failures, partial=partial)
 
 
-def _findings(catalog: Catalog, one: Series, raw: bool) -> list[Finding]:
-    frame = (catalog.raw if raw else catalog.bars)(one.symbol, one.bar)
-    return check_series(one.symbol, one.bar, frame, ExchangeCalendar(one.exchange), known_actions(catalog, one))
+def errors_of(findings: Iterable[Finding]) -> int:
+    """How many of the findings make a backtest wrong."""
+    return sum(finding.severity == "error" for finding in findings)
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,14 @@ import pandas as pd
 
 from core.errors import FeedEmptyError, ResultsError
 from core.progress import Progress
-from feeds.bars import Adjustment
+from feeds.adjusted_bars import adjusted_bars
+from feeds.bars import PRICES, Adjustment
 from feeds.catalog import Catalog, Series
 from feeds.catalog.names import folder_name
 from feeds.room.results import RoomResult, counted
-from feeds.room.series import each, prices
+from feeds.room.series import each, grouped
 
+COMMANDS = "import.sh"
 FileKind = Literal["csv", "parquet"]
 KINDS: tuple[FileKind, ...] = ("csv", "parquet")
 _HOW = {
@@ -40,6 +43,7 @@ class ExportedFile:
 class Exported(RoomResult):
     """The files that were written."""
 
+    folder: Path
     files: tuple[ExportedFile, ...] = ()
     adjust: Adjustment | None = None  # None: as stored
     repaired: bool = True
@@ -54,6 +58,14 @@ class Exported(RoomResult):
             f"{counted(len(self.files), 'file')}, {sum(one.rows for one in self.files):,} bars, "
             f"{'repaired' if self.repaired else 'as they came'}, {_HOW[self.adjust]}."
         )
+
+    def commands(self) -> list[str]:
+        """What brings the files back as what they are, to be run in their folder: a command for each kind of them."""
+        kinds = grouped(self.files, lambda one: _options(one.series, self.adjust))
+        return [
+            shlex.join(["halflife", "data", "import", *(one.file.name for one in files), *options])
+            for options, files in kinds.items()
+        ]
 
 
 def export(
@@ -74,15 +86,29 @@ def export(
     files: list[ExportedFile] = []
 
     def write(one: Series) -> None:
-        frame = prices(catalog, one, adjustment, repaired=repaired)
+        frame = adjusted_bars(catalog, one, adjustment, repaired=repaired).frame
         if frame.empty:
             raise FeedEmptyError(f"{one.symbol} {one.bar}: no bar is left to be written; take the repairs back")
         place = folder / file_name(one, kind)
         _write(place, one, frame, kind)
         files.append(ExportedFile(one, place, len(frame)))
 
-    done, failures, partial = each(chosen, progress, write)
-    return Exported(files=tuple(files), adjust=adjustment, repaired=repaired, failures=failures, partial=partial)
+    _, failures, partial = each(chosen, progress, write)
+    result = Exported(
+        folder=folder, files=tuple(files), adjust=adjustment, repaired=repaired, failures=failures, partial=partial
+    )
+    if files:
+        _write_text(folder / COMMANDS, "".join(f"{command}\n" for command in result.commands()))
+    return result
+
+
+def _options(one: Series, adjustment: Adjustment | None) -> tuple[str, ...]:
+    """What the file of a series does not say of itself."""
+    adjusted, until = adjustment or one.adjusted, one.adjusted_until
+    options = ["--bar", one.bar, "--exchange", one.exchange, "--currency", one.currency, "--adjusted", adjusted]
+    if adjustment is None and until is not None:
+        options += ["--adjusted-until", until.isoformat()]
+    return tuple(options)
 
 
 def file_name(one: Series, kind: FileKind) -> str:
@@ -94,11 +120,14 @@ def _write(place: Path, one: Series, frame: pd.DataFrame, kind: FileKind) -> Non
     """One file, whole or not at all. Numbers are written so that the same floats are read back."""
     rows = frame.rename_axis("date" if one.bar == "1d" else "time").reset_index()
     rows.insert(0, "symbol", one.symbol)
+    if one.content == "quotes":  # the prices are their middle, which import takes again
+        rows = rows.drop(columns=list(PRICES))
     if kind == "csv":
         if one.bar == "1d":
             rows["date"] = rows["date"].dt.strftime("%Y-%m-%d")
         else:
-            rows["time"] = rows["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+            fraction = ".%f" if (rows["time"].dt.microsecond != 0).any() else ""
+            rows["time"] = rows["time"].dt.strftime(f"%Y-%m-%dT%H:%M:%S{fraction}Z")
     draft = place.with_name(f".{place.name}.tmp")
     try:
         if kind == "csv":
@@ -108,4 +137,15 @@ def _write(place: Path, one: Series, frame: pd.DataFrame, kind: FileKind) -> Non
         draft.replace(place)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise ResultsError(f"{place} cannot be written ({error.strerror or error}); choose another folder") from error
+        raise _unwritable(place, error) from error
+
+
+def _write_text(place: Path, text: str) -> None:
+    try:
+        place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(place, error) from error
+
+
+def _unwritable(place: Path, error: OSError) -> ResultsError:
+    return ResultsError(f"{place} cannot be written ({error.strerror or error}); choose another folder")

@@ -11,20 +11,21 @@ from typing import Literal, TypeVar, overload
 
 import pandas as pd
 
-from core.calendar import ExchangeCalendar
 from core.errors import SettingsError, UnknownNameError, did_you_mean
 from core.progress import Progress, ShowsProgress, shown
 from core.signals import uninterrupted
+from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import ADJUSTMENTS, BAR_SIZES, Request, Source
 from feeds.catalog import Catalog
 from feeds.room import adjusting, checking, exporting, showing, storing
 from feeds.room.adjusting import Adjusted
 from feeds.room.checking import Checked, Repaired, Undone
 from feeds.room.exporting import KINDS, Exported
-from feeds.room.series import prices, select
+from feeds.room.series import select
 from feeds.room.showing import Listing, Shown
 from feeds.room.storing import Storage
 from feeds.sources.files import FileFormat
+from feeds.sources.local_times import refuse_unknown
 from feeds.sources.times import DATE_ORDERS
 
 STAMPS: tuple[Literal["open", "close"], ...] = ("open", "close")
@@ -59,9 +60,10 @@ class DataRoom:
         bar: str | None = None,
         timezone: str | None = None,
         stamp: str = "close",
-        exchange: str = storing.EXCHANGE,
-        currency: str = storing.CURRENCY,
+        exchange: str | None = None,
+        currency: str | None = None,
         adjusted: str = "raw",
+        adjusted_until: dt.date | str | None = None,
         date_order: str | None = None,
         replace: bool = False,
         progress: ShowsProgress | None = None,
@@ -70,7 +72,10 @@ class DataRoom:
 
         A file is taken whole or not at all. Bars that are stored already stay as they are: equal ones are counted,
         and where others differ the answer says so; ``replace`` takes the new ones and keeps the old in a file aside.
+        ``exchange`` (an alias counts as its code) and ``currency`` (ISO 4217) are those of the stored series where
+        they are not said, in a file of many symbols each by its own; a new series is of XNYS and in USD.
         """
+        exchange, currency = storing.said(exchange, currency)  # what is unknown is refused before a catalog is made
         names = [files] if isinstance(files, Path | str) else files
         form = FileFormat(
             symbol=symbol,
@@ -80,12 +85,13 @@ class DataRoom:
             exchange=exchange,
             currency=currency,
             adjusted=chosen_of("adjustment", adjusted, ADJUSTMENTS),
+            adjusted_until=as_date(adjusted_until),
             date_order=chosen_of("date order", date_order, DATE_ORDERS),
         )
-        ExchangeCalendar(exchange)  # an unknown one is refused before a catalog is made
+        refuse_unknown(timezone)
         with Catalog(self.folder) as catalog, self._shown("import", progress) as told:
             collected = storing.Storing(catalog, replace=replace, exchange=exchange, currency=currency)
-            return storing.import_files(collected, catalog, [Path(name) for name in names], form, told)
+            return storing.import_files(collected, [Path(name) for name in names], form, told)
 
     def pull(
         self,
@@ -105,8 +111,10 @@ class DataRoom:
 
         Without ``start`` a series that is stored goes on from its last bar; the bars of some days before it are asked
         for again, and where they differ the answer says so. ``exchange`` and ``currency`` count where the source does
-        not know them. ``notify`` is told when the source pauses, and why.
+        not know them; without them the stored series says, and a new one is of XNYS and in USD. ``notify`` is told when
+        the source pauses, and why. A service that cannot be reached is not asked for the rest: see ``not_asked``.
         """
+        exchange, currency = storing.said(exchange, currency)
         size = chosen_of("bar size", bar, BAR_SIZES)
         place = storing.make_source(source, notify) if isinstance(source, str) else source
         wanted = listed_symbols(symbols) or place.symbols()
@@ -117,7 +125,7 @@ class DataRoom:
         ]
         with Catalog(self.folder) as catalog, self._shown(f"pull from {place.name}", progress) as told:
             collected = storing.Storing(catalog, replace=replace, exchange=exchange, currency=currency)
-            return storing.pull(collected, catalog, place, requests, told)
+            return storing.pull(collected, place, requests, told)
 
     # Care
 
@@ -162,22 +170,25 @@ class DataRoom:
         events: Path | str | None = None,
         *,
         source: Source | str | None = None,
+        forget: str | None = None,
         progress: ShowsProgress | None = None,
     ) -> Adjusted:
         """Record splits, spin-offs and dividends: those of the file ``events``, those that a service knows, or, without
-        either, those that the adjusted close of daily bars tells.
+        either, those that the adjusted close of daily bars tells. ``forget``: a source or file whose actions go.
 
-        The answer has all that are known, what is doubtful, and large moves that none explains. Bars are adjusted when
-        they are read, never in the catalog.
+        What cannot be true beside what is stored is refused before it is. The answer has all that are known, what is
+        doubtful, and large moves that none explains. Bars are adjusted when they are read, never in the catalog.
         """
-        if events is not None and source is not None:
-            raise SettingsError("corporate actions come from a file or from a service, not from both at once")
+        if sum(given is not None for given in (events, source, forget)) > 1:
+            raise SettingsError("corporate actions come from a file or from a service, or are forgotten: one at a time")
         with self._opened() as catalog, self._shown("adjust", progress) as told:
             chosen = select(catalog, listed_symbols(symbols), None)
             origin: adjusting.Origin = adjusting.from_adj_close
             strange: tuple[adjusting.Doubt, ...] = ()
             if events is not None:
                 origin, strange = adjusting.from_file(catalog, Path(events))
+            elif forget is not None:
+                origin = adjusting.to_forget(catalog, chosen, forget)
             elif source is not None:
                 place = storing.make_source(source) if isinstance(source, str) else source
                 origin = adjusting.from_service(catalog, place)
@@ -200,8 +211,8 @@ class DataRoom:
         self,
         symbol: str,
         bar: str = "1d",
-        start: dt.date | None = None,
-        end: dt.date | None = None,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
         *,
         adjust: str | None = None,
         repaired: bool = True,
@@ -210,7 +221,8 @@ class DataRoom:
         wanted = chosen_of("adjustment", adjust, ADJUSTMENTS)
         with self._opened() as catalog:
             one = catalog.get(symbol, chosen_of("bar size", bar, BAR_SIZES))
-            return prices(catalog, one, wanted, repaired=repaired, start=start, end=end)
+            span = {"start": as_date(start), "end": as_date(end)}
+            return adjusted_bars(catalog, one, wanted, repaired=repaired, **span).frame
 
     def export(
         self,

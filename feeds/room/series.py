@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from core.errors import CatalogError, HalflifeError
 from core.progress import Progress
-from feeds.bars import Adjustment, BarSize, CorporateAction
+from feeds.bars import BarSize, CorporateAction
 from feeds.catalog import Catalog, Series
 from feeds.room.results import Failure, failure
 
@@ -69,26 +68,6 @@ def grouped(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, l
     for thing in things:
         groups.setdefault(key(thing), []).append(thing)
     return groups
-
-
-def prices(
-    catalog: Catalog,
-    one: Series,
-    adjustment: Adjustment | None,
-    *,
-    repaired: bool,
-    start: dt.date | None = None,
-    end: dt.date | None = None,
-) -> pd.DataFrame:
-    """Bars of a series, adjusted as wanted (None: as they are stored). Raises CatalogError, AdjustmentError."""
-    read = catalog.bars if repaired else catalog.raw
-    frame = read(one.symbol, one.bar, start, end)
-    if adjustment in (None, one.adjusted) or frame.empty:
-        return frame
-    from feeds.actions import adjust
-
-    actions = catalog.actions(one.symbol)
-    return adjust(frame, actions, have=one.adjusted, want=adjustment, exchange=one.exchange)
 
 
 def known_actions(catalog: Catalog, one: Series) -> tuple[CorporateAction, ...]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from core.calendar import ExchangeCalendar
+from core.errors import AdjustmentError
+from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import CorporateAction
 from feeds.catalog import Act, Catalog, Repair, Series
 from feeds.room.checking import Change
@@ -29,14 +31,14 @@ class Listing(RoomResult):
     series: tuple[Series, ...] = ()
 
     columns: ClassVar[tuple[str, ...]] = (
-        "symbol", "bar", "rows", "first", "last", "coverage", "repairs", "actions", "adjusted", "currency", "exchange",
-        "source", "updated",
+        "symbol", "bar", "rows", "first", "last", "coverage", "errors", "repairs", "actions", "adjusted", "currency",
+        "exchange", "source", "updated",
     )  # fmt: skip
 
     def rows(self) -> list[tuple[Any, ...]]:
         return [
             (
-                one.symbol, one.bar, one.rows, one.first, one.last, coverage(one), one.repairs, one.actions,
+                one.symbol, one.bar, one.rows, one.first, one.last, coverage(one), one.errors, one.repairs, one.actions,
                 one.adjusted, one.currency, one.exchange, one.source, one.updated,
             )
             for one in self.series
@@ -57,11 +59,12 @@ class Shown(RoomResult):
     series: Series
     raw: pd.DataFrame  # bars as they came
     bars: pd.DataFrame  # repaired
-    adjusted: pd.DataFrame  # repaired and adjusted for everything
+    adjusted: pd.DataFrame | None  # repaired and adjusted for everything; None where ``trouble`` says why not
     years: pd.DataFrame  # sessions of each year and how many have a bar
     repairs: tuple[Repair, ...] = ()
     actions: tuple[CorporateAction, ...] = ()
     acts: tuple[Act, ...] = ()  # newest last
+    trouble: str = ""
 
     def table(self) -> pd.DataFrame:
         """The last bars, repaired; not adjusted."""
@@ -103,7 +106,9 @@ class Shown(RoomResult):
             "prices": f"{one.currency}, {_ADJUSTED[one.adjusted]}",
             "repairs": f"{len(self.repairs):,}",
             "actions": f"{len(self.actions):,}",
+            "checked": _CHECKED.get(one.errors, f"{one.errors} errors that no repair mends yet"),
             "updated": f"{one.updated:%Y-%m-%d %H:%M:%S} UTC",
+            **({"cannot be adjusted": self.trouble} if self.trouble else {}),
         }
 
     def sentence(self) -> str:
@@ -114,13 +119,15 @@ class Shown(RoomResult):
         from feeds.room.picture import price_picture
 
         title = f"{self.series.symbol} {self.series.bar}, {self.series.currency}"
-        return price_picture(title, self.raw, self.adjusted, self.repairs, self.actions)
+        used = self.bars if self.adjusted is None else self.adjusted
+        return price_picture(title, self.raw, used, self.repairs, self.actions)
 
     def _repr_html_(self) -> str:
         facts = pd.Series(self.facts(), name="").to_frame().to_html(header=False, border=0)
         return f"<p><b>{escape(self.sentence())}</b></p>{facts}{self.table().to_html(border=0)}"
 
 
+_CHECKED = {None: "not since the last change", 0: "no error is left"}
 _ADJUSTED = {
     "raw": "as traded on their day",
     "split": "adjusted for splits by the source",
@@ -139,16 +146,19 @@ def coverage(one: Series) -> float:
 
 
 def show(catalog: Catalog, one: Series) -> Shown:
-    """Everything about one series. Raises CatalogError, AdjustmentError."""
-    from feeds.actions import adjust
-
+    """Everything about one series; what keeps it from being adjusted is told. Raises CatalogError, CalendarError."""
     raw, bars = catalog.raw(one.symbol, one.bar), catalog.bars(one.symbol, one.bar)
-    actions = catalog.actions(one.symbol)
+    actions, adjusted, trouble = catalog.actions(one.symbol), None, ""
+    try:
+        adjusted = adjusted_bars(catalog, one, "total").frame
+    except AdjustmentError as error:
+        trouble = str(error)
     return Shown(
         series=one,
         raw=raw,
         bars=bars,
-        adjusted=adjust(bars, actions, have=one.adjusted, want="total"),
+        adjusted=adjusted,
+        trouble=trouble,
         years=by_year(bars, ExchangeCalendar(one.exchange)),
         repairs=catalog.repairs(one.symbol, one.bar),
         actions=actions,

@@ -11,36 +11,45 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from core.errors import HalflifeError, UnknownNameError, did_you_mean
+from core.calendar import exchange_code
+from core.currencies import check_currency
+from core.errors import CalendarError, HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
-from feeds.bars import RawBars, Request, Source
-from feeds.catalog import Appended, Catalog
+from feeds.bars import BarSize, RawBars, Request, Source
+from feeds.catalog import Appended, Catalog, Series
 from feeds.catalog.incoming import description
 from feeds.catalog.index import METADATA, check_agreement
+from feeds.catalog.names import check_symbol
 from feeds.room.results import Failure, RoomResult, counted
-from feeds.sources.files import FileFormat, read_file
+from feeds.sources.exchange_fit import doubt_exchange
+from feeds.sources.files import EXCHANGE, FileFormat, read_file
+from feeds.sources.http import UnreachableError
 
-EXCHANGE, CURRENCY = "XNYS", "USD"  # where neither the source nor the user says
+CURRENCY = "USD"  # of a new series, where neither the source nor the user says, as EXCHANGE
 SERVICES = ("yahoo", "polygon", "sample")
 OVERLAP = {"1d": 7, "1h": 3, "1m": 1, "1s": 0}  # days asked for again when a pull goes on: is it still the same?
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Which bars came, without the bars: an import of thousands of symbols keeps none of them in memory."""
+
+    symbol: str
+    bar: BarSize
+    source: str
+    rows: int
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
 
 
 @dataclass(frozen=True)
 class Stored:
     """What one file or service gave of one symbol, and what became of it."""
 
-    bars: RawBars
+    bars: Brought
     appended: Appended
     notes: tuple[str, ...]
-
-    @property
-    def first(self) -> pd.Timestamp | None:
-        return self.bars.frame.index.min() if len(self.bars.frame) else None
-
-    @property
-    def last(self) -> pd.Timestamp | None:
-        return self.bars.frame.index.max() if len(self.bars.frame) else None
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -48,6 +57,7 @@ class Storage(RoomResult):
     """What ``import`` and ``pull`` did, symbol by symbol."""
 
     stored: tuple[Stored, ...] = ()
+    not_asked: tuple[str, ...] = ()  # symbols left out by a pull because the service cannot be reached
 
     columns: ClassVar[tuple[str, ...]] = (
         "symbol", "bar", "source", "rows", "added", "unchanged", "differing", "replaced", "first", "last", "notes",
@@ -56,8 +66,8 @@ class Storage(RoomResult):
     def rows(self) -> list[tuple[Any, ...]]:
         return [
             (
-                one.bars.symbol, one.bars.bar, one.bars.source, len(one.bars.frame), one.appended.added,
-                one.appended.unchanged, one.appended.differing, one.appended.replaced, one.first, one.last,
+                one.bars.symbol, one.bars.bar, one.bars.source, one.bars.rows, one.appended.added,
+                one.appended.unchanged, one.appended.differing, one.appended.replaced, one.bars.first, one.bars.last,
                 " ".join(one.notes),
             )
             for one in self.stored
@@ -73,13 +83,17 @@ class Storage(RoomResult):
 
     def sentence(self) -> str:
         symbols = counted(len({one.bars.symbol for one in self.stored}), "symbol")
-        counts = [f"{self.total('added'):,} bars added", f"{self.total('unchanged'):,} stored already"]
+        counts = [f"{counted(self.total('added'), 'bar')} added", f"{self.total('unchanged'):,} stored already"]
         if self.total("replaced"):
             counts.append(f"{self.total('replaced'):,} replaced")
+        if self.total("readjusted"):
+            counts.append(f"{self.total('readjusted'):,} with a newer adj_close")
         if self.total("differing") > self.total("replaced"):
             counts.append(f"{self.total('differing') - self.total('replaced'):,} differ and were kept as stored")
         if self.failures:
             counts.append(f"{len(self.failures):,} failed")
+        if self.not_asked:
+            counts.append(f"{len(self.not_asked):,} not asked")
         return f"{symbols}: {', '.join(counts)}."
 
 
@@ -91,57 +105,105 @@ def grouped_notes(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
+def said(exchange: str | None, currency: str | None) -> tuple[str | None, str | None]:
+    """What the user says of exchange and currency, as it is stored. Raises CalendarError, UnknownNameError."""
+    return (
+        None if exchange is None else exchange_code(exchange),
+        None if currency is None else check_currency(currency),
+    )
+
+
 class Storing:
-    """Collects what was stored and what failed. KeyboardInterrupt ends the collection, not what was committed."""
+    """Collects what was stored and what failed. KeyboardInterrupt ends the collection, not what was committed.
+
+    ``exchange`` and ``currency``: of what the source does not know; None: as the series has them, XNYS and USD of a new
+    one.
+    """
 
     def __init__(self, catalog: Catalog, *, replace: bool, exchange: str | None, currency: str | None) -> None:
         self._catalog, self._replace = catalog, replace
-        self._exchange, self._currency = exchange or EXCHANGE, currency or CURRENCY
+        self._exchange, self._currency = said(exchange, currency)
+        self._series = {(one.symbol, one.bar): one for one in catalog.series()}  # asked once, and kept up to date
         self.stored: list[Stored] = []
         self.failures: list[Failure] = []
+        self.not_asked: tuple[str, ...] = ()
         self.partial = False
+
+    def series(self, symbol: str, bar: BarSize) -> Series | None:
+        """What the catalog has of a symbol."""
+        return self._series.get((symbol, bar))
+
+    def exchange_of(self, symbol: str, bar: BarSize) -> str | None:
+        """The exchange of a stored series."""
+        known = self.series(symbol, bar)
+        return known.exchange if known is not None else None
 
     def add(self, bars: RawBars) -> None:
         """Append the bars of one symbol; a signal waits for that. Raises what the catalog raises."""
+        complete, frame = self._completed(bars), bars.frame
+        assumed = not (bars.exchange or self._exchange or self.series(bars.symbol, bars.bar))
         with uninterrupted():
-            appended = self._catalog.append(
-                bars, replace=self._replace, currency=self._currency, exchange=self._exchange
-            )
-            self.stored.append(Stored(bars, appended, (*bars.notes, *self._remarks(bars, appended))))
+            appended = self._catalog.append(complete, replace=self._replace)
+            doubts = doubt_exchange(bars, EXCHANGE) if assumed else ()  # of bars that the catalog found to be bars
+            first, last = (frame.index.min(), frame.index.max()) if len(frame) else (None, None)
+            brought = Brought(bars.symbol, bars.bar, bars.source, len(frame), first, last)
+            self.stored.append(Stored(brought, appended, (*bars.notes, *self._remarks(appended), *doubts)))
+            if len(frame):
+                self._series[bars.symbol, bars.bar] = self._catalog.get(bars.symbol, bars.bar)
 
     def agree(self, read: Sequence[RawBars]) -> None:
         """Raise CatalogError where one of these symbols cannot be stored beside what there is."""
-        known = {(one.symbol, one.bar): one for one in self._catalog.series()}
         for bars in read:
-            about = description(bars, self._currency, self._exchange)
-            stored = known.get((bars.symbol, bars.bar))
+            about = description(self._completed(bars), CURRENCY, EXCHANGE)
+            stored = self.series(bars.symbol, bars.bar)
             if stored is not None:
                 check_agreement(about, {name: getattr(stored, name) for name in METADATA})
 
     def fail(self, what: str, error: HalflifeError) -> None:
         self.failures.append(Failure(what, error))
 
-    def _remarks(self, bars: RawBars, appended: Appended) -> Iterator[str]:
+    def _completed(self, bars: RawBars) -> RawBars:
+        """Bars with an exchange and a currency: what the source says, else the user, else the catalog."""
+        try:
+            exchange, currency = said(bars.exchange or None, bars.currency or None)
+        except (CalendarError, UnknownNameError) as error:
+            raise type(error)(f"{bars.symbol}: {error.args[0]}") from error
+        stored = self.series(bars.symbol, bars.bar)
+        exchange = exchange or self._exchange or (stored.exchange if stored else EXCHANGE)
+        currency = currency or self._currency or (stored.currency if stored else CURRENCY)
+        return dataclasses.replace(bars, exchange=exchange, currency=currency)
+
+    def _remarks(self, appended: Appended) -> Iterator[str]:
         if appended.differing > appended.replaced:
             yield (
                 f"{counted(appended.differing, 'bar')} differ from those stored, which were kept; "
                 "--replace takes the new ones."
             )
+        if appended.readjusted:
+            yield (
+                f"the adj_close of {counted(appended.readjusted, 'stored bar')} is another one by now and was taken; "
+                "`halflife data adjust` reads it anew."
+            )
+        if appended.older:
+            yield (
+                f"{counted(appended.older, 'stored bar')} outside of the file keep the adj_close of an earlier one, so "
+                "the two do not fit together; import the whole history before `halflife data adjust`."
+            )
 
     def result(self) -> Storage:
-        return Storage(stored=tuple(self.stored), failures=tuple(self.failures), partial=self.partial)
+        return Storage(
+            stored=tuple(self.stored), not_asked=self.not_asked, failures=tuple(self.failures), partial=self.partial
+        )
 
 
-def import_files(
-    storing: Storing, catalog: Catalog, files: Sequence[Path], form: FileFormat, progress: Progress
-) -> Storage:
+def import_files(storing: Storing, files: Sequence[Path], form: FileFormat, progress: Progress) -> Storage:
     """Read and append file by file. A file is read whole and held against what is stored before any of it is."""
     steps, total = 0, len(files)
     try:
         for file in files:
             progress(steps, total)
             try:
-                read = read_file(file, form)
+                read = read_file(file, form, storing.exchange_of)
                 storing.agree(read)
             except HalflifeError as error:
                 storing.fail(str(file), error)
@@ -161,26 +223,36 @@ def import_files(
     return storing.result()
 
 
-def pull(
-    storing: Storing, catalog: Catalog, source: Source, requests: Sequence[Request], progress: Progress
-) -> Storage:
-    """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored."""
+def pull(storing: Storing, source: Source, requests: Sequence[Request], progress: Progress) -> Storage:
+    """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored.
+
+    A service that cannot be reached is not asked for the other symbols.
+    """
     try:
         for at, request in enumerate(requests):
             progress(at, len(requests))
             try:
-                storing.add(source.fetch(going_on(catalog, request)))
+                check_symbol(request.symbol)
+                check_symbol(request.symbol)
+                storing.add(source.fetch(going_on(request, storing.series(request.symbol, request.bar))))
+            except UnreachableError as error:
+                storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
+                rest = f"; {counted(len(storing.not_asked), 'more symbol')} were not asked for" * bool(
+                    storing.not_asked
+                )
+                storing.fail(request.symbol, UnreachableError(f"{error.args[0]}{rest}"))
+                break
             except HalflifeError as error:
                 storing.fail(request.symbol, error)
-        progress(len(requests), len(requests))
+        else:
+            progress(len(requests), len(requests))
     except KeyboardInterrupt:
         storing.partial = True
     return storing.result()
 
 
-def going_on(catalog: Catalog, request: Request) -> Request:
+def going_on(request: Request, stored: Series | None) -> Request:
     """The request with the exchange of the stored series and, where it has no start, from a little before its end."""
-    stored = {(one.symbol, one.bar): one for one in catalog.series(request.bar)}.get((request.symbol, request.bar))
     if stored is None:
         return request
     start = request.start or stored.last.date() - dt.timedelta(days=OVERLAP[request.bar])

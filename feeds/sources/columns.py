@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,7 +99,8 @@ def _from_text(table: Table, series: pd.Series[Any], role: str) -> npt.NDArray[n
     """Cells that pandas took for text as numbers, NaN where they are none."""
     numbers = np.full(len(series), np.nan)
     if table.decimal == ".":  # pandas would take 1.234 for a decimal where the comma is the mark
-        numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        with contextlib.suppress(OverflowError):  # an integer of hundreds of digits is no number for pandas
+            numbers = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     rest = np.isnan(numbers) & series.notna().to_numpy(dtype=bool)
     numbers[rest] = [_number(str(value), role, table.decimal) for value in series[rest]]
     return numbers

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,9 +23,11 @@ from feeds.sources.stamps import DAY_US, SIZES, closes_of_bars, refuse_other_siz
 from feeds.sources.table import Table, read_table
 from feeds.sources.times import DateOrder, read_times
 
+EXCHANGE = "XNYS"  # where neither the user nor the catalog knows one
 _SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".parquet")
 _SHOWN = 5  # symbols in an error
 _VALUE_ROLES: tuple[Role, ...] = ("open", "high", "low", "close", "volume", "adj_close", "bid", "ask")
+Known = Callable[[str, BarSize], str | None]  # the exchange of a symbol's bars; None: unknown
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,23 @@ class FileFormat:
     bar: BarSize | None = None
     timezone: str | None = None  # IANA name, of intraday times without an offset
     stamp: Literal["open", "close"] = "close"  # which end of an intraday bar its time is
-    exchange: str = "XNYS"
+    exchange: str | None = None  # by whose sessions and timezone times are read; see read_file
     currency: str | None = None
     adjusted: Adjustment = "raw"  # what the prices are adjusted for
+    adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = that of the last bar
     date_order: DateOrder | None = None  # of dates like 1/2/2018
 
 
-def read_file(file: Path | str, form: FileFormat | None = None) -> list[RawBars]:
+def read_file(file: Path | str, form: FileFormat | None = None, known: Known | None = None) -> list[RawBars]:
     """Bars of every symbol of a CSV file (also with tabs, semicolons or bars, also gzipped) or a Parquet file.
 
+    Without ``form.exchange`` the times of each symbol are read by the exchange that ``known`` has for it, in a file of
+    many symbols each by its own, and those of a symbol that it does not know by XNYS; the bars then say no exchange.
     Rows are handed over as they stand, with gaps as NaN. A file is read whole or not at all.
     Raises FeedSourceError, FeedEmptyError, FeedError (with the line), UnknownNameError, CalendarError.
     """
     file, form = Path(file), form or FileFormat()
-    return [one.bars for one in _read(file, form, where=str(file), gaps=True)]
+    return [one.bars for one in _read(file, form, where=str(file), gaps=True, known=known)]
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,9 @@ class CsvSource:
         return file
 
 
-def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[_Series]:
+def _read(file: Path, form: FileFormat, *, where: str, gaps: bool, known: Known | None = None) -> list[_Series]:
     """The bars of each symbol of a file."""
-    calendar = ExchangeCalendar(form.exchange)  # an unknown one is refused before a large file is read
+    ExchangeCalendar(form.exchange or EXCHANGE)  # an unknown one is refused before a large file is read
     refuse_unknown(form.timezone)
     table = read_table(file, where)
     columns = find_columns(table)
@@ -110,11 +116,13 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool) -> list[_Seri
         lines = table.rows.index[rows]
         what = f"{where}: {symbol}" if "symbol" in columns else where
         bar = form.bar or _size(what, times[rows], times)
-        index = _index(table, lines, times[rows], bar, form, calendar)
+        exchange = form.exchange or (known and known(symbol, bar)) or EXCHANGE
+        index = _index(table, lines, times[rows], bar, form, ExchangeCalendar(exchange))
         refuse_other_size(what, index, bar)
         frame = pd.DataFrame({name: column[rows] for name, column in values.items()}, index=index)
         bars = RawBars(
-            symbol, bar, frame, source=f"csv:{file.name}", adjusted=form.adjusted, currency=form.currency,
+            symbol, bar, frame, source=f"{table.kind}:{file.name}", adjusted=form.adjusted, currency=form.currency,
+            adjusted_until=form.adjusted_until, content="trades" if "close" in columns else "quotes",
             exchange=form.exchange, notes=tuple(f"{symbol}: {note}" for note in notes),
         )  # fmt: skip
         read.append(_Series(table, lines, bars, naive=bar != "1d" and times.tz is None and zone is None))

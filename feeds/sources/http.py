@@ -19,6 +19,7 @@ from core.redact import redact, remember_secret
 Notify = Callable[[str], None]  # is told why the work waits, a sentence
 
 ATTEMPTS = 7  # with the waits below a little more than a minute, which is the window of most rate limits
+UNREACHED = 3  # attempts in a row without a connection, in a few seconds: a network that is down stays down
 FIRST_WAIT = 1.0  # seconds; doubles with each attempt, and up to as much again is added at random
 LONGEST_WAIT = 60.0
 LONGEST_ASKED = 300.0  # a service that wants a longer pause has closed for the day
@@ -36,6 +37,14 @@ class PassingFault(Exception):
         self.wait = wait  # seconds that the service asks for
 
 
+class UnreachableFault(PassingFault):
+    """No connection came about: the name is not found, nobody listens there."""
+
+
+class UnreachableError(SourceAnswerError):
+    """The service cannot be reached, so that asking it for anything else is in vain."""
+
+
 class NotFoundError(SourceAnswerError):
     """The service answers, but has nothing under that address."""
 
@@ -45,15 +54,20 @@ def try_persistently(
 ) -> T:
     """Run ``action`` until it raises no PassingFault, with waits that double and are jittered.
 
-    Raises SourceAnswerError after ``attempts``, or when the service asks for a pause of more than five minutes.
+    Raises SourceAnswerError after ``attempts``, or when the service asks for a pause of more than five minutes, and
+    UnreachableError after three attempts in a row without a connection.
     """
-    began = clock.now()
+    began, unreached = clock.now(), 0
     backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)
 
     def wait(state: tenacity.RetryCallState) -> float:
         return max(backoff(state), _fault(state).wait or 0.0)
 
     def stop(state: tenacity.RetryCallState) -> bool:
+        nonlocal unreached
+        unreached = unreached + 1 if isinstance(_fault(state), UnreachableFault) else 0
+        if unreached >= UNREACHED:
+            return True
         return state.attempt_number >= attempts or (_fault(state).wait or 0.0) > LONGEST_ASKED
 
     def tell(state: tenacity.RetryCallState) -> None:
@@ -67,7 +81,8 @@ def try_persistently(
         fault, tried = _fault(state), state.attempt_number
         lasted = (clock.now() - began).total_seconds()
         asked = f" It asks for a pause of {fault.wait:.0f} s." if (fault.wait or 0.0) > LONGEST_ASKED else ""
-        raise SourceAnswerError(
+        kind = UnreachableError if isinstance(fault, UnreachableFault) else SourceAnswerError
+        raise kind(
             f"{service}: {fault}; gave up after {tried} {'attempt' if tried == 1 else 'attempts'} in {lasted:.0f} s."
             f"{asked} Nothing was stored of this request; check the connection and try again later"
         ) from fault
@@ -166,10 +181,15 @@ class JsonService:
                 f"{self.service}: no trusted connection to {self.base_url} ({redact(str(error))[:_SHOWN]}); "
                 "correct the machine's time and certificates"
             ) from error
+        except requests.ConnectTimeout as error:
+            raise UnreachableFault(f"{self.base_url} cannot be reached within {self._timeout:.0f} s") from error
         except requests.Timeout as error:
             raise PassingFault(f"no answer within {self._timeout:.0f} s") from error
         except requests.ConnectionError as error:
-            raise PassingFault(f"{self.base_url} cannot be reached") from error
+            why = error.args[0] if error.args else None
+            if getattr(why, "reason", None) is None:  # urllib3 gives one where no connection came about
+                raise PassingFault("the connection broke off") from error
+            raise UnreachableFault(f"{self.base_url} cannot be reached") from error
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
             raise PassingFault("the answer broke off") from error
         except requests.RequestException as error:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 from collections.abc import Sequence
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -19,8 +20,8 @@ import pandas as pd
 
 from core.calendar import ExchangeCalendar, calendar_names
 from core.clock import Clock, SystemClock
-from core.config import secret
-from core.errors import FeedEmptyError, FeedError, SourceAnswerError
+from core.config import OFF, secret
+from core.errors import FeedEmptyError, FeedError, SettingsError, SourceAnswerError
 from core.redact import redact
 from feeds.bars import BarSize, CorporateAction, RawBars, Request
 from feeds.sources.finished import late_start, only_finished
@@ -28,6 +29,7 @@ from feeds.sources.http import ATTEMPTS, JsonService, NotFoundError, Notify
 
 BASE_URL = "https://api.massive.com"
 KEY = "POLYGON_API_KEY"
+PLAN = "POLYGON_REQUESTS_PER_MINUTE"
 FREE_PLAN = 5  # requests a minute
 _HOSTS = frozenset({"api.massive.com", "api.polygon.io"})  # one service under its new and its old name
 _FIRST = dt.date(2003, 9, 10)  # where its stocks begin
@@ -49,9 +51,10 @@ T = TypeVar("T")
 class PolygonSource:
     """US stocks from Polygon.io. See ``feeds.bars.Source``.
 
-    ``key``: None reads the secret POLYGON_API_KEY. ``requests_per_minute``: 5 is the free plan, None has no limit.
+    ``key``: None reads the secret POLYGON_API_KEY. ``requests_per_minute``: None has no limit; "environment" reads
+    POLYGON_REQUESTS_PER_MINUTE (a whole number, or "off" for no limit), without which it is the 5 of the free plan.
     ``notify`` is told of every pause. A symbol costs at least four requests: bars, splits, dividends, details.
-    Raises SecretMissingError, SettingsError (an address without https, a key with blanks).
+    Raises SecretMissingError, SettingsError (an address without https, a key with blanks, a limit that is none).
     """
 
     name = "polygon"
@@ -61,7 +64,7 @@ class PolygonSource:
         *,
         base_url: str = BASE_URL,
         key: str | None = None,
-        requests_per_minute: int | None = FREE_PLAN,
+        requests_per_minute: int | Literal["environment"] | None = "environment",
         clock: Clock | None = None,
         notify: Notify | None = None,
         timeout: float = 30.0,
@@ -74,7 +77,7 @@ class PolygonSource:
             secret(KEY) if key is None else key,
             key_name=KEY,
             clock=self._clock,
-            per_minute=requests_per_minute,
+            per_minute=_plan() if requests_per_minute == "environment" else requests_per_minute,
             notify=notify,
             timeout=timeout,
             attempts=attempts,
@@ -231,6 +234,21 @@ class PolygonSource:
         if any(row.get("ticker", symbol) != symbol for row in rows):
             raise SourceAnswerError(f"{symbol}: Polygon.io sent corporate actions of another symbol; try again later")
         return rows
+
+
+def _plan() -> int | None:
+    """Requests a minute that the user's plan has, from the environment. Raises SettingsError."""
+    text = os.environ.get(PLAN, "").strip()
+    if not text:
+        return FREE_PLAN
+    if text == OFF:
+        return None
+    if text.isascii() and text.isdigit() and int(text):
+        return int(text)
+    raise SettingsError(
+        f"{PLAN} is {text[:20]!r}; set it to the requests a minute of your plan ({FREE_PLAN} of the free one), or to "
+        f'"{OFF}" for no limit'
+    )
 
 
 def _bars_of(page: dict[str, Any], symbol: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from core.errors import FeedEmptyError, FeedError, FeedSourceError, did_you_mean
 from feeds.sources.columns import CSV_HEADER, refuse_twice, role_of
+from feeds.sources.parquet import read_parquet
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 GAPS = ("", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None")  # cells without a value
@@ -30,8 +31,7 @@ _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
 _EXACT: dict[str, Any] = (
     {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
 )  # pandas 3 is exact by itself
-_INDEX = re.compile(r"__index_level_\d+__")
-_SHOWN = 100  # characters of a header in an error
+_SHOWN, _CELL = 100, 80  # characters of a header and of a cell in an error
 _SAMPLE = 20_000  # bytes that tell the decimal mark
 _CURE = "give every line as many values as the header"
 
@@ -45,6 +45,7 @@ class Table:
     unit: str  # "line" or "row"
     header: str  # where the names of the columns are, for errors
     decimal: str = "."
+    kind: str = "csv"  # or "parquet"
 
     def at(self, number: int) -> str:
         """Where a row is, for errors."""
@@ -53,8 +54,9 @@ class Table:
     def refused(self, series: pd.Series[Any], bad: npt.NDArray[np.bool_], kind: str, cure: str) -> FeedError:
         """The error for cells of a column that are not of a ``kind`` ("a number"); the first one is named."""
         position = int(np.argmax(bad))
-        value = series.iloc[position]
-        what = "no value" if series.isna().iloc[position] else f"{str(value)!r} is not {kind}"
+        value = str(series.iloc[position])
+        value = value if len(value) <= _CELL else f"{value[:_CELL]}..."
+        what = "no value" if series.isna().iloc[position] else f"{value!r} is not {kind}"
         there = self.at(int(series.index[position]))
         return FeedError(f"{there}, column {series.name}: {what}{self.in_all(bad)}; {cure}")
 
@@ -85,7 +87,7 @@ def read_table(file: Path, where: str) -> Table:
         except (OSError, EOFError, zlib.error) as error:
             raise FeedSourceError(f"{where}: the gzip file is damaged ({error}); get it again") from error
     if content.startswith(_PARQUET):
-        return Table(_parquet(content, where), where, "row", where)
+        return Table(read_parquet(content, where), where, "row", where, kind="parquet")
     return _text_table(_utf8(content, where), where)
 
 
@@ -227,22 +229,3 @@ def _uneven(where: str, line: int, there: int, width: int) -> FeedError:
 
 def _no_bars(where: str) -> FeedEmptyError:
     return FeedEmptyError(f"{where} has a header and no bars; fill it or leave it out")
-
-
-def _parquet(content: bytes, where: str) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
-        table.validate(full=True)
-        # pandas keeps an index without a name under such a name
-        names = [
-            _INDEX.sub("datetime", one.name) if pa.types.is_temporal(one.type) else one.name for one in table.schema
-        ]
-        frame = table.rename_columns(names).to_pandas(ignore_metadata=True)
-    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
-        raise FeedSourceError(f"{where}: the Parquet file is damaged ({str(error)[:_SHOWN]}); get it again") from error
-    if frame.empty:
-        raise FeedEmptyError(f"{where} has columns and no bars; fill it or leave it out")
-    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1), axis=0)

@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedError
+from feeds.sources.parquet import ISO_CURE, YEARS
 from feeds.sources.stamps import DAY_US
 from feeds.sources.table import Table
 
 DateOrder = Literal["dmy", "mdy"]
 DATE_ORDERS: tuple[DateOrder, ...] = ("dmy", "mdy")
 
-_OFFSET = r"[Zz]$|\d{2}:\d{2}.*[+-]\d{2}(?::?\d{2})?$"  # Z, or +hh:mm behind a time
+_OFFSET = r"[Zz]$|[T ]\d{2}[\d:.,]* ?[+-](?:\d{1,2}(?::\d{2})?|\d{4})$"  # Z, +hh:mm, +hhmm, +hh, +h behind a time
+_UNZONED = r"[\d-]{8,10}(?:[T ][\d:.,]*)?"  # a date and a time of day
 _MIDNIGHT = r"[T ]00:00(?::00(?:\.0+)?)?(?:[Zz]| ?[+-]\d{2}(?::?\d{2})?)?$"
 _ISO = r"(?:\d{4}-\d{1,2}-\d{1,2}|\d{8})(?:[T ]\d.*)?"
 _PARTS = re.compile(r"^(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[ T,].*)?$")
@@ -25,8 +27,6 @@ _WORDS = re.compile(r"^[A-Za-z]{3,9}\.? \d{1,2},? \d{4}$|^\d{1,2}[- ][A-Za-z]{3,
 _ZONE = re.compile(r"(.*\d) +([A-Z][A-Za-z]+(?:/[A-Za-z_]+)+|UTC|GMT)$")  # 20181224 09:30:00 US/Eastern
 _RUN = {12: r"(\d{8})(\d\d)(\d\d)", 14: r"(\d{8})(\d\d)(\d\d)(\d\d)"}  # digits -> date and time of day in one run
 _EPOCH = {9: "s", 10: "s", 12: "ms", 13: "ms", 15: "us", 16: "us", 18: "ns", 19: "ns"}  # digits, 1973 to 2286
-_YEARS = (1800, 2200)  # what lies outside was misread or mistyped
-_ISO_CURE = "write ISO 8601: 2018-12-31 or 2018-12-31T14:30:00Z"
 
 
 def read_times(
@@ -48,9 +48,9 @@ def read_times(
     else:
         text, zone = _without_zone(table, series)
         times = _of_text(table, text, clock, order)
-    outside = np.asarray((times.year < _YEARS[0]) | (times.year >= _YEARS[1]) | times.isna())
+    outside = np.asarray((times.year < YEARS[0]) | (times.year >= YEARS[1]) | times.isna())
     if outside.any():
-        raise table.refused(series, outside, f"a time between {_YEARS[0]} and {_YEARS[1]}", _ISO_CURE)
+        raise table.refused(series, outside, f"a time between {YEARS[0]} and {YEARS[1]}", ISO_CURE)
     if times.tz is None and str(column).strip().lower() == "gmt time":
         return times if _all_midnight(times) else times.tz_localize("UTC"), None
     return times, zone
@@ -130,7 +130,12 @@ def _parsed(
         text = text.str.replace(r"^(\d{8})(?: +|-)(\d\d:)", r"\1 \2", regex=True)
     elif re.match(r"\d{4}[./]\d", first):
         text = text.str.replace(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", r"\1-\2-\3", regex=True)
-    times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware))
+    try:
+        times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=aware))
+    except ValueError as error:  # some have an offset that is none of _OFFSET
+        raise _refused(table, series, ~text.str.fullmatch(_UNZONED).to_numpy(dtype=bool)) from error
+    if times.tz is not None and not aware:  # all have: +100, which pandas takes for ten hours
+        raise _refused(table, series, np.ones(len(text), dtype=bool))
     partial = ~text.str.fullmatch(_ISO).to_numpy(dtype=bool)  # pandas takes 2018 for the first of its days
     if partial.any() or times.hasnans:
         raise _refused(table, series, partial | np.asarray(times.isna()))
@@ -206,4 +211,4 @@ def _clock(table: Table, column: str) -> pd.Series[Any]:
 def _refused(table: Table, series: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> FeedError:
     first = str(series.iloc[0])
     known = f"a date as those before it ({first!r})" if np.argmax(bad) and _PARTS.match(first) else "a date"
-    return table.refused(series, bad, known, _ISO_CURE)
+    return table.refused(series, bad, known, ISO_CURE)

@@ -12,6 +12,7 @@ import datetime as dt
 import functools
 import json
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -24,12 +25,14 @@ import pandas as pd
 
 from core.clock import Clock
 from core.errors import FeedEmptyError, HalflifeError, SourceAnswerError
-from feeds.sources.http import PassingFault, asked_wait
+from feeds.sources.http import PassingFault, UnreachableFault, asked_wait
 
 _PATH = "/v8/finance/chart/"
 _COLUMNS = ("Open", "High", "Low", "Close", "Volume", "Dividends", "Stock Splits")
 _FACTS = ("symbol", "currency", "exchangeName")
 _SHOWN = 200  # characters of Yahoo's own words in an error
+_UNREACHED = (5, 6, 7, 97)  # of curl, see libcurl-errors: no name, nobody listens, a proxy that does not connect
+_NO_CONNECTION = re.compile("(Connection|Resolving) timed out")  # as curl says it, whose number is that of any timeout
 _logger = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # yfinance keeps its settings and its session in module variables
 
@@ -111,10 +114,12 @@ def _judged(
         return PassingFault("the service is down")
     if isinstance(error, OSError):
         name = type(error).__name__
+        if getattr(error, "code", None) in _UNREACHED or _NO_CONNECTION.search(said):
+            return UnreachableFault("the service cannot be reached")
         if "Timeout" in name:
             return PassingFault(f"no answer within {timeout:.0f} s")
         broken = "Incomplete" in name or "Chunked" in name
-        return PassingFault("the answer broke off" if broken else "the service cannot be reached")
+        return PassingFault("the answer broke off" if broken else f"the connection failed ({name})")
     return SourceAnswerError(
         f"{symbol}: Yahoo sent an answer that cannot be read ({type(error).__name__}: {said}). Nothing of it was used; "
         "try again later, or install a newer yfinance"

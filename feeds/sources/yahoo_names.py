@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from core.currencies import HUNDREDTHS
 from core.errors import FeedError
 
 # Yahoo's exchange code -> code of exchange_calendars; see Yahoo's help page SLN2310 and yfinance.const
@@ -21,8 +22,6 @@ EXCHANGES = {
     "KLS": "XKLS", "JKT": "XIDX", "PHS": "XPHS", "CCC": "24/7", "CCY": "24/5", "CME": "CMES", "CBT": "CMES",
     "NYM": "CMES", "CMX": "CMES",
 }  # fmt: skip
-# Quotes in hundredths: pence, South African cents, agorot
-_MINOR = {"GBp": ("GBP", 0.01), "GBX": ("GBP", 0.01), "ZAc": ("ZAR", 0.01), "ILA": ("ILS", 0.01)}
 _SUFFIXES = frozenset("FLTV")  # Frankfurt, London, Tokyo, TSX Venture; any other single letter is a class of shares
 _CLASS = re.compile(r"([A-Z]+)\.([A-Z])")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
@@ -40,9 +39,9 @@ def yahoo_symbol(symbol: str) -> str:
 def currency_of(quoted: object) -> tuple[str | None, float, list[str]]:
     """ISO 4217 code, the size of one quoted unit in it, and what is worth knowing."""
     text = str(quoted or "")
-    if text in _MINOR:
-        code, unit = _MINOR[text]
-        return code, unit, [f"Yahoo quotes in {text}; prices and dividends were divided by {1 / unit:.0f} into {code}."]
+    if text in HUNDREDTHS:
+        code = HUNDREDTHS[text]
+        return code, 0.01, [f"Yahoo quotes in {text}; prices and dividends were divided by 100 into {code}."]
     if re.fullmatch(r"[A-Z]{3}", text):
         return text, 1.0, []
     return None, 1.0, [f"Yahoo names no currency that is known ({text or 'none'})."]

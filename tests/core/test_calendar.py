@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from core.calendar import ExchangeCalendar, same_exchange
+from core.calendar import ExchangeCalendar, exchange_code, same_exchange
 from core.errors import CalendarError
 
 NYSE = ExchangeCalendar("XNYS")
@@ -129,6 +129,24 @@ def test_the_span_of_sessions_begins_after_the_close_before_them() -> None:
     assert NYSE.span(None, day("1980-01-01")) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("NYSE", "XNYS"), ("XNYS", "XNYS"), ("XNAS", "XNYS"), ("LSE", "XLON"), ("CME", "CMES"), ("24/7", "24/7")],
+)
+def test_an_exchange_is_known_by_the_code_of_its_calendar(name: str, code: str) -> None:
+    """Aliases as exchange_calendars lists them in its README."""
+    assert exchange_code(name) == code
+    assert ExchangeCalendar(name).code == code
+    assert ExchangeCalendar(name)._table is ExchangeCalendar(code)._table
+    assert pickle.loads(pickle.dumps(ExchangeCalendar(name))).code == code
+
+
+@pytest.mark.parametrize(("name", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "such as XNYS")])
+def test_an_exchange_that_does_not_exist_has_no_code(name: str, words: str) -> None:
+    with pytest.raises(CalendarError, match=f"unknown exchange '{name}'; .*{words}"):
+        exchange_code(name)
+
+
 def test_an_exchange_has_several_names() -> None:
     assert same_exchange("NYSE", "XNYS") and same_exchange("XNYS", "XNYS")
     assert not same_exchange("XNYS", "XLON") and not same_exchange("XNYS", None)
@@ -157,7 +175,7 @@ def test_calendars_with_narrower_bounds_are_cut_to_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "unknown exchange"), ("", "known: .*XNYS")]
+    ("code", "words"), [("XETRA", "did you mean 'XETR'"), ("nyse", "unknown exchange"), ("", "such as XNYS")]
 )
 def test_an_unknown_exchange_is_refused(code: str, words: str) -> None:
     with pytest.raises(CalendarError, match=words):

@@ -219,7 +219,7 @@ def test_a_segment_can_be_understood_alone(tmp_path: Path) -> None:
     about = pq.read_schema(segment(folder)).metadata
     assert {key.decode(): value.decode() for key, value in about.items() if key.startswith(b"halflife.")} == {
         "halflife.symbol": "AAA", "halflife.bar": "1d", "halflife.source": "made", "halflife.currency": "USD",
-        "halflife.exchange": "XNYS", "halflife.adjusted": "raw",
+        "halflife.exchange": "XNYS", "halflife.adjusted": "raw", "halflife.content": "trades",
     }  # fmt: skip
 
 

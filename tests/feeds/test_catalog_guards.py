@@ -98,6 +98,6 @@ def test_files_of_an_alias_of_the_stored_exchange_come_in(tmp_path: Path) -> Non
     file = tmp_path / "AAPL.csv"
     file.write_text("date,open,high,low,close,volume\n2020-01-06,1,1,1,1,1\n")
     room = DataRoom(tmp_path / "catalog")
-    assert room.import_files([file]).sentence() == "1 symbol: 1 bars added, 0 stored already."
+    assert room.import_files([file]).sentence() == "1 symbol: 1 bar added, 0 stored already."
     refused = room.import_files([file], exchange="XETR")
-    assert "with exchange XNAS, csv:AAPL.csv brings XETR; say --exchange XNAS" in str(refused.failures[0].error)
+    assert "with exchange XNYS, csv:AAPL.csv brings XETR; say --exchange XNYS" in str(refused.failures[0].error)

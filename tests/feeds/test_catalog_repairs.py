@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from core.calendar import ExchangeCalendar
 from core.errors import CatalogError, UnknownNameError
 from feeds.bars import BarSize, CorporateAction, RawBars
 from feeds.catalog import Catalog, Repair
+from feeds.checks import propose_repairs
 from feeds.room import DataRoom
 
 NAN = float("nan")
@@ -74,9 +77,7 @@ def test_readers_see_repairs_and_raw_rows_stay(catalog: Catalog) -> None:
 def test_repairs_come_back_as_they_were_given_and_count_once(catalog: Catalog) -> None:
     assert catalog.add_repairs("AAA", "1d", []) == 0
     assert catalog.add_repairs("AAA", "1d", [SET_CLOSE, DROP_SECOND]) == 2
-    first, second = catalog.repairs("AAA", "1d")
-    assert first == DROP_SECOND
-    assert str(second) == str(SET_CLOSE)  # NaN is not equal to NaN, but written the same
+    assert catalog.repairs("AAA", "1d") == (DROP_SECOND, SET_CLOSE)
     assert catalog.add_repairs("AAA", "1d", [SET_CLOSE, DROP_SECOND, DROP_THIRD]) == 1
     assert catalog.add_repairs("AAA", "1d", [put("2020-01-06", close=99.0)]) == 0  # the row has its repair
     assert seen(catalog) == [10.0, 11.0, 12.0, 13.0]
@@ -142,7 +143,7 @@ def test_appending_keeps_repairs_and_replacing_forgets_those_of_the_rows_that_we
     assert seen(catalog) == [10.0, 11.0, 12.0, 13.0, 14.0]
     catalog.append(bars(["2020-01-02", "2020-01-03"], [10.5, 11.25]), replace=True)
     assert seen(catalog) == [10.5, 11.25, 12.0, 13.0, 14.0]
-    assert [str(repair) for repair in catalog.repairs("AAA", "1d")] == [str(SET_CLOSE)]
+    assert catalog.repairs("AAA", "1d") == (SET_CLOSE,)
     assert "2 times replaced" in catalog.acts()[-1].detail and "2 repairs of them gone" in catalog.acts()[-1].detail
     catalog.append(bars(["2020-01-06"], [NAN]), replace=True)  # equal to what is stored: nothing is replaced
     assert len(catalog.repairs("AAA", "1d")) == 1
@@ -175,6 +176,64 @@ def test_a_repair_proposed_before_a_replacement_is_refused_after_it(catalog: Cat
     catalog.append(bars(["2020-01-06"], [12.5]), replace=True)
     with pytest.raises(CatalogError, match="AAA 1d: row 0 of 2020-01-06 00:00:00 is not what the repair 'price'"):
         catalog.add_repairs("AAA", "1d", [SET_CLOSE])
+
+
+def test_a_repair_of_a_missing_value_is_refused_once_the_row_has_it(tmp_path: Path) -> None:
+    days = ["2020-01-02", "2020-01-03", "2020-01-06"]
+    with Catalog(tmp_path / "volumes") as catalog:
+        came = bars(days, [10.0, 11.0, 12.0])
+        came.frame.loc["2020-01-03", "volume"] = NAN
+        catalog.append(came)
+        repairs = propose_repairs("AAA", "1d", catalog.raw("AAA", "1d"), ExchangeCalendar("XNYS"))
+        assert [(repair.rule, repair.after) for repair in repairs] == [("negative_volume", {"volume": 0.0})]
+        again = bars(["2020-01-03"], [11.0])
+        again.frame["volume"] = 7_000.0
+        catalog.append(again, replace=True)
+        for put_in_force in (catalog.add_repairs, catalog.set_repairs):
+            with pytest.raises(CatalogError, match="row 0 of 2020-01-03 00:00:00 is not what the repair 'negative_vol"):
+                put_in_force("AAA", "1d", repairs)
+        assert catalog.bars("AAA", "1d")["volume"].tolist() == [5.0, 7_000.0, 5.0]
+
+
+def test_missing_values_are_kept_with_their_repair_and_shown_as_a_dash(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "room") as catalog:
+        came = bars(["2020-01-02", "2020-01-03", "2020-01-06"], [10.0, 11.0, NAN])
+        came.frame.loc["2020-01-03", "volume"] = NAN
+        catalog.append(came)
+    room = DataRoom(tmp_path / "room")
+    assert room.repair().new == 2 and room.repair().new == 0  # what is not there is what it was
+    with Catalog(tmp_path / "room") as catalog:
+        volume, price = catalog.repairs("AAA", "1d")
+        assert propose_repairs("AAA", "1d", catalog.raw("AAA", "1d"), ExchangeCalendar("XNYS")) == [volume, price]
+    assert math.isnan(volume.before["volume"]) and math.isnan(price.before["close"])
+    shown = room.repair(dry_run=True).table().set_index("rule")
+    assert shown.loc["negative_volume", ["before", "after"]].tolist() == ["volume –", "volume 0"]
+    assert shown.loc["missing_price", "before"] == "open –, high –, low –, close –, volume 5"
+
+
+def test_repairs_that_were_stored_without_the_values_that_were_missing_are_read_and_replaced(tmp_path: Path) -> None:
+    """As earlier versions wrote them."""
+    with Catalog(tmp_path / "room") as catalog:
+        came = bars(["2020-01-02", "2020-01-03"], [10.0, 11.0])
+        came.frame.loc["2020-01-03", "volume"] = NAN
+        catalog.append(came)
+        earlier = Repair(pd.Timestamp("2020-01-03"), 0, "negative_volume", "set", {}, {"volume": 0.0}, "no number")
+        catalog.add_repairs("AAA", "1d", [earlier])
+        assert catalog.repairs("AAA", "1d") == (earlier,)
+        assert catalog.bars("AAA", "1d")["volume"].tolist() == [5.0, 0.0]
+    assert DataRoom(tmp_path / "room").repair().new == 0  # it does what it did
+    with Catalog(tmp_path / "room") as catalog:
+        (now,) = catalog.repairs("AAA", "1d")
+        assert math.isnan(now.before["volume"]) and now != earlier
+
+
+def test_repairs_are_equal_where_they_say_the_same() -> None:
+    assert put("2020-01-06", close=NAN) == put("2020-01-06", close=float("nan"))
+    assert put("2020-01-06", close=NAN) != put("2020-01-06", close=1.0)
+    assert put("2020-01-06", before=1.0, close=NAN) != put("2020-01-06", close=NAN)
+    assert DROP_THIRD not in (drop("2020-01-03", 1), drop("2020-01-02", 2), drop("2020-01-03", 2, close=NAN), "row 2")
+    for name, other in [("rule", "price"), ("action", "set"), ("reason", "")]:
+        assert dataclasses.replace(DROP_THIRD, **{name: other}) != DROP_THIRD
 
 
 def test_a_series_that_comes_back_after_its_removal_has_no_old_repairs(catalog: Catalog) -> None:

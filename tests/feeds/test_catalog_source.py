@@ -154,7 +154,7 @@ def test_what_is_said_of_several_symbols_is_said_once(catalog: Catalog) -> None:
     for symbol in ("AAPL", "IBM"):
         catalog.append(bars(symbol, closes=[10.0] * 5))
     notes = loaded("AAPL IBM").notes
-    assert [note.partition(":")[0] for note in notes] == ["AAPL, IBM"] * 3  # survivorship, origin, adjustment
+    assert [note.partition(":")[0] for note in notes] == ["AAPL, IBM"] * 4  # survivorship, origin, adjustment, check
 
 
 def doubled(catalog: Catalog) -> None:

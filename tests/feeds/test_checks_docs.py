@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from feeds.checks import RULES, activity, gaps, local, moves, strays, times, values
+from core.calendar import FIRST
+from feeds.checks import RULES, activity, gaps, local, moves, rows, strays, times, values
 from feeds.checks.path import LARGE, SURGE
 
 
@@ -17,6 +18,15 @@ def test_the_table_has_every_rule_in_their_order(repository: Path) -> None:
     assert cells[2:] == [[rule.name, rule.severity, rule.repair or ""] for rule in RULES.values()]
 
 
+def test_the_page_says_which_rules_may_mend_in_both_ways(repository: Path) -> None:
+    """The others do what the table says alone: test_checks_planted.py holds them to it."""
+    lines = {line.split("|")[1].strip(): line.split("|")[5] for line in page(repository).splitlines() if "|" in line}
+    for name in ("missing_price", "nonpositive_price"):
+        assert RULES[name].repair == "drop" and "set to NaN" in lines[name]
+    for name in ("high_low", "crossed_quotes"):
+        assert RULES[name].repair == "set" and "is dropped" in lines[name]
+
+
 def test_the_thresholds_of_the_page_are_those_of_the_code(repository: Path) -> None:
     text = page(repository)
     assert f"more than {times.WRONG_CALENDAR:.0%} of the rows" in text
@@ -25,6 +35,10 @@ def test_the_thresholds_of_the_page_are_those_of_the_code(repository: Path) -> N
     assert f"{strays.DRIFT:g} deviations times the root" in text
     assert f"less than {gaps.SPARSE:.0%} of their bars" in text
     assert f"(after {gaps.ENOUGH_SESSIONS} sessions)" in text
+    assert f"bars before {times.FIRST_YEAR}" in text
+    assert f"once in {gaps.COARSE:g} sessions or more" in text
+    assert f"Fewer than {rows.FEWEST_SPACINGS + 1} bars do not tell" in text
+    assert f"Calendars begin in {FIRST.year} at the earliest" in text
     assert "daily {} bars with a range or {} without".format(*activity.SAME["1d"]) in text
     assert "1h {} and {}, 1m {} and {}, 1s {} and {:,}".format(
         *activity.SAME["1h"], *activity.SAME["1m"], *activity.SAME["1s"]) in text  # fmt: skip

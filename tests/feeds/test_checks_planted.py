@@ -20,6 +20,12 @@ from feeds.hours import SECONDS
 CALENDAR = ExchangeCalendar("XNYS")
 SESSIONS = CALENDAR.sessions(dt.date(1998, 1, 2), dt.date(2024, 12, 31))
 PRICES = ["open", "high", "low", "close"]
+MEND_IN_BOTH_WAYS = (
+    "missing_price",
+    "nonpositive_price",
+    "high_low",
+    "crossed_quotes",
+)  # as the page of the rules says
 OF_EACH_DEFECT = max(25, (settings.default.max_examples - 100))  # there are many; HYPOTHESIS_PROFILE=explore has 900
 
 
@@ -170,6 +176,12 @@ def weekend(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted:
     return Planted(insert(frame, row), row.index[0], row.index[0], 1)
 
 
+@plants("odd_date")
+def wrong_year(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted:
+    row = frame.iloc[[at]].set_axis(pd.DatetimeIndex([rng.choice(["1899-12-30", "2100-01-04"])]))
+    return Planted(insert(frame, row), row.index[0], row.index[0], 0)
+
+
 @plants("missing_session")
 def gap(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted:
     count = int(rng.integers(1, 6))
@@ -313,7 +325,7 @@ def repaired(frame: pd.DataFrame, repairs: tuple[object, ...]) -> pd.DataFrame:
     for repair in repairs:
         position = where[repair.time][repair.row]
         for name, value in repair.before.items():
-            assert frame[name].iloc[position] == value
+            np.testing.assert_equal(frame[name].iloc[position], value)  # NaN is equal to NaN here
         if repair.action == "drop":
             gone[position] = True
         for name, value in repair.after.items():
@@ -334,6 +346,7 @@ def test_every_planted_defect_is_named(defect: tuple[str, Defect], clean: Clean,
         ("ABC", "1d", planted.first, planted.last)
     ]
     assert {found.severity for found in named} == {RULES[rule].severity} or rule == "jump"
+    assert {found.repair for found in named} == {RULES[rule].repair} or rule in MEND_IN_BOTH_WAYS
     # Nothing but what was planted is taken out or changed
     assert all(planted.first <= repair.time <= planted.last for repair in examined.repairs)
     mended = repaired(planted.frame, examined.repairs)
@@ -344,7 +357,17 @@ def test_every_planted_defect_is_named(defect: tuple[str, Defect], clean: Clean,
 
 
 def test_every_rule_has_a_defect_that_shows_it() -> None:
-    assert {*DEFECTS, "missing_bars"} == set(RULES)
+    assert {*DEFECTS, "missing_bars", "not_daily"} == set(RULES)
+
+
+@given(clean=series, step=st.integers(2, 25))
+def test_bars_of_weeks_and_months_are_one_warning(clean: Clean, step: int) -> None:
+    frame = clean.frame.iloc[::step]
+    assume(len(frame) > 5)
+    examined = examine_series("ABC", "1d", frame, CALENDAR, clean.actions)
+    counts = [sum(found.rule == rule for found in examined.findings) for rule in ("not_daily", "missing_session")]
+    assert counts == ([1, 0] if step >= 5 else [0, len(frame) - 1])
+    assert [repair.rule for repair in examined.repairs if repair.rule not in ("spike", "foreign_rows")] == []
 
 
 picks = st.tuples(

@@ -225,6 +225,19 @@ def test_an_impossible_row_far_from_its_neighbours_goes() -> None:
     assert "far from the bars around" in repair.reason
 
 
+@pytest.mark.parametrize(("beside", "name"), [(51, "close"), (53, "open")])
+def test_an_impossible_row_is_believed_near_the_close_before_or_the_open_after(beside: int, name: str) -> None:
+    """A day that went from 100 to 140 or back, and beside it a day at 140: a third is more than 0.25 in logs."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] = [140.0, 139.0, 138.0, 140.0]  # the high is too low
+    frame.loc[frame.index[beside], [name, "high"]] = 140.0
+    (repair,) = (r for r in propose_repairs("ABC", "1d", frame, CALENDAR) if r.time == frame.index[52])
+    assert (repair.rule, repair.action, repair.after) == ("high_low", "set", {"high": 140.0})
+    frame.loc[frame.index[beside], ["open", "close"]] = frame.loc[frame.index[beside], ["close", "open"]].to_numpy()
+    (repair,) = (r for r in propose_repairs("ABC", "1d", frame, CALENDAR) if r.time == frame.index[52])
+    assert (repair.rule, repair.action) == ("high_low", "drop")
+
+
 def test_rounding_is_no_impossible_range() -> None:
     frame = calm()
     frame["high"] = frame[["open", "close"]].max(axis=1) * (1.0 - 1e-12)
@@ -247,8 +260,25 @@ def test_a_missing_volume_keeps_its_prices() -> None:
     frame = calm()
     frame.loc[frame.index[[20, 21]], "volume"] = [np.nan, -5.0]
     one, two = propose_repairs("ABC", "1d", frame, CALENDAR)
-    assert (one.rule, one.before, one.after) == ("negative_volume", {}, {"volume": 0.0})
+    assert (one.rule, one.after) == ("negative_volume", {"volume": 0.0})
+    assert list(one.before) == ["volume"] and np.isnan(one.before["volume"])
     assert (two.rule, two.before, two.after) == ("negative_volume", {"volume": -5.0}, {"volume": 0.0})
+
+
+def test_a_repair_says_which_values_a_row_did_not_have() -> None:
+    """A row that has since got them is another one: the catalog refuses the repair for it."""
+    frame = calm().assign(bid=np.nan)
+    frame.loc[frame.index[20], ["close", "volume"]] = np.nan
+    frame.loc[frame.index[30], "high"] = 1.0
+    frame.loc[frame.index[30], "volume"] = np.nan
+    dropped, corrected = propose_repairs("ABC", "1d", frame, CALENDAR)
+    nothing = float("nan")
+    np.testing.assert_equal(
+        dict(dropped.before),
+        {"open": 100.1, "high": 101.0, "low": 99.0, "close": nothing, "volume": nothing, "bid": nothing},
+    )
+    np.testing.assert_equal(dict(corrected.before), {"high": 1.0, "volume": nothing})
+    assert corrected.after == {"high": 100.1, "volume": 0.0}
 
 
 def test_a_volume_that_no_bar_has_becomes_0_as_a_run_needs_a_number() -> None:

@@ -116,6 +116,13 @@ def test_prices_that_are_no_plain_number(tmp_path: Path, value: str) -> None:
     assert "is not a number (2 lines in all); write plain numbers" in str(error)
 
 
+@pytest.mark.parametrize("digits", [309, 400])
+def test_a_whole_number_that_no_float_holds(tmp_path: Path, digits: int) -> None:
+    """In a column of whole numbers, where pandas keeps an int."""
+    error = refused(tmp_path, HEADER + f"2018-12-24,10,12,9,11,5\n2018-12-26,10,12,9,{'9' * digits},5\n")
+    assert f"ACME.csv, line 3, column close: '{'9' * 80}...' is not a number; write" in str(error)
+
+
 def test_thousands_are_read_where_they_can_be_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "ACME.csv"
     file.write_text(HEADER + '2018-12-26,"1,234.50","1,300.00","1,200.25","$1,250.75","1,234"\n')
@@ -155,6 +162,13 @@ def test_a_decimal_point_among_decimal_commas_is_no_number(tmp_path: Path, value
         (["2018-01-31", ""], "line 3, column date: no value"),
         (["2018-01-31", "2018-02-01T10:00Z"], "line 3.*'2018-02-01T10:00Z' has an offset"),
         (["2018-02-01T10:00+01:00", "2018-02-01 11:00"], "line 3.*'2018-02-01 11:00' has no offset"),
+        (["2018-02-01 10:00:00", "2018-02-01T11:00:00+1"], r"line 3: '2018-02-01T11:00:00\+1' has an offset"),
+        (["2018-02-01 10:00", "2018-02-01 11:00 +100"], r"line 3, column date: '2018-02-01 11:00 \+100' is not a date"),
+        (
+            ["2018-02-01 10:00 +100", "2018-02-01 11:00 +100"],
+            r"line 2, column date: '2018-02-01 10:00 \+100' is not a da",
+        ),
+        (["2018-02-01T10+01", "20180201T100000"], "line 3: '20180201T100000' has no offset"),
         (["Jan 31, 2018", "2018-02-01"], "line 3, column date: '2018-02-01' is not a date"),
     ],
 )
@@ -236,7 +250,7 @@ def test_bid_and_ask_that_are_exchanged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("form", "rows", "kind", "words"),
     [
-        (FileFormat(exchange="XNY"), ROW, CalendarError, "unknown exchange calendar 'XNY'; did you mean 'XNYS'"),
+        (FileFormat(exchange="XNY"), ROW, CalendarError, "unknown exchange 'XNY'; did you mean 'XNYS'"),
         (
             FileFormat(timezone="America/NewYork"),
             ROW.replace("24,", "24 10:00,") + ROW.replace("24,", "24 11:00,"),

@@ -106,6 +106,24 @@ def test_compact_times(tmp_path: Path) -> None:
     assert list(read(tmp_path, ["20181224T143000Z", "20181224T143100Z"]).frame.index) == expected
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["20181028T023000+0200", "20181028T023000+0100"],  # without marks, over a change of clocks
+        ["2018-10-28T02:30+02", "2018-10-28T02:30+01"],
+        ["2018-10-28 02:30:00 +2", "2018-10-28 02:30:00 +1"],
+    ],
+)
+def test_offsets_of_many_kinds(tmp_path: Path, times: list[str]) -> None:
+    assert list(read(tmp_path, times).frame.index) == utc("2018-10-28 00:30", "2018-10-28 01:30")
+
+
+def test_hours_alone_with_an_offset(tmp_path: Path) -> None:
+    assert list(read(tmp_path, ["2018-12-24T15+01", "2018-12-24T16+01"]).frame.index) == utc(
+        "2018-12-24 14:00", "2018-12-24 15:00"
+    )
+
+
 # A time of day in its own column
 
 

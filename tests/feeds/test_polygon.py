@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import requests
 
 from core.errors import (
     FeedEmptyError,
@@ -19,6 +20,7 @@ from core.errors import (
     SourceAnswerError,
 )
 from feeds.bars import CorporateAction, RawBars, Request
+from feeds.sources.http import PassingFault, UnreachableError, UnreachableFault, try_persistently
 from feeds.sources.polygon import PolygonSource
 
 KEY = "k3y-of-nobody-123"
@@ -180,6 +182,42 @@ def test_free_plan_sends_five_requests_in_a_minute(served: Any, source: Any, clo
     assert said == ["Polygon.io: waiting 60 s for the limit of 5 requests a minute"]
 
 
+@pytest.mark.parametrize(("text", "pauses"), [(None, [60.0]), (" 7 ", [60.0]), ("8", []), ("off", []), ("", [60.0])])
+def test_the_plan_is_told_by_the_environment(
+    served: Any, source: Any, clock: Any, monkeypatch: pytest.MonkeyPatch, text: str | None, pauses: list[float]
+) -> None:
+    """Eight requests: the free plan has five a minute."""
+    monkeypatch.delenv("POLYGON_REQUESTS_PER_MINUTE", raising=False)
+    if text is not None:
+        monkeypatch.setenv("POLYGON_REQUESTS_PER_MINUTE", text)
+    desk = source(requests_per_minute="environment")
+    for _ in range(2):
+        desk.fetch(Request("NVDA", "1d", *DAYS))
+    assert clock.slept == pauses
+    clock.slept.clear()
+    unlimited = source()  # what is said counts before the environment
+    for _ in range(3):
+        unlimited.fetch(Request("NVDA", "1d", *DAYS))
+    assert clock.slept == []
+
+
+def test_the_environment_is_asked_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYGON_API_KEY", KEY)
+    monkeypatch.delenv("POLYGON_REQUESTS_PER_MINUTE", raising=False)
+    assert PolygonSource()._service._pace._per_minute == 5
+    monkeypatch.setenv("POLYGON_REQUESTS_PER_MINUTE", "100")
+    assert PolygonSource()._service._pace._per_minute == 100
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "5.5", "five", "unlimited", "٣", "Off"])
+def test_a_plan_that_is_none_is_refused(source: Any, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("POLYGON_REQUESTS_PER_MINUTE", text)
+    with pytest.raises(
+        SettingsError, match=f"POLYGON_REQUESTS_PER_MINUTE is '{text}'; set it to the requests a minute"
+    ):
+        source(requests_per_minute="environment")
+
+
 def test_too_many_requests_waits_as_long_as_the_service_asks(served: Any, fetched: Any, reply: Any, clock: Any) -> None:
     said: list[str] = []
     served.on(NVDA, reply(status=429, headers={"Retry-After": "12"}), page(bar(T6)))
@@ -271,12 +309,58 @@ def test_redirect_is_not_followed_with_the_key(served: Any, fetched: Any, reply:
     assert served.paths() == [NVDA]
 
 
-def test_unreachable_service_is_tried_and_given_up(source: Any) -> None:
+def test_unreachable_service_is_tried_for_seconds_and_given_up(source: Any, clock: Any) -> None:
     with socket.socket() as taken:  # a port on which nobody listens
         taken.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SourceAnswerError, match="cannot be reached; gave up after 7 attempts"):
+        with pytest.raises(UnreachableError, match="cannot be reached; gave up after 3 attempts"):
             source(base_url=nowhere).fetch(Request("NVDA", "1d", *DAYS))
+    assert 3.0 <= sum(clock.slept) <= 5.0  # 1 + 2, each with up to a second of jitter
+
+
+@pytest.mark.parametrize(
+    ("error", "unreachable", "words"),
+    [
+        (requests.ConnectTimeout("timed out"), True, "cannot be reached within 30 s"),
+        (requests.ReadTimeout("timed out"), False, "no answer within 30 s"),
+        (requests.ConnectionError("Connection aborted."), False, "the connection broke off"),
+        (requests.ConnectionError(OSError(104, "Connection reset by peer")), False, "the connection broke off"),
+    ],
+    ids=str,
+)
+def test_a_connection_that_breaks_off_is_tried_longer(
+    source: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, unreachable: bool, words: str
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(requests.Session, "get", failing)
+    with pytest.raises(SourceAnswerError, match=f"{words}; gave up after {3 if unreachable else 7} attempts") as caught:
+        source().fetch(Request("NVDA", "1d", *DAYS))
+    assert isinstance(caught.value, UnreachableError) == unreachable
+
+
+def test_only_attempts_in_a_row_make_a_service_unreachable(clock: Any) -> None:
+    busy, nobody = PassingFault("busy"), UnreachableFault("nobody there")
+
+    def tried(*faults: Exception | None) -> int:
+        script = iter(faults)
+
+        def action() -> int:
+            fault = next(script)
+            if fault is not None:
+                raise fault
+            return sum(1 for _ in script)
+
+        return try_persistently(action, service="Service", clock=clock)
+
+    assert tried(nobody, nobody, None) == 0
+    assert tried(nobody, nobody, busy, nobody, nobody, None) == 0
+    with pytest.raises(UnreachableError, match="nobody there; gave up after 5 attempts"):
+        tried(nobody, busy, nobody, nobody, nobody, None)
+    with pytest.raises(SourceAnswerError, match="busy; gave up after 7 attempts") as caught:
+        tried(nobody, nobody, *[busy] * 5)
+    assert not isinstance(caught.value, UnreachableError)
 
 
 def test_silent_service_is_given_up(served: Any, fetched: Any, reply: Any) -> None:

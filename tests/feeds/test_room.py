@@ -247,7 +247,7 @@ def test_adjust_from_a_service_asks_once_for_each_symbol_and_takes_no_bars(room:
     ] and result.recorded == 1
     pd.testing.assert_frame_equal(room.bars("CALM"), before)
     assert room.adjust("CALM", source=service).recorded == 0
-    with pytest.raises(SettingsError, match="not from both"):
+    with pytest.raises(SettingsError, match="one at a time"):
         room.adjust("CALM", "events.csv", source=service)
 
 

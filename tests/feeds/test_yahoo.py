@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import curl_cffi.requests
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,8 @@ from yfinance.data import YfData
 
 from core.errors import FeedEmptyError, FeedError, SourceAnswerError
 from feeds.bars import CorporateAction, RawBars, Request
+from feeds.room import DataRoom
+from feeds.sources.http import UnreachableError
 from feeds.sources.yahoo import YahooSource
 
 AAPL = "/v8/finance/chart/AAPL"
@@ -457,14 +460,63 @@ def test_refusal_is_said_at_once(yahoo: Any, fetched: Any, reply: Any, clock: An
     assert clock.slept == []
 
 
-def test_unreachable_service_is_tried_and_given_up(
-    fetched: Any, loopback: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.socket() as taken:  # a port on which nobody listens
+@pytest.fixture
+def nobody(loopback: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Yahoo is at a port on which nobody listens."""
+    with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setattr(loopback, "url", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(SourceAnswerError, match="cannot be reached; gave up after 7 attempts"):
-            fetched()
+        yield
+
+
+def test_unreachable_service_is_tried_for_seconds_and_given_up(nobody: None, fetched: Any, clock: Any) -> None:
+    with pytest.raises(UnreachableError, match=r"the service cannot be reached; gave up after 3 attempts in \d s"):
+        fetched()
+    assert 3.0 <= sum(clock.slept) <= 5.0  # 1 + 2, each with up to a second of jitter
+
+
+def test_a_pull_of_many_symbols_asks_an_unreachable_service_for_one(nobody: None, clock: Any, tmp_path: Path) -> None:
+    result = DataRoom(tmp_path / "catalog").pull(YahooSource(clock=clock), ["AAPL", "MSFT", "IBM"])
+    assert len(clock.slept) == 2 and result.not_asked == ("MSFT", "IBM")
+    assert "cannot be reached" in str(result.failures[0].error)
+    assert "2 more symbols were not asked for" in str(result.failures[0].error)
+
+
+def curl_error(name: str, code: int, words: str) -> Exception:
+    """As curl_cffi raises it."""
+    error: Exception = getattr(curl_cffi.requests.exceptions, name)(f"Failed to perform, curl: ({code}) {words}", code)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "words"),
+    [
+        (curl_error("DNSError", 6, "Could not resolve host: query2.finance.yahoo.com"), 3, "cannot be reached"),
+        (curl_error("ConnectionError", 7, "Failed to connect to query2.finance.yahoo.com"), 3, "cannot be reached"),
+        (curl_error("ProxyError", 5, "Could not resolve proxy: proxy"), 3, "cannot be reached"),
+        (curl_error("ProxyError", 97, "Can't complete SOCKS5 connection"), 3, "cannot be reached"),
+        (curl_error("Timeout", 28, "Connection timed out after 30001 milliseconds"), 3, "cannot be reached"),
+        (curl_error("Timeout", 28, "Resolving timed out after 30001 milliseconds"), 3, "cannot be reached"),
+        (
+            curl_error("Timeout", 28, "Operation timed out after 30001 milliseconds with 0 bytes received"),
+            7,
+            "no answer",
+        ),
+        (curl_error("ConnectionError", 52, "Empty reply from server"), 7, "the connection failed"),
+        (curl_error("ConnectionError", 56, "Recv failure: Connection reset by peer"), 7, "the connection failed"),
+    ],
+    ids=str,
+)
+def test_only_what_no_connection_came_about_is_unreachable(
+    yahoo: Any, fetched: Any, clock: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, attempts: int, words: str
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(type(yfinance.Ticker("SPY").session), "request", failing)
+    with pytest.raises(SourceAnswerError, match=f"{words}.*; gave up after {attempts} attempts") as caught:
+        fetched()
+    assert isinstance(caught.value, UnreachableError) == (attempts == 3)
 
 
 def test_silent_service_is_given_up(yahoo: Any, fetched: Any, reply: Any) -> None:
