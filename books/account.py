@@ -124,7 +124,11 @@ class Account:
         for key, (high, low, close) in bars.items():
             book = self.books[key]
             book.mark(when, high, low, close, self._rates[book.currency])
-        self.cash_eur = self.cash.value(when)
+        self.appraise(self.cash.value(when))
+
+    def appraise(self, cash_eur: float) -> None:
+        """Value positions at their last prices and rates, beside cash of this value."""
+        self.cash_eur = cash_eur
         values = [b.size * b.last_price * self._rates[b.currency] for b in self.books.values() if b.size]
         self.net_exposure_eur = sum(values)
         self.gross_exposure_eur = sum(abs(v) for v in values)
