@@ -6,7 +6,6 @@ formulas of ``Account.mark`` and ``TradeBook.result_eur`` are taken operation by
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ from core.steps import Floats, Integers
 
 if TYPE_CHECKING:
     from books.leap import AccountLeaps, Stretch
+
+RECORDED = ""  # in the place of a key: stretches whose rows are known
 
 
 @dataclass(slots=True)
@@ -59,27 +60,32 @@ class Rows:
 
 def rows_of(run: AccountLeaps, stretches: Sequence[Stretch], unit: str) -> Rows:
     """Value stretches of a run; rows are in the order of the stretches."""
-    rows = Rows.empty(_steps_of(stretches))
-    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)  # keys of the open books -> numbers of stretches
-    for number, stretch in enumerate(stretches):
-        groups[("recorded",) if stretch.path is None else tuple(book.key for book in stretch.opened)].append(number)
-    ends = np.cumsum([len(stretch) for stretch in stretches])
-    for keys, numbers in groups.items():
-        members = [stretches[number] for number in numbers]
-        at = np.concatenate([np.arange(ends[number] - len(stretches[number]), ends[number]) for number in numbers])
-        if keys == ("recorded",):
-            for stretch, number in zip(members, numbers, strict=True):
-                own = np.arange(ends[number] - len(stretch), ends[number])
+    counts = np.array([stretch.end - stretch.first for stretch in stretches], dtype=np.int64)
+    rows = Rows.empty(_steps_of(stretches, counts))
+    groups: dict[tuple[str, ...], int] = {}  # keys of the open books -> number of the group
+    kinds = [
+        groups.setdefault(
+            (RECORDED,) if stretch.path is None else tuple([book.key for book in stretch.opened]), len(groups)
+        )
+        for stretch in stretches
+    ]
+    kind_of_row = np.repeat(np.array(kinds, dtype=np.int64), counts)
+    for keys, kind in groups.items():
+        members = [stretch for stretch, its in zip(stretches, kinds, strict=True) if its == kind]
+        at = np.flatnonzero(kind_of_row == kind)
+        if keys == (RECORDED,):
+            for stretch in members:
+                own, at = at[: len(stretch)], at[len(stretch) :]
                 rows.put(own, _recorded(run, stretch, unit))
         else:
-            rows.put(at, _Group(run, members).rows(unit))
+            rows.put(at, _Group(run, members, rows.steps[at]).rows(unit))
     return rows
 
 
-def _steps_of(stretches: Sequence[Stretch]) -> Integers:
-    if not stretches:
-        return np.zeros(0, dtype=np.int64)
-    return np.concatenate([np.arange(stretch.first, stretch.end) for stretch in stretches])
+def _steps_of(stretches: Sequence[Stretch], counts: Integers) -> Integers:
+    firsts = np.array([stretch.first for stretch in stretches], dtype=np.int64)
+    before = np.cumsum(counts) - counts
+    return np.repeat(firsts - before, counts) + np.arange(int(counts.sum()))
 
 
 def _recorded(run: AccountLeaps, stretch: Stretch, unit: str) -> Rows:
@@ -88,7 +94,7 @@ def _recorded(run: AccountLeaps, stretch: Stretch, unit: str) -> Rows:
         rows.put(np.arange(len(stretch)), stretch.recorded[0])
         rows.result_eur = stretch.recorded[1].get(unit, np.zeros(len(stretch)))
         return rows
-    rows = Rows.empty(_steps_of([stretch]))  # warm-up: the capital lies there
+    rows = Rows.empty(np.arange(stretch.first, stretch.end))  # warm-up: the capital lies there
     rows.equity_eur[:] = rows.cash_eur[:] = run.account.capital
     return rows
 
@@ -96,10 +102,10 @@ def _recorded(run: AccountLeaps, stretch: Stretch, unit: str) -> Rows:
 class _Group:
     """Stretches with the same open books."""
 
-    def __init__(self, run: AccountLeaps, stretches: Sequence[Stretch]) -> None:
+    def __init__(self, run: AccountLeaps, stretches: Sequence[Stretch], steps: Integers) -> None:
         self.run = run
         self.stretches = stretches
-        self.steps = _steps_of(stretches)
+        self.steps = steps
         self.counts = np.array([len(stretch) for stretch in stretches])
 
     def spread(self, values: Sequence[float]) -> Floats:
@@ -148,7 +154,10 @@ class _Group:
         return Rows(self.steps, cash + net, cash, gross, net, _sum(terms, count))
 
     def _prices(self, every: Sequence[OpenBook]) -> Floats:
-        prices: Floats = self.run.steps.bars[self.run.account.books[every[0].key].symbol].close[self.steps]
+        bars = self.run.steps.bars[self.run.account.books[every[0].key].symbol]
+        prices = bars.close[self.steps]
+        if bars.fresh is None:
+            return prices
         start = 0
         for opened, stretch, count in zip(every, self.stretches, self.counts.tolist(), strict=True):
             prices[start : start + opened.first_bar - stretch.first] = opened.last_price
