@@ -26,7 +26,6 @@ from books.trades import TradeBook
 from core.steps import Floats, Steps
 
 Shorts = Sequence[tuple[str, float]]  # book key, signed size: open shorts in the order in which the broker charges them
-SLACK = 1e-9  # relative; bounds are wider by it than rounding could make them
 
 
 class AccountLeaps:
@@ -171,6 +170,7 @@ class Stretch:
     opened: tuple[OpenBook, ...]
     closed: tuple[float, ...]
     recorded: Recorded | None = None
+    _equity: list[float] | None = None
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -182,7 +182,12 @@ class Stretch:
         return rows_of(self.run, [self], unit)
 
     def equity(self) -> list[float]:
-        """Equity on each step, account currency."""
+        """Equity on each step, account currency. Not to be changed."""
+        if self._equity is None:
+            self._equity = self._worked_out()
+        return self._equity
+
+    def _worked_out(self) -> list[float]:
         path = self.path
         if path is None or len(self.opened) > 1 or self._moves(path):
             equity: list[float] = self.rows().equity_eur.tolist()
@@ -195,25 +200,6 @@ class Stretch:
         if isinstance(cash, list):
             return [money + size * price * rate for money, price in zip(cash, prices, strict=True)]
         return [cash + size * price * rate for price in prices]
-
-    def bounds(self) -> tuple[float, float]:
-        """Numbers that equity is not below and not above on any step, found in a moment; NaN where it may be NaN."""
-        path = self.path
-        if path is None or self._moves(path):
-            equity = self.rows().equity_eur
-            return float(equity.min()), float(equity.max())
-        low = high = size = 0.0
-        for currency, balance in path.balances.items():
-            rate = self.run.cash.fx.constant(currency) or 0.0
-            least, most = (min(balance), max(balance)) if isinstance(balance, list) else (balance, balance)
-            low, high, size = low + least * rate, high + most * rate, size + max(abs(least), abs(most)) * rate
-        for book in self.opened:
-            prices, rate = self._prices(book), self._rate(book)
-            least, most = min(prices) * book.size * rate, max(prices) * book.size * rate
-            if not self.run.steps.bars[self.run.account.books[book.key].symbol].is_finite:
-                least += sum(prices) * 0.0  # NaN if any price is
-            low, high, size = low + min(least, most), high + max(least, most), size + abs(least) + abs(most)
-        return low - SLACK * size, high + SLACK * size
 
     def _moves(self, path: CashPath) -> bool:
         """Whether an exchange rate is a series, or the order of more than two additions would matter."""

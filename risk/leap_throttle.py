@@ -81,7 +81,7 @@ class _Closes:
         squares = ((done - mean[:, None]) ** 2).sum(axis=1)
         now = np.log(self.firsts[window:] / self.lasts[window - 1 : -1]) - mean
         vols = np.sqrt((squares + now * now * (window - 1) / window) / (window - 1) * SESSIONS_A_YEAR)
-        codes[window:] = (vols > settings.scale_above).astype(np.int64) + (vols >= settings.stop_above)
+        codes[window:] = _codes(vols, settings)
         low, high = settings.scale_above, settings.stop_above
         way = (vols - low) / (high - low) * (1.0 - settings.min_scale)  # a scale of 1 less next to nothing is 1
         unsure = (vols > low) & (vols < high) & (way < NEAR)
@@ -90,6 +90,14 @@ class _Closes:
         for at in np.flatnonzero(unsure) + window:
             codes[at] = STATES.index(state_of(self.volatility(self._begins[at]), settings))
         return codes, known
+
+
+def _codes(volatilities: Floats, settings: ThrottleSettings) -> Integers:
+    """``state_of`` each of them, as an index into ``STATES``; NaN = not known."""
+    low, high = settings.scale_above, settings.stop_above
+    scales = 1.0 - (volatilities - low) / (high - low) * (1.0 - settings.min_scale)
+    reduced = (volatilities > low) & (volatilities < high) & (scales != 1.0)
+    return np.where(volatilities >= high, 2, np.where(reduced, 1, 0))
 
 
 @dataclass(slots=True)
@@ -174,8 +182,7 @@ class ThrottlePlan:
         by_index = np.zeros(len(looks), dtype=bool)
         if self._entries is not None:
             by_index = self._entries[looks] >= 0
-            values = [None if np.isnan(value) else float(value) for value in self._index_at[looks]]
-            self._codes[""] = looks, np.array([STATES.index(state_of(value, settings)) for value in values])
+            self._codes[""] = looks, _codes(self._index_at[looks], settings)
         for symbol, closes in self._closes.items():
             self._codes[symbol] = closes.begins, closes.codes(settings)[0]
         turns = np.flatnonzero(np.diff(by_index, prepend=~by_index[:1]))

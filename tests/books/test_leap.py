@@ -209,10 +209,8 @@ def test_leaping_is_stepping(
         assert state(leapt.account) == before  # a leap that is not committed changes nothing
         if stretch is not None:
             done = step + max(1, round(share * len(stretch)))
-            equity, (low, high), whole = stretch.equity(), stretch.bounds(), rows_of(stretch)
+            equity, whole = stretch.equity(), rows_of(stretch)
             assert [float(value).hex() for value in equity] == [float(row[0]).hex() for row in whole]
-            assert not any(value < low or value > high for value in equity)
-            assert math.isfinite(low + high) == all(map(math.isfinite, equity))
             stretch.commit(done)
             leapt.rows += whole[: done - step]
             told += [row[4] for row in whole[: done - step]]
