@@ -52,6 +52,7 @@ class AccountLeaps:
         self.cash = CashRun(account.cash, steps, accrues)
         self.currencies = {book.currency for book in account.books.values()}
         self.stretches: list[Stretch] = []
+        account.leaps = self
 
     def leap(self, first: int, end: int, shorts: Shorts = ()) -> Stretch | None:
         """The steps ``[first, end)`` without a fill; None where the account must go step by step.
@@ -77,9 +78,10 @@ class AccountLeaps:
         closed = tuple(book.closed_net_eur for book in account.books.values())
         return Stretch(self, first, end, shorts, path, opened, closed)
 
-    def rows(self, unit: str) -> Rows:
-        """What the committed stretches were worth on each of their steps, in order; the result is that of ``unit``."""
-        return rows_of(self, self.stretches, unit)
+    def rows(self, unit: str, since: int = 0) -> Rows:
+        """What the committed stretches, but for the first ``since``, were worth on each of their steps, in order; the
+        result is that of ``unit``."""
+        return rows_of(self, self.stretches[since:], unit)
 
     # -- what a stretch begins with -----------------------------------------------------------------------------
 

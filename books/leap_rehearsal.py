@@ -59,5 +59,5 @@ def _charge(run: AccountLeaps, account: Account, step: int, when: dt.datetime, s
 def _copied(account: Account) -> Account:
     """A copy that shares what steps without a fill do not change."""
     cash = account.cash
-    shared: list[object] = [cash.fx, cash.interest, account.trades, account.traded_eur]
+    shared: list[object] = [cash.fx, cash.interest, account.trades, account.traded_eur, account.leaps]
     return copy.deepcopy(account, {id(each): each for each in shared})

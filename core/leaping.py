@@ -16,9 +16,9 @@ of this is called on every bar.
 
 A declaration that leaves out a bar changes results. It may name bars on which then nothing happens.
 
-**An analyzer** says ``leaps = True`` where it has nothing to do on bars that are leapt over, and has a method
-``leapt(first, end)`` where it can do that for a whole stretch of steps at once. An analyzer without ``leaps`` must be
-called on every bar.
+**An analyzer** says ``leaps = True`` where it need not be called on bars that are leapt over. Where it has something to
+do for them, a method ``leapt(first, end)`` does it for the steps of a whole stretch at once (``core.steps``). An
+analyzer without ``leaps`` must be called on every bar.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def can_leap(analyzer: Any) -> bool:
     """Whether an analyzer need not be called on bars that are leapt over, its children included.
 
     ``leaps`` counts in the class that defines it and in those below it that leave the per-bar methods as they are:
-    a subclass that overrides ``next`` declares anew.
+    a subclass that overrides ``next`` declares anew. It may be a property, asked once the analyzer has started.
     """
     declared: Any = next((cls for cls in type(analyzer).__mro__ if "leaps" in vars(cls)), None)
-    if declared is None or not declared.leaps:
+    if declared is None or not analyzer.leaps:
         return False
     for name in ("next", "prenext", "nextstart", "notify_cashvalue", "notify_fund", "leapt"):
         if getattr(type(analyzer), name, None) is not getattr(declared, name, None):

@@ -40,7 +40,7 @@ def state(thing: Any) -> Any:
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         return {f.name: state(getattr(thing, f.name)) for f in dataclasses.fields(thing)}
     if hasattr(thing, "__dict__"):
-        return {key: state(value) for key, value in vars(thing).items()}
+        return {key: state(value) for key, value in vars(thing).items() if key != "leaps"}
     return thing
 
 
