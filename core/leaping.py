@@ -7,10 +7,10 @@ of this is called on every bar.
 
 - ``wake_sets()`` is asked once, when all indicators have been computed over all bars. It names sets of bars of the
   strategy's first data: arrays of bool, one item for each bar of that data.
-- ``wakes()`` is asked after each ``next``, ``nextstart`` and ``prenext`` that was called, and before the first. It
-  gives what can make the strategy act from here on, until it is asked again: names of sets, and whole numbers n > 0 for
-  "in n bars of the first data". Anything that the strategy is told (order, trade, data, store, timer) makes the engine
-  call it on that bar, too. What acts on every bar gives 1.
+- ``wakes()`` is asked after each call, and before the first. It gives what can make the strategy act from here on,
+  until it is asked again: names of sets, whole numbers n > 0 for "in n bars of the first data", and ``EVERY_STEP`` for
+  "whichever data moves next". Anything that the strategy is told (order, trade, data, store, timer) makes the engine
+  call it on that step, too, and the bar on which the minimum period is reached (``nextstart``) is always called.
 - ``leapt()`` is called before a ``next`` that follows bars on which the strategy was not called, with ``len(data)``
   and all lines already on the new bar. It brings the strategy to where calls on all bars before it would have.
 
@@ -24,12 +24,14 @@ analyzer without ``leaps`` must be called on every bar.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
 
 from core.steps import Flags
 
 WakeSets = Mapping[str, Flags]
 Wakes = Iterable[str | int]
+EVERY_STEP = "*"
 
 
 @runtime_checkable
@@ -41,6 +43,24 @@ class LeapingStrategy(Protocol):
     def wakes(self) -> Wakes: ...
 
     def leapt(self) -> None: ...
+
+
+HARMLESS = ("notify_", "log", "label", "stop", "start", "_make_")  # what a subclass may override without a word
+
+
+def declares_wakes(strategy: Any) -> bool:
+    """Whether a strategy says when it acts: its class, or one above it of which nothing that acts was overridden."""
+    if not isinstance(strategy, LeapingStrategy):
+        return False
+    order = type(strategy).__mro__
+    declared = next(at for at, cls in enumerate(order) if "wakes" in vars(cls))
+    return not any(
+        isinstance(value, FunctionType | property)
+        and hasattr(order[declared], name)
+        and not name.startswith(("__", *HARMLESS))
+        for cls in order[:declared]
+        for name, value in vars(cls).items()
+    )
 
 
 def can_leap(analyzer: Any) -> bool:
