@@ -41,6 +41,7 @@ class JournalWriter(bt.Analyzer):
     """
 
     params = (("journal", None), ("batch", 1), ("must_write", True))
+    leaps = True  # trades close where something fills, and such bars are not leapt over
 
     def __init__(self) -> None:
         self._trades = Trades()  # a child: backtrader passes it all that this analyzer is told

@@ -14,12 +14,16 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from books.cash import CashBook
 from books.fees import Charge
 from books.trades import Fill, TradeBook, TradeRow
 from core.errors import EngineError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from books.leap import AccountLeaps
 
 Costs = defaultdict[str, float]  # kind or currency -> amount
 
@@ -42,6 +46,7 @@ class Account:
         self.traded_eur: dict[str, float] = defaultdict(float)  # unit -> value of all fills, base currency
         self.equity_eur = self.cash_eur = capital
         self.gross_exposure_eur = self.net_exposure_eur = 0.0
+        self.leaps: AccountLeaps | None = None  # of a run that leaps over bars
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
 
@@ -124,7 +129,11 @@ class Account:
         for key, (high, low, close) in bars.items():
             book = self.books[key]
             book.mark(when, high, low, close, self._rates[book.currency])
-        self.cash_eur = self.cash.value(when)
+        self.appraise(self.cash.value(when))
+
+    def appraise(self, cash_eur: float) -> None:
+        """Value positions at their last prices and rates, beside cash of this value."""
+        self.cash_eur = cash_eur
         values = [b.size * b.last_price * self._rates[b.currency] for b in self.books.values() if b.size]
         self.net_exposure_eur = sum(values)
         self.gross_exposure_eur = sum(abs(v) for v in values)

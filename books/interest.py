@@ -55,8 +55,12 @@ class Interest:
 
         Raises RateError where a balance that bears interest has no benchmark as of ``when``.
         """
-        if balance < 0.0:
-            return -debit_interest(currency, -balance, self.benchmarks.rate(currency, when))
-        if self.credit and balance > CREDIT_FREE:
-            return credit_interest(currency, balance, self.benchmarks.rate(currency, when), self.credit_spread)
+        if balance < 0.0 or (self.credit and balance > CREDIT_FREE):
+            return self.of_day_at(currency, balance, self.benchmarks.rate(currency, when))
         return 0.0
+
+    def of_day_at(self, currency: str, balance: float, benchmark: float) -> float:
+        """The same for a balance that bears interest, at a benchmark that is known."""
+        if balance < 0.0:
+            return -debit_interest(currency, -balance, benchmark)
+        return credit_interest(currency, balance, benchmark, self.credit_spread)

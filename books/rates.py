@@ -9,6 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from core.errors import FeedSourceError, RateError
 from core.settings import FxSettings, InterestSettings
 
@@ -66,13 +69,7 @@ class Rates:
             return 1.0
         series = self.series.get(currency)
         if series is None:
-            if currency in self.constants:
-                return self.constants[currency]
-            table = "benchmarks" if self.setting == "costs.interest" else "rates"
-            raise RateError(
-                f"no rate of {currency} in {self.setting}; give a constant, {self.setting}.{table}.{currency} = ..., "
-                f'or a CSV date,rate, {self.setting}.files.{currency} = "..."'
-            )
+            return self._fixed(currency)
         moment = _seconds(when)
         start, end, rate = self._last.get(currency, (math.inf, -math.inf, math.nan))
         if start <= moment < end:
@@ -88,6 +85,26 @@ class Rates:
         end = times[index] if index < len(times) else math.inf
         self._last[currency] = (times[index - 1], end, rates[index - 1])
         return rates[index - 1]
+
+    def constant(self, currency: str) -> float | None:
+        """The rate of ``currency`` where it never moves; None for a series. Raises RateError where there is none."""
+        if currency == self.base:
+            return 1.0
+        return None if currency in self.series else self._fixed(currency)
+
+    def along(self, currency: str, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The rate of a series as of many moments, seconds since 1970; NaN before its beginning."""
+        times, rates = self.series[currency]
+        return np.asarray([math.nan, *rates])[np.searchsorted(times, seconds, side="right")]
+
+    def _fixed(self, currency: str) -> float:
+        if currency in self.constants:
+            return self.constants[currency]
+        table = "benchmarks" if self.setting == "costs.interest" else "rates"
+        raise RateError(
+            f"no rate of {currency} in {self.setting}; give a constant, {self.setting}.{table}.{currency} = ..., "
+            f'or a CSV date,rate, {self.setting}.files.{currency} = "..."'
+        )
 
     def describe(self, currency: str) -> str:
         """Return where the rate comes from, for reports: ``constant 0.9`` or ``file, 1999-01-04 to 2018-12-31``."""

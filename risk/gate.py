@@ -80,6 +80,10 @@ class OrderGate:
             self._losses.on_session(new_week=week is not None and self._clock.week != week)
         for kind, detail in self._throttle.on_closes(self._session(), closes, new_session):
             self._note(when, kind, detail)
+        return self._on_equity(when, equity_eur)
+
+    def _on_equity(self, when: dt.datetime, equity_eur: float) -> KillAction | None:
+        """What equity asks for, once session and throttle stand on the bar."""
         if not math.isfinite(equity_eur):
             if self._account_known:
                 self._account_known = False

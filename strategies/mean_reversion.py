@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from core.errors import did_you_mean
+from core.leaping import EVERY_STEP
 from core.orders import ExitReason
+from core.steps import Flags
 from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
 from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
 from strategies.entries import ENTRIES
 from strategies.holding import Holding
-from strategies.stretch import Stretch
+from strategies.stretch import Stretch, reached_on
+from strategies.wakes import CommonBars, Watched, is_restless, time_wakes
 
 REGIMES = {"bear": -1, "sideways": 0, "bull": 1}  # values of indicators.Regime
 
@@ -152,6 +155,33 @@ class MeanReversion(BookStrategy):
             self._look_for_entry()
         elif holding.size:
             self._look_for_exit(holding)
+
+    # -- leaping (core.leaping) -----------------------------------------------------------------------------------
+
+    def wake_sets(self) -> dict[str, Flags]:
+        entry, leave = self.family.levels(self.p)
+        bars = CommonBars(self.datas, self._settled, self._first)
+        self._watched = watched = Watched(bars, self.family.stretches(self.ind["stretch"], self.p))
+        long, short = reached_on(watched.values, watched.before, entry)
+        sides = {"long": long, "short": short, "both": long | short}
+        return {
+            "entry": bars.flags(sides[self.p.side]),
+            "exit_long": bars.flags(-watched.values <= leave),
+            "exit_short": bars.flags(watched.values <= leave),
+        }
+
+    def wakes(self) -> list[str | int]:
+        holding = self.holding(self.data)
+        if not self._watched.bars.is_plain or (holding is not None and is_restless(holding)):
+            return [EVERY_STEP]
+        if holding is None:
+            return ["entry"]
+        if not holding.size or holding.exit_reason:
+            return []  # its orders will be heard of
+        return ["exit_long" if holding.sign > 0 else "exit_short", *time_wakes(self, holding)]
+
+    def leapt(self) -> None:
+        self._watched.restore(self, self.stretch)
 
     # -- entry --------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from core.leaping import EVERY_STEP
 from core.orders import ExitReason
+from core.steps import Flags, Floats
 from indicators import (
     Cointegration,
     Correlation,
@@ -22,7 +25,8 @@ from indicators import (
 from sizers import PairPlan, PairSizer
 from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
 from strategies.holding import Holding
-from strategies.stretch import Stretch
+from strategies.stretch import Stretch, latched_on, reached_on
+from strategies.wakes import CommonBars, Watched, is_restless, time_wakes
 
 Positive = Annotated[float, Field(gt=0.0)]
 HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
@@ -162,6 +166,48 @@ class PairsTrading(BookStrategy):
             self._look_for_entry()
         elif y is not None and x is not None:
             self._look_for_exit(y)
+
+    # -- leaping (core.leaping) -----------------------------------------------------------------------------------
+
+    def _z_values(self) -> Floats:
+        """``z`` on every bar of y."""
+        if self.zscore is not None:
+            return np.array(self.zscore.lines[0].array)
+        spread, std = (np.array(line.array) for line in (self.hedge.lines.spread, self.hedge.lines.spread_std))
+        with np.errstate(all="ignore"):
+            return np.where(std > 0, spread / std, np.nan)
+
+    def wake_sets(self) -> dict[str, Flags]:
+        p = self.p
+        bars = CommonBars(self.datas, self._settled, self._first)
+        self._watched = watched = Watched(bars, self._z_values())
+        z, far = watched.values, p.stop_z or math.inf
+        self._stopped_on = latched_on(np.abs(z) >= far, np.abs(z) <= p.exit_z)
+        long, short = reached_on(z, watched.before, p.entry_z)
+        lost = np.array(self.coint.lines[0].array)[bars.at] > p.coint_exit if p.coint_exit else np.False_
+        return {
+            "entry": bars.flags(long | short),
+            "exit_long": bars.flags((z >= -p.exit_z) | (z <= -far) | lost),
+            "exit_short": bars.flags((-z >= -p.exit_z) | (-z <= -far) | lost),
+        }
+
+    def wakes(self) -> list[str | int]:
+        y, x = legs = [self.holding(data) for data in self.datas]
+        if not self._watched.bars.is_plain or any(leg is not None and is_restless(leg) for leg in legs):
+            return [EVERY_STEP]
+        if y is None and x is None:
+            return ["entry"]
+        if y is None or x is None or bool(y.exit_reason) != bool(x.exit_reason):
+            return [EVERY_STEP]  # see watch
+        if y.exit_reason:
+            return []  # its orders will be heard of
+        if (y.entry is not None or x.entry is not None) and (y.entered or x.entered):
+            return [EVERY_STEP]  # see _late
+        return ["exit_long" if y.sign > 0 else "exit_short", *time_wakes(self, y)]
+
+    def leapt(self) -> None:
+        number = self._watched.restore(self, self.stretch)
+        self._stopped = number >= 0 and bool(self._stopped_on[number])
 
     # -- entry --------------------------------------------------------------------------------------------------
 
