@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +66,10 @@ class SymbolBars:
     def count(self, first: int, end: int) -> int:
         """New bars in a stretch."""
         return end - first if self.fresh is None else self._made[end] - self._made[first]
+
+    def last_until(self, step: int) -> int:
+        """The last step up to this one with a new bar; -1 where there is none."""
+        return step if self.fresh is None else bisect_left(self._made, self._made[step + 1]) - 1
 
     def first_in(self, first: int, end: int) -> int:
         """The first step of a stretch with a new bar; ``end`` where there is none."""

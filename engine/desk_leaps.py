@@ -1,0 +1,107 @@
+"""The broker's side of a run that leaps: ``SimBroker(settings=...)`` over steps on which no order can fill.
+
+The engine's loop decides where it would like to go; ``reach`` says how far account and gate let it, ``commit`` puts
+broker, account and gate where stepping would have put them, and on a step that is landed on ``SimBroker.next`` reads
+what depends on data alone (moment, fresh datas, sessions, throttle) from here.
+
+What is left out on a leapt step: orders that rest untouched. Who leaps must know that none fills, expires or moves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+
+from books.leap import AccountLeaps, Shorts, Stretch
+from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
+from core.steps import Steps
+from risk.leap import GateLeaps
+
+
+class DeskLeaps:
+    """A started ``SimBroker`` with settings, for the length of one run; ``close`` leaves it as one that steps.
+
+    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``.
+    """
+
+    def __init__(self, broker: Any, steps: Steps, begin: dt.datetime | None = None) -> None:
+        settings = broker._settings
+        self.broker = broker
+        self.steps = steps
+        self.step = -1
+        self.begin = 0
+        if begin is not None:  # a moment comes from a float: see SimBroker._is_warming
+            first = begin - dt.timedelta(milliseconds=1) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+            self.begin = int(np.searchsorted(steps.moments, first // dt.timedelta(microseconds=1)))
+        self.traded = [data for data in broker.cerebro.datas if unit_of(data) != REFERENCE_UNIT]
+        self.keys = {data: book_key(data) for data in self.traded}
+        self.bars = [(data, steps.bars[symbol_of(data)]) for data in self.traded]
+        self.account = AccountLeaps(
+            broker.account,
+            steps,
+            begin=self.begin,
+            accrues=settings.costs.enabled,
+            borrow_rates={self.keys[data]: broker._instrument(data).borrow_rate for data in self.traded},
+        )
+        self.gate: GateLeaps | None = None
+        if broker.gate is not None:
+            self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
+        self._stretch: Stretch | None = None
+        broker.leaps = self
+
+    def close(self) -> None:
+        if self.gate is not None:
+            self.gate.close()
+        self.broker.leaps = None
+
+    # -- a step that is landed on -------------------------------------------------------------------------------
+
+    def fresh(self) -> list[Any]:
+        """Traded datas with a bar on this step."""
+        step = self.step
+        return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
+
+    # -- a stretch ----------------------------------------------------------------------------------------------
+
+    def reach(self, end: int) -> int:
+        """The first step after ``step`` that must be landed on, ``end`` at the latest. Changes nothing."""
+        first = self.step + 1
+        self._stretch = None
+        if first >= end or first == 0:
+            return first
+        stretch = self.account.leap(first, end, self._shorts())
+        if stretch is None:
+            return first
+        self._stretch = stretch
+        return self.gate.leap(first, stretch.end, stretch.equity()) if self.gate is not None else stretch.end
+
+    def commit(self, end: int) -> None:
+        """Stand on ``end - 1``, after the steps that ``reach`` let pass; ``end`` may be less than it said."""
+        first, stretch, broker = self.step + 1, self._stretch, self.broker
+        if end <= first or stretch is None:
+            return
+        equity = stretch.equity()
+        stretch.commit(end)
+        if self.gate is not None:
+            self.gate.commit(first, end, equity if end == stretch.end else equity[: end - first])
+        self.step = end - 1
+        self._stretch = None
+        broker._when = self.steps.when(self.step)
+        broker._fresh = self.fresh()
+        broker._filled.clear()
+        if self.step >= self.begin:
+            broker.take_values()
+        for data, position in broker.positions.items():
+            if position.size:
+                bars = self.steps.bars[symbol_of(data)]
+                last = bars.last_until(self.step)
+                broker.d_credit[data] += 0.0
+                position.datetime = self.steps.when(last).replace(tzinfo=None)
+                position.adjbase = bars.closes[self.step]
+
+    def _shorts(self) -> Shorts:
+        return [
+            (self.keys[data], position.size) for data, position in self.broker.positions.items() if position.size < 0
+        ]
