@@ -23,17 +23,23 @@ class Cerebro(bt.Cerebro):
     """Drop-in for ``backtrader.Cerebro``: same orders, fills, notifications, values, lines and analyses.
 
     ``stepping_reasons``: why the last run went bar by bar through stock's own loop, or what of it did; plain
-    sentences, empty where all of it was lean.
+    sentences, empty where all of it was lean. ``leaping_obstacles``: why it called every strategy on every bar instead
+    of leaping (``core.leaping``); ``landings``: the bars that a leaping run did not leave out, 0 where it did not leap.
     """
 
     params = (("lean", True),)  # False: stock's own loop
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._forget()
+
+    def _forget(self) -> None:
         self.stepping_reasons: list[str] = []
+        self.leaping_obstacles: list[str] = []
+        self.landings = 0
 
     def run(self, **kwargs: Any) -> Any:
-        self.stepping_reasons = []
+        self._forget()
         return super().run(**kwargs)
 
     def _runonce(self, runstrats: list[bt.Strategy]) -> None:
@@ -42,7 +48,9 @@ class Cerebro(bt.Cerebro):
             self._say(reasons)
             super()._runonce(runstrats)
         else:
-            self._say(run_lean(self, runstrats))
+            run = run_lean(self, runstrats)
+            self._say(run.reasons)
+            self.leaping_obstacles, self.landings = run.stepping, run.landed
 
     def _runnext(self, runstrats: list[bt.Strategy]) -> None:
         self._say([_why_next(self)])

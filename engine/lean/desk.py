@@ -52,6 +52,14 @@ class Book:
         self._watchers: dict[type, type] = {}
         self.on_change: list[Callable[[], None]] = []  # told once the equity no longer follows from ``changes``
 
+    def wakes_at(self, step: int) -> int:
+        """The first step after ``step`` on which the broker has something to do; see ``engine.leap.run``."""
+        return max(self.wake, step + 1)
+
+    def leap(self, first: int, end: int) -> int:
+        """Steps on which the broker sleeps change nothing of it."""
+        return end
+
     def price_before(self, data: Any) -> float:
         """The close that a data stood on in the pass of the step before."""
         row = self.timeline.row(self.places[id(data)], self.clock.idx - 1)

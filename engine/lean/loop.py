@@ -9,6 +9,8 @@ Why it is exact: what is called, and in which order, is stock's; what is left ou
 
 from __future__ import annotations
 
+import sys
+
 import backtrader as bt
 
 from engine.lean import desk
@@ -22,13 +24,14 @@ from engine.lean.seat import Seat
 from engine.lean.thrift import fewer_collections
 from engine.lean.ties import Ties
 from engine.lean.timeline import Timeline
+from engine.leap.run import Desk, go_leaping, sleepers_of
 from engine.once.compute import compute
 
 BROKEN = object()  # what ``_event_stop`` holds after somebody moved a line by hand
 
 
-def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> list[str]:
-    """Step through all bars. Returns what made parts of it go stock's way."""
+def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> LeanRun:
+    """Go through all bars."""
     for strategy in strategies:
         compute(strategy)
         strategy.reset()
@@ -40,7 +43,7 @@ def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> list[str]:
         completed = True
     finally:
         run.close(completed)
-    return run.reasons
+    return run
 
 
 class LeanRun:
@@ -53,6 +56,8 @@ class LeanRun:
         self.cerebro = cerebro
         self.strategies = strategies
         self.reasons: list[str] = []
+        self.stepping: list[str] = []  # why it does not leap
+        self.landed = 0  # steps of a leaping run that were not left out
         self.datas = sorted(cerebro.datas, key=lambda data: (data._timeframe, data._compression))
         self.timeline = Timeline(self.datas)
         self.ties = Ties(self._on_break)
@@ -76,6 +81,11 @@ class LeanRun:
             seat.deferral = Deferral(seat, curve, self.timeline.stamps)
             self.book.on_change.append(lambda: self._feed_analyzers(in_turn=True))
             seat.listen()
+
+    @property
+    def desk(self) -> Desk | None:
+        """The broker's word on which steps it needs; None where it needs all of them."""
+        return self.book
 
     def _open_book(self) -> desk.Book | None:
         broker, cerebro = self.cerebro.broker, self.cerebro
@@ -116,31 +126,40 @@ class LeanRun:
         if self.cerebro._event_stop is BROKEN:
             self.cerebro._event_stop = False
 
-    def _stops(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether a stop was asked for; a break is none."""
         if self.cerebro._event_stop is BROKEN:
             self.cerebro._event_stop = False
         return bool(self.cerebro._event_stop)
 
+    def is_ending(self) -> bool:
+        """Whether this is the last bar that goes this way: a stop was asked for, a line moved by hand, or an error."""
+        return bool(self.cerebro._event_stop) or not self.ties.tied or sys.exc_info()[0] is not None
+
     # -- any run --------------------------------------------------------------------------------------------------
 
     def go(self) -> None:
+        sleepers, self.stepping = sleepers_of(self)
+        if sleepers:
+            if not go_leaping(self, sleepers):
+                self._go_as_stock()
+            return
         if self.is_simple:
             if not self._go_simply():
                 self._go_as_stock()
             return
         cerebro, strategies = self.cerebro, self.strategies
         for step, stamp in enumerate(self.timeline.stamps):
-            self._move(step)
+            self.move(step)
             if self.is_timed:
                 cerebro._check_timers(strategies, stamp, cheat=True)
             if cerebro.p.cheat_on_open:
                 for strategy in strategies:
                     strategy._oncepost_open()
-                    if self._stops():
+                    if self.is_stopped():
                         return
-            self._serve(step)
-            if self._stops():
+            self.serve(step)
+            if self.is_stopped():
                 return
             if self.is_timed:
                 cerebro._check_timers(strategies, stamp, cheat=False)
@@ -149,14 +168,14 @@ class LeanRun:
                     seat.step(stamp)
                 else:
                     seat.strategy._oncepost(stamp)
-                if self._stops():
+                if self.is_stopped():
                     return
                 cerebro._next_writers(strategies)
             if not self.ties.tied:
                 self._go_as_stock()
                 return
 
-    def _move(self, step: int) -> None:
+    def move(self, step: int) -> None:
         self.clock.idx = step
         if self.timeline.shared:
             for cursor in self.cursors:
@@ -165,7 +184,7 @@ class LeanRun:
             for cursor, row in zip(self.cursors, self.timeline.rows, strict=True):
                 cursor.idx = row[step]
 
-    def _serve(self, step: int) -> None:
+    def serve(self, step: int) -> None:
         """The broker's pass and its notifications."""
         if self.book is None:
             self.cerebro._brokernotify()
@@ -194,10 +213,10 @@ class LeanRun:
                 broker.next()
                 if broker.notifs:
                     deliver(cerebro, broker)
-                if cerebro._event_stop and self._stops():
+                if cerebro._event_stop and self.is_stopped():
                     return True
             turn(stamp)
-            if cerebro._event_stop and self._stops():
+            if cerebro._event_stop and self.is_stopped():
                 return True
             if has_writers:
                 cerebro._next_writers(self.strategies)

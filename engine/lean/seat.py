@@ -39,6 +39,7 @@ class Seat:
         self._status = 1  # of the last turn; below 0 ``next`` has begun and does not end
         self.is_notifying = False  # whether the strategy is being told of orders, trades and cash
         self.acting: bt.Analyzer | None = None  # whose turn it is
+        self.slept = False  # whether its last turn was not on the step before (``engine.leap``)
         self.late: list[bt.Analyzer] = []  # analyzers that listen again since another one, before them, looked at them
         self.listen()
 
@@ -105,6 +106,9 @@ class Seat:
         status = self._status
         if status >= 0:
             self._status = status = strategy._getminperstatus()
+        if self.slept:
+            self.slept = False
+            strategy.leapt()
         if status < 0:
             strategy.next()
         elif status == 0:
