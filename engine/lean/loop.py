@@ -24,7 +24,7 @@ from engine.lean.seat import Seat
 from engine.lean.thrift import fewer_collections
 from engine.lean.ties import Ties
 from engine.lean.timeline import Timeline
-from engine.leap.run import Desk, go_leaping, sleepers_of
+from engine.leap.run import LeapingBroker, go_leaping, sleepers_of
 from engine.once.compute import compute
 
 BROKEN = object()  # what ``_event_stop`` holds after somebody moved a line by hand
@@ -83,7 +83,7 @@ class LeanRun:
             seat.listen()
 
     @property
-    def desk(self) -> Desk | None:
+    def leaping_broker(self) -> LeapingBroker | None:
         """The broker's word on which steps it needs; None where it needs all of them."""
         return self.book
 

@@ -2,7 +2,7 @@
 
 Why it is exact: on a step that is landed on everything happens that stock does, in its order (``engine.lean.loop``). A
 step that is left out is one on which no strategy acts (``sleeper``) and on which the broker's pass would change nothing
-but what it is told of many steps at once (``Desk``).
+but what it is told of many steps at once (``LeapingBroker``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.lean.loop import LeanRun
 
 
-class Desk(Protocol):
+class LeapingBroker(Protocol):
     """What a broker says so that steps can be left out."""
 
     def wakes_at(self, step: int) -> int:
@@ -29,7 +29,7 @@ def sleepers_of(run: LeanRun) -> tuple[list[Sleeper], list[str]]:
     """The strategies of a run that may leap, or none and why the run steps."""
     cerebro = run.cerebro
     reasons = [reason for seat in run.seats for reason in obstacles(seat)]
-    if run.desk is None:
+    if run.leaping_broker is None:
         reasons.append("the broker has a pass on every bar")
     if run.is_timed:
         reasons.append("timers are asked on every bar")
@@ -49,9 +49,9 @@ def sleepers_of(run: LeanRun) -> tuple[list[Sleeper], list[str]]:
 
 def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
     """Whether the run is over; stock has to go on from the bar on which it is where it is not."""
-    desk, steps = run.desk, len(run.timeline.stamps)
-    assert desk is not None
-    step = _next(desk, sleepers, -1, steps)
+    broker, steps = run.leaping_broker, len(run.timeline.stamps)
+    assert broker is not None
+    step = _next(broker, sleepers, -1, steps)
     while step < steps:
         _arrive(run, sleepers, step)
         run.move(step)
@@ -72,7 +72,7 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
                 return True
         if not run.ties.tied:
             return False
-        step = _next(desk, sleepers, step, steps)
+        step = _next(broker, sleepers, step, steps)
     _arrive(run, sleepers, steps)
     return True
 
@@ -88,9 +88,9 @@ def _catch_up(sleepers: list[Sleeper], step: int) -> None:
         sleeper.catch_up(step)
 
 
-def _next(desk: Desk, sleepers: list[Sleeper], step: int, steps: int) -> int:
+def _next(broker: LeapingBroker, sleepers: list[Sleeper], step: int, steps: int) -> int:
     """The next step to land on; the broker has taken those before it."""
-    wake = min(desk.wakes_at(step), steps)
+    wake = min(broker.wakes_at(step), steps)
     for sleeper in sleepers:
         wake = min(wake, sleeper.wake)
-    return wake if wake <= step + 1 else desk.leap(step + 1, wake)
+    return wake if wake <= step + 1 else broker.leap(step + 1, wake)
