@@ -24,6 +24,7 @@ from engine.lean.seat import Seat
 from engine.lean.thrift import fewer_collections
 from engine.lean.ties import Ties
 from engine.lean.timeline import Timeline
+from engine.leap.house import HouseBroker
 from engine.leap.run import LeapingBroker, go_leaping, sleepers_of
 from engine.once.compute import compute
 
@@ -64,6 +65,7 @@ class LeanRun:
         self.clock = Cursor(self.ties)
         self.is_timed = bool(cerebro._timers or cerebro._timerscheat)
         self.book = self._open_book()
+        self.house = HouseBroker.of(cerebro, self.timeline, self.datas)
         # Nobody can look between the move of the datas and the turn of the only strategy: all stand on one bar
         self.is_simple = (
             self.book is not None and len(strategies) == 1 and not self.is_timed and not cerebro.p.quicknotify
@@ -85,7 +87,7 @@ class LeanRun:
     @property
     def leaping_broker(self) -> LeapingBroker | None:
         """The broker's word on which steps it needs; None where it needs all of them."""
-        return self.book
+        return self.book or self.house
 
     def _open_book(self) -> desk.Book | None:
         broker, cerebro = self.cerebro.broker, self.cerebro
@@ -117,6 +119,8 @@ class LeanRun:
         if self.book is not None:
             book, self.book = self.book, None
             book.close()
+        if self.house is not None:
+            self.house.close()
 
     def close(self, completed: bool) -> None:
         """Leave every object as stock would. ``completed``: no error ended the run."""
@@ -141,6 +145,8 @@ class LeanRun:
     def go(self) -> None:
         sleepers, self.stepping = sleepers_of(self)
         if sleepers:
+            if self.house is not None:
+                self.house.open()
             if not go_leaping(self, sleepers):
                 self._go_as_stock()
             return
@@ -186,6 +192,8 @@ class LeanRun:
 
     def serve(self, step: int) -> None:
         """The broker's pass and its notifications."""
+        if self.house is not None:
+            self.house.stand(step)
         if self.book is None:
             self.cerebro._brokernotify()
         elif step >= self.book.wake:

@@ -85,6 +85,14 @@ class Seat:
             cursor.idx = clock.idx
         self.turn(stamp)
 
+    def look_on(self, stamp: float) -> None:
+        """The turn of a strategy that sleeps (``engine.leap``) on a step on which others act: its analyzers have it."""
+        for cursor, clock in self.follows:
+            cursor.idx = clock.idx
+        self.forward(stamp)
+        self.slept = True
+        self._let_analyze(self.on_next, self._status if self._status < 0 else self.strategy._getminperstatus())
+
     def turn(self, stamp: float) -> None:
         """``_oncepost`` without the calls that reach nobody; the indicators stand on the bar already."""
         strategy = self.strategy

@@ -98,6 +98,9 @@ class Sleeper:
         """The strategy's turn on a step, all before it being taken."""
         strategy = self.strategy
         if step < self.wake and not (strategy._orderspending or strategy._tradespending):
+            if self.seat.on_next:
+                self.seat.look_on(self.stamps[step])
+                self.done = step + 1
             return
         self.seat.step(self.stamps[step])
         self.done = step + 1

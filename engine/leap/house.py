@@ -1,0 +1,74 @@
+"""Our own broker in a leaping run: when it has something to do, and what it does for the steps between.
+
+Why it is exact: an order that rests is looked at and left alone until its data reaches its price (``engine.lean.touch``);
+orders at market, at the close and for the day, a batch that waits for its partner and anything to be told are for the
+next step. Money and limits over the steps between are ``engine.desk_leaps``, which stops at every step on which the
+gate wants the broker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from core.steps import Steps
+from engine.desk_leaps import DeskLeaps
+from engine.lean.timeline import Timeline
+from engine.lean.touch import Touch
+from engine.sim_broker import SimBroker
+
+_AT_ONCE = frozenset({bt.Order.Market, bt.Order.Close})
+
+
+class HouseBroker:
+    """``engine.SimBroker(settings=...)`` for the length of a run; see ``engine.leap.run.LeapingBroker``."""
+
+    def __init__(self, broker: Any, steps: Steps, timeline: Timeline, datas: list[Any]) -> None:
+        self._broker = broker
+        self._steps = steps
+        self._touch = Touch(timeline, datas, {id(data): place for place, data in enumerate(datas)})
+        self._leaps: DeskLeaps | None = None
+
+    @classmethod
+    def of(cls, cerebro: bt.Cerebro, timeline: Timeline, datas: list[Any]) -> HouseBroker | None:
+        """None for any other broker, and where the history of the run does not know its steps."""
+        broker, history = cerebro.broker, getattr(cerebro, "history", None)
+        if type(broker) is not SimBroker or broker.account is None or history is None:
+            return None
+        steps = history.steps(history.frames)
+        if steps is None or not np.array_equal(steps.numbers, timeline.stamps):
+            return None
+        return cls(broker, steps, timeline, datas)
+
+    def open(self) -> None:
+        """From here on the account and the gate go in leaps."""
+        self._leaps = DeskLeaps(self._broker, self._steps, self._broker.cerebro.history.begin)
+
+    def close(self) -> None:
+        """Leave the broker as one that steps."""
+        if self._leaps is not None:
+            self._leaps.close()
+            self._leaps = None
+
+    def stand(self, step: int) -> None:
+        """Before the broker's pass on a step."""
+        if self._leaps is not None:
+            self._leaps.step = step
+
+    def wakes_at(self, step: int) -> int:
+        broker = self._broker
+        if step < 0 or broker.submitted or broker._toactivate or broker.notifs or any(True for _ in broker._room):
+            return step + 1
+        for order in broker.pending:
+            if order.exectype in _AT_ONCE or order.p.valid == bt.Order.DAY:
+                return step + 1
+        return self._touch.next_step(broker.pending, step)
+
+    def leap(self, first: int, end: int) -> int:
+        leaps = self._leaps
+        assert leaps is not None  # the loop opens it
+        until = leaps.reach(end)
+        leaps.commit(until)
+        return until
