@@ -58,6 +58,7 @@ class LeanRun:
         self.strategies = strategies
         self.reasons: list[str] = []
         self.stepping: list[str] = []  # why it does not leap
+        self.is_serving = False  # the broker's pass is under way, or the run ended in it
         self.landed = 0  # steps of a leaping run that were not left out
         self.datas = sorted(cerebro.datas, key=lambda data: (data._timeframe, data._compression))
         self.timeline = Timeline(self.datas)
@@ -126,9 +127,17 @@ class LeanRun:
         """Leave every object as stock would. ``completed``: no error ended the run."""
         self._feed_analyzers(in_turn=not completed)
         self._close_book()
+        if self.is_serving and self.is_simple and self.ties.tied:
+            for seat in self.seats:
+                seat.lag(self._stood)
         self.ties.untie()
         if self.cerebro._event_stop is BROKEN:
             self.cerebro._event_stop = False
+
+    def _stood(self, cursor: Cursor) -> int:
+        """Where the cursor of a data stood on the step before this one."""
+        step = self.clock.idx - 1
+        return step if cursor is self.clock else self.timeline.row(self.cursors.index(cursor), step)
 
     def is_stopped(self) -> bool:
         """Whether a stop was asked for; a break is none."""
@@ -197,9 +206,10 @@ class LeanRun:
         if self.book is None:
             self.cerebro._brokernotify()
         elif step >= self.book.wake:
-            broker = self.cerebro.broker
+            self.is_serving, broker = True, self.cerebro.broker
             broker.next()
             deliver(self.cerebro, broker)
+            self.is_serving = bool(self.cerebro._event_stop)
 
     # -- one strategy, a lean broker, no timers -------------------------------------------------------------------
 
@@ -218,11 +228,13 @@ class LeanRun:
             for cursor, row in pairs:
                 cursor.idx = row[step]
             if step >= book.wake:
+                self.is_serving = True
                 broker.next()
                 if broker.notifs:
                     deliver(cerebro, broker)
                 if cerebro._event_stop and self.is_stopped():
                     return True
+                self.is_serving = False
             turn(stamp)
             if cerebro._event_stop and self.is_stopped():
                 return True

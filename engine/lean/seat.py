@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import backtrader as bt
@@ -27,6 +28,7 @@ class Seat:
         self.cursor = Cursor(ties)
         self.follows: list[tuple[Cursor, Cursor]] = []  # cursor of indicators, cursor of their data
         self.stragglers: list[Any] = []  # indicators that follow no data: stock advances them
+        self._on_cursors: list[tuple[Any, Cursor]] = []  # indicators that stand on the cursor of their data
         self._tie_indicators(ties, cursors, own_cursors)
         ties.tie(strategy, self.cursor, methods=None)
         lines = lines_of(strategy)
@@ -77,7 +79,19 @@ class Seat:
                 cursor = own[id(clock)]
             else:
                 cursor = clock
+                self._on_cursors.append((indicator, clock))
             ties.tie(indicator, cursor)
+
+    def lag(self, before: Callable[[Cursor], int]) -> None:
+        """Indicators stand a step behind their datas, as in stock until the turn; ``before``: where a cursor stood."""
+        for indicator, clock in self._on_cursors:
+            behind = Cursor(self.ties)
+            behind.idx = before(clock)
+            for line in lines_of(indicator):
+                if vars(line).get("_cursor") is clock:
+                    line._cursor = behind
+            if vars(indicator).get("_cursor") is clock:
+                indicator._cursor = behind
 
     def step(self, stamp: float) -> None:
         """What ``_oncepost`` does on a bar, where indicators may have lagged behind their datas until now."""
