@@ -26,6 +26,7 @@ TIMEFRAMES = {
     "1m": (bt.TimeFrame.Minutes, 1),
     "1s": (bt.TimeFrame.Seconds, 1),
 }  # data.bar -> (timeframe, compression)
+CEREBROS = {"fast": Cerebro, "stock": bt.Cerebro}  # settings.engine -> the class that runs the graph
 SET_BY_THE_DESK = {"unit", "allotment_eur", "trade_from"}  # parameters of every strategy that ``build`` gives
 
 
@@ -39,7 +40,7 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     """
     settings = resolve(settings)
     _check_periods(settings, feeds)
-    cerebro = Cerebro(stdstats=False)
+    cerebro = CEREBROS[settings.engine](stdstats=False)
     cerebro.setbroker(broker)
     cerebro.settings, cerebro.history = settings, feeds
     for symbol in settings.traded_symbols:

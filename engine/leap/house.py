@@ -1,9 +1,9 @@
 """Our own broker in a leaping run: when it has something to do, and what it does for the steps between.
 
-Why it is exact: an order that rests is looked at and left alone until its data reaches its price (``engine.lean.touch``);
-orders at market, at the close and for the day, a batch that waits for its partner and anything to be told are for the
-next step. Money and limits over the steps between are ``engine.desk_leaps``, which stops at every step on which the
-gate wants the broker.
+Why it is exact: an order that rests is looked at and left alone until its data reaches its price
+(``engine.lean.touch``); orders at market, at the close and for the day, a batch that waits for its partner and anything
+to be told are for the next step. Money and limits over the steps between are ``engine.desk_leaps``, which stops at
+every step on which the gate wants the broker.
 """
 
 from __future__ import annotations
