@@ -49,6 +49,7 @@ class Account:
         self.leaps: AccountLeaps | None = None  # of a run that leaps over bars
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
+        self._currencies: dict[str, None] = {}  # of the books
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Account:
@@ -66,6 +67,7 @@ class Account:
         if key in self.books:
             raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
         self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
+        self._currencies[currency] = None
         self.costs_by_unit.setdefault(unit, defaultdict(float))
         return self.books[key]
 
@@ -125,7 +127,7 @@ class Account:
     def mark(self, when: dt.datetime, bars: Mapping[str, tuple[float, float, float]]) -> None:
         """End of a bar: ``bars`` maps book keys that have a new bar to its (high, low, close)."""
         self._revalue(when)
-        self._rates = {c: self.rate(c, when) for c in {b.currency for b in self.books.values()}}
+        self._rates = {currency: self.rate(currency, when) for currency in self._currencies}
         for key, (high, low, close) in bars.items():
             book = self.books[key]
             book.mark(when, high, low, close, self._rates[book.currency])

@@ -117,10 +117,15 @@ class CashBook:
         if self._accrued is None:
             self._accrued = today
         if self.interest is not None and self._accrued < today:
+            kept = held or {}
             for ordinal in range(self._accrued.toordinal() + 1, today.toordinal() + 1):
+                bases = [(currency, balance - kept.get(currency, 0.0)) for currency, balance in self.balances.items()]
+                bearing = [(currency, base) for currency, base in bases if self.interest.bears(base)]
+                if not bearing:
+                    continue
                 day = dt.datetime.combine(dt.date.fromordinal(ordinal), dt.time(), dt.UTC)
-                for currency, balance in list(self.balances.items()):
-                    amount = self.interest.of_day(currency, balance - (held or {}).get(currency, 0.0), day)
+                for currency, base in bearing:
+                    amount = self.interest.of_day(currency, base, day)
                     if amount:
                         self.post(currency, amount, day)
                         self.interest_eur += amount * self._marks.get(currency, 1.0)

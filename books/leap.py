@@ -50,7 +50,6 @@ class AccountLeaps:
         self.accrues = accrues
         self.borrow_rates = dict(borrow_rates or {})
         self.cash = CashRun(account.cash, steps, accrues)
-        self.currencies = {book.currency for book in account.books.values()}
         self.stretches: list[Stretch] = []
         account.leaps = self
 
@@ -263,7 +262,7 @@ class Stretch:
             cash._accrued = dt.date.fromordinal(steps.days[end - 1])
             cash._interest_told = cash.interest_eur
             self._pay(path)
-        account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in run.currencies}
+        account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in account._currencies}
         for book in account.books.values():
             bars = steps.bars[book.symbol]
             if bars.count(first, end):

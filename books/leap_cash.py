@@ -125,8 +125,7 @@ class CashRun:
         bearing = [
             currency
             for currency, balance in cash.balances.items()
-            if currency in fees
-            or (interest is not None and (currency in held or balance < 0.0 or _earns(interest, balance)))
+            if currency in fees or (interest is not None and (currency in held or interest.bears(balance)))
         ]
         if not bearing:
             return path
@@ -231,7 +230,7 @@ class CashRun:
                 for day in range(today - passed + 1, today + 1):
                     for currency, balance in list(balances.items()):
                         base = balance - (held[currency][at] if currency in held else 0.0)
-                        if not (base < 0.0 or _earns(interest, base)):
+                        if not interest.bears(base):
                             continue
                         amount = interest.of_day_at(currency, base, _known(self.benchmarks.at_days(currency)[day]))
                         if not amount:
@@ -258,10 +257,6 @@ class CashRun:
             for currency, row in rows.items():
                 row.append(balances[currency])
         return CashPath(dict(rows), balances, earned, revalued, marks, fees_eur)
-
-
-def _earns(interest: Interest, balance: float) -> bool:
-    return interest.credit and balance > CREDIT_FREE
 
 
 def _known(rate: float) -> float:

@@ -76,6 +76,9 @@ class SimBroker(GatedBroker):
         if self.account is None:
             return
         self._refuse_stock_options()
+        begin: dt.datetime | None = getattr(getattr(self.cerebro, "history", None), "begin", None)
+        # moments come from floats
+        self._begin = begin - dt.timedelta(milliseconds=1) if begin is not None else None
         self._keys = {data: book_key(data) for data in self.cerebro.datas if unit_of(data) != REFERENCE_UNIT}
         for data in self._keys:
             self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
@@ -196,8 +199,7 @@ class SimBroker(GatedBroker):
 
     def _is_warming(self, when: dt.datetime) -> bool:
         """Whether a bar is one of those before ``data.start`` that only settle indicators."""
-        begin: dt.datetime | None = getattr(getattr(self.cerebro, "history", None), "begin", None)
-        return begin is not None and when < begin - dt.timedelta(milliseconds=1)  # ``when`` comes from a float
+        return self._begin is not None and when < self._begin
 
     def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
         return any(fresh is data for fresh in self._fresh)  # "in" would compare lines: == is overloaded
