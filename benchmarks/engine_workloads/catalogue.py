@@ -10,9 +10,9 @@ from engine_workloads.bars import minute_bars, minute_pair
 from engine_workloads.graphs import OURS, STOCK, graph
 from engine_workloads.measure import Contender, Outcome
 from engine_workloads.peers import HOW_TO_INSTALL, backtesting_reversal, vectorbt_reversal
-from engine_workloads.strategies import ANALYZERS, BandAndRsi, Bracketed, Churning, Reversal, RollingPair
+from engine_workloads.strategies import ANALYZERS, BandAndRsi, Bracketed, Churning, Reversal, RollingPair, stepping
 
-STOCK_NAME, OURS_NAME = "stock + PandasData", "ours"
+STOCK_NAME, OURS_NAME, STEPPING = "stock + PandasData", "ours", "ours, stepping"
 BACKTESTING, VECTORBT = "backtesting.py", "vectorbt"
 MEMORY_BYTES = 250.0  # a bar, of ours on A, beyond the feed
 ORDER_US = 35.0
@@ -49,12 +49,14 @@ def reversal(
     contenders = [
         Contender(STOCK_NAME, graph(STOCK, [frame], Reversal, **given), runs.stock),
         Contender(OURS_NAME, graph(OURS, [frame], Reversal, **given), runs.each),
+        Contender(STEPPING, graph(OURS, [frame], stepping(Reversal), **given), runs.each),
     ]
     for name, maker in ((BACKTESTING, backtesting_reversal), (VECTORBT, vectorbt_reversal)):
         contenders.append(peer(name, lambda maker=maker: maker(frame, **given), runs.each))
     return Workload(
-        letter, title, bars, contenders, faster, memory=letter == "A", same_equity=(OURS_NAME, BACKTESTING, VECTORBT)
-    )
+        letter, title, bars, contenders, faster, memory=letter == "A",
+        same_equity=(OURS_NAME, STEPPING, BACKTESTING, VECTORBT),
+    )  # fmt: skip
 
 
 def peer(name: str, make: Callable[[], Callable[[], Outcome]], runs: int) -> Contender:
@@ -101,10 +103,13 @@ def workload_d(scale: float, runs: Runs) -> Workload:
 
 def workload_e(scale: float, runs: Runs) -> Workload:
     frame = minute_bars(int(1_000_000 * scale))
-    counts = {STOCK_NAME: runs.stock, OURS_NAME: runs.each}
-    pairs = [Contender(n, graph(p, [frame], Bracketed, ANALYZERS), counts[n]) for n, p in NAMED]
+    contenders = [
+        Contender(STOCK_NAME, graph(STOCK, [frame], Bracketed, ANALYZERS), runs.stock),
+        Contender(OURS_NAME, graph(OURS, [frame], Bracketed, ANALYZERS), runs.each),
+        Contender(STEPPING, graph(OURS, [frame], stepping(Bracketed), ANALYZERS), runs.each),
+    ]
     title = "Bollinger with stop and target, some 2,000 orders, four analyzers"
-    return Workload("E", title, len(frame), pairs, {STOCK_NAME: 60.0}, same_equity=(OURS_NAME,))
+    return Workload("E", title, len(frame), contenders, {STOCK_NAME: 60.0}, same_equity=(OURS_NAME, STEPPING))
 
 
 def workload_f(strategy: str, at_most_ms: float) -> Callable[[float, Runs], Workload]:

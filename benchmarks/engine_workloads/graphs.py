@@ -30,7 +30,8 @@ OURS = Parts(getattr(engine, "Cerebro", bt.Cerebro), ColumnarData, SimBroker)
 
 
 def graph(
-    parts: Parts, frames: Sequence[pd.DataFrame], strategy: Any, analyzers: Sequence[Any] = (), **parameters: Any
+    parts: Parts, frames: Sequence[pd.DataFrame], strategy: Any, analyzers: Sequence[tuple[Any, dict[str, Any]]] = (),
+    **parameters: Any,
 ) -> Callable[[], Outcome]:
     """A function that builds the graph from frames and runs it: what a user's script does."""
 
@@ -42,8 +43,8 @@ def graph(
         for frame in frames:
             cerebro.adddata(parts.feed(dataname=frame, timeframe=bt.TimeFrame.Minutes))
         cerebro.addstrategy(strategy, **parameters)
-        for analyzer in analyzers:
-            cerebro.addanalyzer(analyzer)
+        for analyzer, given in analyzers:
+            cerebro.addanalyzer(analyzer, **given)
         strategies = cerebro.run()
         for analyzer in strategies[0].analyzers:
             analyzer.get_analysis()

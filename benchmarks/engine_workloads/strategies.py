@@ -1,10 +1,25 @@
-"""The strategies of the workloads, plain backtrader; every engine that takes backtrader strategies runs these."""
+"""The strategies of the workloads, plain backtrader; every engine that takes backtrader strategies runs these.
+
+``Reversal`` and ``Bracketed`` say on which bars they act (``core.leaping``). Stock never asks them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import backtrader as bt
+import numpy as np
+
+
+def whole(line: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A line over all bars, once the indicators are computed."""
+    return np.frombuffer(line.array, dtype=np.float64)
+
+
+def stepping(strategy: Any) -> Any:
+    """The same strategy called on every bar: with a ``next`` of its own, what was declared does not count for it."""
+    return type(strategy)(strategy.__name__, (strategy,), {"next": strategy.next, "__module__": strategy.__module__})
 
 
 class Reversal(bt.Strategy):
@@ -23,6 +38,19 @@ class Reversal(bt.Strategy):
                 self.buy(size=self.p.size - held)
         elif close > self.high_band[0] and held >= 0:
             self.sell(size=self.p.size + held)
+
+    def wake_sets(self) -> dict[str, Any]:
+        close = whole(self.close_line)
+        return {"below": close < whole(self.low_band), "above": close > whole(self.high_band)}
+
+    def wakes(self) -> Sequence[str]:
+        held = self.position.size
+        if not held:
+            return ("below", "above")
+        return ("above",) if held > 0 else ("below",)
+
+    def leapt(self) -> None:
+        """Nothing to catch up on: it keeps nothing of its own."""
 
 
 class BandAndRsi(bt.Strategy):
@@ -75,7 +103,7 @@ class RollingPair(bt.Strategy):
 class Bracketed(bt.Strategy):
     """E: long below the lower band, with a stop and a target."""
 
-    params = (("period", 20), ("dev", 3.1), ("stop", 0.004), ("target", 0.006), ("size", 1))
+    params = (("period", 20), ("dev", 3.03), ("stop", 0.004), ("target", 0.006), ("size", 1))
 
     def __init__(self) -> None:
         self.bands = bt.ind.BollingerBands(self.data.close, period=self.p.period, devfactor=self.p.dev)
@@ -93,6 +121,15 @@ class Bracketed(bt.Strategy):
             stop, target = close * (1.0 - self.p.stop), close * (1.0 + self.p.target)
             self.buy_bracket(size=self.p.size, exectype=bt.Order.Market, stopprice=stop, limitprice=target)
             self.waiting = 3
+
+    def wake_sets(self) -> dict[str, Any]:
+        return {"below": whole(self.data.close) < whole(self.bands.bot)}
+
+    def wakes(self) -> Sequence[str]:
+        return () if self.waiting or self.position.size else ("below",)
+
+    def leapt(self) -> None:
+        """Nothing to catch up on: it keeps nothing of its own."""
 
 
 class Churning(bt.Strategy):
@@ -114,4 +151,9 @@ class Churning(bt.Strategy):
                 self.buy(size=1)
 
 
-ANALYZERS = (bt.analyzers.TradeAnalyzer, bt.analyzers.DrawDown, bt.analyzers.TimeReturn, bt.analyzers.SharpeRatio)
+ANALYZERS = (  # class, its parameters
+    (bt.analyzers.TradeAnalyzer, {}),
+    (bt.analyzers.DrawDown, {}),
+    (bt.analyzers.TimeReturn, {"timeframe": bt.TimeFrame.Days}),  # that of a minute is of no use to anybody
+    (bt.analyzers.SharpeRatio, {}),
+)
