@@ -45,7 +45,9 @@ class LeapingStrategy(Protocol):
     def leapt(self) -> None: ...
 
 
-HARMLESS = ("notify_", "log", "label", "stop", "start", "_make_")  # what a subclass may override without a word
+HARMLESS = (
+    "notify_", "log", "label", "stop", "start", "_make_", "wake_sets", "leapt",
+)  # fmt: skip  # what a subclass may override without a word
 
 
 def declares_wakes(strategy: Any) -> bool:

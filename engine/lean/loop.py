@@ -10,6 +10,7 @@ Why it is exact: what is called, and in which order, is stock's; what is left ou
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import backtrader as bt
 
@@ -31,12 +32,16 @@ from engine.once.compute import compute
 BROKEN = object()  # what ``_event_stop`` holds after somebody moved a line by hand
 
 
-def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> LeanRun:
-    """Go through all bars."""
+def run_lean(
+    cerebro: bt.Cerebro, strategies: list[bt.Strategy], may_leap: bool, begin: Callable[[LeanRun], None]
+) -> None:
+    """Go through all bars. ``begin`` is told of the run before its first bar."""
     for strategy in strategies:
         compute(strategy)
         strategy.reset()
     run = LeanRun(cerebro, strategies)
+    run.may_leap = may_leap
+    begin(run)
     completed = False
     try:
         with fewer_collections():
@@ -44,7 +49,6 @@ def run_lean(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> LeanRun:
         completed = True
     finally:
         run.close(completed)
-    return run
 
 
 class LeanRun:
@@ -57,6 +61,8 @@ class LeanRun:
         self.cerebro = cerebro
         self.strategies = strategies
         self.reasons: list[str] = []
+        self.may_leap = True
+        self.is_leaping = False
         self.stepping: list[str] = []  # why it does not leap
         self.is_serving = False  # the broker's pass is under way, or the run ended in it
         self.landed = 0  # steps of a leaping run that were not left out
@@ -78,11 +84,13 @@ class LeanRun:
         for data, cursor in zip(self.datas, self.cursors, strict=True):
             self.ties.tie_data(data, cursor)
         self.seats = [Seat(each, self.ties, by_data, own_cursors=not self.is_simple) for each in strategies]
-        if self.is_simple and self.timeline.is_growing and self.book is not None:
+        self.curve: Curve | None = None  # while cash and value of all bars follow from the fills alone
+        if self.book is not None and self.timeline.is_growing:
+            self.curve = Curve(self.book, self.datas, self.book.broker.cash)
+            self.book.on_change.append(self._on_change)
+        if self.is_simple and self.curve is not None:
             seat = self.seats[0]
-            curve = Curve(self.book, self.datas, self.book.broker.cash)
-            seat.deferral = Deferral(seat, curve, self.timeline.stamps)
-            self.book.on_change.append(lambda: self._feed_analyzers(in_turn=True))
+            seat.deferral = Deferral(seat, self.curve, self.timeline.stamps)
             seat.listen()
 
     @property
@@ -110,9 +118,14 @@ class LeanRun:
             if seat.deferral is not None:
                 seat.deferral.flush(in_turn and seat.cursor.idx == self.clock.idx)
 
+    def _on_change(self) -> None:
+        self._feed_analyzers(in_turn=True)
+        self.curve = None
+
     def _on_break(self) -> None:
         self.reasons.append("a line was moved, written or replaced by hand in mid-run")
         self._feed_analyzers(in_turn=True)
+        self.curve = None
         self._close_book()
         self.cerebro._event_stop = self.cerebro._event_stop or BROKEN
 
@@ -152,8 +165,9 @@ class LeanRun:
     # -- any run --------------------------------------------------------------------------------------------------
 
     def go(self) -> None:
-        sleepers, self.stepping = sleepers_of(self)
+        sleepers, self.stepping = sleepers_of(self) if self.may_leap else ([], ["the parameter leap is off"])
         if sleepers:
+            self.is_leaping = True
             if self.house is not None:
                 self.house.open()
             if not go_leaping(self, sleepers):

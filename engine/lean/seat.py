@@ -42,6 +42,7 @@ class Seat:
         self.is_notifying = False  # whether the strategy is being told of orders, trades and cash
         self.acting: bt.Analyzer | None = None  # whose turn it is
         self.slept = False  # whether its last turn was not on the step before (``engine.leap``)
+        self.watching: list[Any] = []  # who looks on beside the analyzers (``engine.leap.witness``)
         self.late: list[bt.Analyzer] = []  # analyzers that listen again since another one, before them, looked at them
         self.listen()
 
@@ -54,9 +55,9 @@ class Seat:
         """Find out anew who listens on each bar."""
         strategy = self.strategy
         audience = [*strategy.analyzers, *strategy._slave_analyzers]
-        self.on_next = hooks.listeners(strategy.analyzers, hooks.NEXT)
-        self.on_order = hooks.listeners(audience, hooks.ORDER)
-        self.on_trade = hooks.listeners(audience, hooks.TRADE)
+        self.on_next = [*hooks.listeners(strategy.analyzers, hooks.NEXT), *self.watching]
+        self.on_order = [*hooks.listeners(audience, hooks.ORDER), *self.watching]
+        self.on_trade = [*hooks.listeners(audience, hooks.TRADE), *self.watching]
         self.on_account = hooks.listeners(audience, hooks.ACCOUNT)
         self.own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
         self.own_account = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)

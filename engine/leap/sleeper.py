@@ -15,7 +15,7 @@ from typing import Any
 import backtrader as bt
 from backtrader.lineiterator import LineIterator
 
-from core.leaping import can_leap, declares_wakes, tell_leapt
+from core.leaping import LeapingStrategy, can_leap, declares_wakes, tell_leapt
 from engine.lean.seat import Seat
 from engine.lean.timeline import Timeline
 from engine.leap.wakes import Wakes, start_step
@@ -26,6 +26,8 @@ def obstacles(seat: Seat) -> list[str]:
     strategy = seat.strategy
     name = type(strategy).__name__
     if not declares_wakes(strategy):
+        if isinstance(strategy, LeapingStrategy):
+            return [f"{name} overrides what the wakes of its base class were declared for; it must bring its own"]
         return [f"{name} does not say when it acts"]
     found = []
     if seat.own_notify or seat.own_account:

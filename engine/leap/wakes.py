@@ -15,10 +15,14 @@ from engine.lean.timeline import Timeline
 from engine.lean.touch import NEVER, search
 
 
+class WakesError(EngineError):
+    """A declaration that cannot be read: nothing but the strategy's own text is at fault."""
+
+
 class Wakes:
     """The declaration of one strategy. ``place``: of its first data in the timeline.
 
-    Raises EngineError where a set is no array of bool with an item for each bar, or where a name is none of the sets.
+    Raises WakesError where a set is no array of bool with an item for each bar, or where a name is none of the sets.
     """
 
     def __init__(self, strategy: Any, timeline: Timeline, place: int) -> None:
@@ -30,7 +34,7 @@ class Wakes:
         self._sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
         for name, flags in self._sets.items():
             if flags.dtype != np.bool_ or flags.shape != (bars,):
-                raise EngineError(
+                raise WakesError(
                     f"{type(strategy).__name__}.wake_sets()[{name!r}] is {flags.dtype} of shape {flags.shape}; give an "
                     f"array of bool with one item for each of the {bars} bars of the first data"
                 )
@@ -51,7 +55,7 @@ class Wakes:
     def _next_in(self, name: str, bar: int) -> int:
         flags = self._sets.get(name)
         if flags is None:
-            raise EngineError(
+            raise WakesError(
                 f"{type(self._strategy).__name__}.wakes() names {name!r}, which is none of its wake_sets()"
                 f"{did_you_mean(name, self._sets)}"
             )
