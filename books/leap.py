@@ -70,7 +70,7 @@ class AccountLeaps:
             return None
         if charged and account.cash.policy == "sweep" and any(s.currency != account.base for s in charged):
             return self._rehearsed(first, end, shorts)
-        path = self.cash.path(first, end, self._held(first, end), charged, self._principal())
+        path = self.cash.path(first, end, self._held(first, end), charged, self._principal)
         if path is None:
             return None
         opened = tuple(self._opened(book, key, path, first, end) for key, book in account.books.items() if book.size)

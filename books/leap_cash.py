@@ -10,7 +10,7 @@ Two ways through a stretch: ``steady`` where no exchange rate moves and each cur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,7 +98,12 @@ class CashRun:
         self.benchmarks = RatePath(self.interest.benchmarks, steps) if self.interest is not None else None
 
     def path(
-        self, first: int, end: int, held: dict[str, list[float]], shorts: Sequence[Short], principal: dict[str, float]
+        self,
+        first: int,
+        end: int,
+        held: dict[str, list[float]],
+        shorts: Sequence[Short],
+        principal: Callable[[], dict[str, float]],
     ) -> CashPath | None:
         """Cash along ``[first, end)``; None where it must go step by step, because stepping would raise there.
 
@@ -106,7 +111,7 @@ class CashRun:
         """
         try:
             found = self._steady(first, end, held, shorts)
-            return found if found is not None else self._general(first, end, held, shorts, principal)
+            return found if found is not None else self._general(first, end, held, shorts, principal())
         except RateError:
             return None
 
