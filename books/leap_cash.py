@@ -28,19 +28,21 @@ class RatePath:
     def __init__(self, rates: Rates, steps: Steps) -> None:
         self._rates = rates
         self._steps = steps
+        self._constants: dict[str, float | None] = {}
         self._at_steps: dict[str, float | list[float]] = {}
         self._at_each: dict[str, list[float]] = {}
         self._at_days: dict[str, list[float]] = {}
 
     def constant(self, currency: str) -> float | None:
         """The rate where it never moves, else None. Raises RateError where there is none."""
-        at = self.at_steps(currency)
-        return at if isinstance(at, float) else None
+        if currency not in self._constants:
+            self._constants[currency] = self._rates.constant(currency)
+        return self._constants[currency]
 
     def at_steps(self, currency: str) -> float | list[float]:
         """The rate at each step, one number where it is constant; NaN before the beginning of a series."""
         if currency not in self._at_steps:
-            constant = self._rates.constant(currency)
+            constant = self.constant(currency)
             self._at_steps[currency] = (
                 self._rates.along(currency, self._steps.seconds).tolist() if constant is None else float(constant)
             )
