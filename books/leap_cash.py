@@ -10,7 +10,7 @@ Two ways through a stretch: ``steady`` where no exchange rate moves and each cur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,19 +28,21 @@ class RatePath:
     def __init__(self, rates: Rates, steps: Steps) -> None:
         self._rates = rates
         self._steps = steps
+        self._constants: dict[str, float | None] = {}
         self._at_steps: dict[str, float | list[float]] = {}
         self._at_each: dict[str, list[float]] = {}
         self._at_days: dict[str, list[float]] = {}
 
     def constant(self, currency: str) -> float | None:
         """The rate where it never moves, else None. Raises RateError where there is none."""
-        at = self.at_steps(currency)
-        return at if isinstance(at, float) else None
+        if currency not in self._constants:
+            self._constants[currency] = self._rates.constant(currency)
+        return self._constants[currency]
 
     def at_steps(self, currency: str) -> float | list[float]:
         """The rate at each step, one number where it is constant; NaN before the beginning of a series."""
         if currency not in self._at_steps:
-            constant = self._rates.constant(currency)
+            constant = self.constant(currency)
             self._at_steps[currency] = (
                 self._rates.along(currency, self._steps.seconds).tolist() if constant is None else float(constant)
             )
@@ -98,7 +100,12 @@ class CashRun:
         self.benchmarks = RatePath(self.interest.benchmarks, steps) if self.interest is not None else None
 
     def path(
-        self, first: int, end: int, held: dict[str, list[float]], shorts: Sequence[Short], principal: dict[str, float]
+        self,
+        first: int,
+        end: int,
+        held: dict[str, list[float]],
+        shorts: Sequence[Short],
+        principal: Callable[[], dict[str, float]],
     ) -> CashPath | None:
         """Cash along ``[first, end)``; None where it must go step by step, because stepping would raise there.
 
@@ -106,7 +113,7 @@ class CashRun:
         """
         try:
             found = self._steady(first, end, held, shorts)
-            return found if found is not None else self._general(first, end, held, shorts, principal)
+            return found if found is not None else self._general(first, end, held, shorts, principal())
         except RateError:
             return None
 

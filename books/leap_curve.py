@@ -15,7 +15,8 @@ import numpy as np
 from core.steps import Floats, Integers
 
 if TYPE_CHECKING:
-    from books.leap import AccountLeaps, Stretch
+    from books.leap import AccountLeaps
+    from books.leap_stretch import Stretch
 
 RECORDED = ""  # in the place of a key: stretches whose rows are known
 

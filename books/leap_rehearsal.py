@@ -14,7 +14,8 @@ from books.leap_curve import Rows
 from core.steps import Floats
 
 if TYPE_CHECKING:
-    from books.leap import AccountLeaps, Shorts
+    from books.leap import AccountLeaps
+    from books.leap_stretch import Shorts
 
 Recorded = tuple[Rows, dict[str, Floats]]  # and the results by unit
 

@@ -87,6 +87,7 @@ class Steps:
     def __init__(self, numbers: Floats, bars: Mapping[str, SymbolBars]) -> None:
         self.numbers = numbers
         self.bars = dict(bars)
+        self._asked = -1, _EPOCH  # the last step of which the moment was asked, as many ask for one step
         self.cache: dict[Any, Any] = {}  # what others work out of these steps alone, by a key of theirs
 
     def __len__(self) -> int:
@@ -125,4 +126,6 @@ class Steps:
 
     def when(self, step: int) -> dt.datetime:
         """The moment of a step, aware UTC."""
-        return _EPOCH + dt.timedelta(microseconds=int(self.moments[step]))
+        if step != self._asked[0]:
+            self._asked = step, _EPOCH + dt.timedelta(microseconds=int(self.moments[step]))
+        return self._asked[1]

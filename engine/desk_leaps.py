@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from books.leap import AccountLeaps, Shorts, Stretch
+from books.leap import AccountLeaps
+from books.leap_stretch import Shorts, Stretch
 from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
 from core.steps import Steps
 from risk.leap import GateLeaps

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from books.account import Account
 from books.borrow import borrow_fee, collateral_mark, collateral_marks
 from books.charges import Charge
-from books.leap import AccountLeaps, Stretch
+from books.leap import AccountLeaps
+from books.leap_stretch import Stretch
 from books.rates import Rates
 from books.trades import Fill, FillTime
 from core.settings import Settings
