@@ -80,7 +80,13 @@ def verdicts(workload: Workload) -> list[tuple[str, str, bool]]:
         outcome = by_name[name].outcome
         if stock is not None and outcome is not None and name in EXACT:
             met = (outcome.equity, outcome.orders) == (stock.equity, stock.orders)
-            found.append((f"orders and final equity of {name} are stock's to the bit", "they are" if met else "they are not", met))
+            found.append(
+                (
+                    f"orders and final equity of {name} are stock's to the bit",
+                    "they are" if met else "they are not",
+                    met,
+                )
+            )
         elif stock is not None and outcome is not None:
             apart = abs(outcome.equity - stock.equity) / abs(stock.equity)
             wanted_of = f"final equity of {name} is stock's to {SAME:.0e}"

@@ -30,7 +30,10 @@ OURS = Parts(getattr(engine, "Cerebro", bt.Cerebro), ColumnarData, SimBroker)
 
 
 def graph(
-    parts: Parts, frames: Sequence[pd.DataFrame], strategy: Any, analyzers: Sequence[tuple[Any, dict[str, Any]]] = (),
+    parts: Parts,
+    frames: Sequence[pd.DataFrame],
+    strategy: Any,
+    analyzers: Sequence[tuple[Any, dict[str, Any]]] = (),
     **parameters: Any,
 ) -> Callable[[], Outcome]:
     """A function that builds the graph from frames and runs it: what a user's script does."""

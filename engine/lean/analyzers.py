@@ -45,7 +45,7 @@ class Silent:
     def __getattr__(self: Any, name: str) -> Any:
         deferral = self.__dict__.get("_deferral")
         if deferral is not None and name in _STATE[self.__class__]:
-            deferral.flush(in_turn=True)
+            deferral.flush()
             return getattr(self, name)
         raise AttributeError(f"'{self.__class__.__name__}' object has no attribute '{name}'")
 
@@ -70,7 +70,7 @@ class Silent:
 class Deferral:
     """The deferred analyzers of one strategy."""
 
-    def __init__(self, seat: Any, curve: Curve, stamps: list[float]) -> None:
+    def __init__(self, seat: Any, curve: Curve, stamps: Floats) -> None:
         self._seat = seat
         self._curve = curve
         self._stamps = stamps
@@ -85,15 +85,16 @@ class Deferral:
                 analyzer._deferral = self
                 set_class(analyzer, lean_class(type(analyzer), Silent))
 
-    def flush(self, in_turn: bool) -> None:
+    def flush(self, is_over: bool = False) -> None:
         """Give every analyzer the state that it would have now; from here on their hooks are stock's.
 
-        ``in_turn``: somebody asks during the strategy's turn, before the analyzers had theirs on this bar.
+        During the strategy's turn the analyzers have not had theirs on this bar. ``is_over``: it is nobody's turn.
         """
         held, self._held = self._held, []
         if not held:
             return
         seat = self._seat
+        in_turn = not is_over and self._is_acting(seat)
         done = seat.cursor.idx + (not in_turn)  # bars that are over for all analyzers
         values = self._curve.upto(done + in_turn)
         for analyzer, state in held:
@@ -138,7 +139,7 @@ def _methods(analyzer: Any) -> list[Any]:
     return [vars(analyzer)[name] for name in names if name in vars(analyzer)]
 
 
-def replay_drawdown(analyzer: Any, values: Floats, stamps: list[float], nexts: int) -> None:
+def replay_drawdown(analyzer: Any, values: Floats, stamps: Floats, nexts: int) -> None:
     """``values``: those it was notified of; ``nexts``: how many bars it had."""
     if not len(values):
         return
@@ -160,7 +161,7 @@ def replay_drawdown(analyzer: Any, values: Floats, stamps: list[float], nexts: i
     rets.max.len = max(rets.max.len, int(lengths.max()))
 
 
-def replay_returns(analyzer: Any, values: Floats, stamps: list[float], nexts: int) -> None:
+def replay_returns(analyzer: Any, values: Floats, stamps: Floats, nexts: int) -> None:
     """As ``replay_drawdown``, for TimeReturn."""
     if len(values):
         analyzer._value = float(values[-1])
@@ -183,7 +184,7 @@ def replay_returns(analyzer: Any, values: Floats, stamps: list[float], nexts: in
             analyzer.dtcmp, analyzer.dtkey = analyzer._get_dt_cmpkey(num2date(stamps[place]))
 
 
-_REPLAY: dict[type, Callable[[Any, Floats, list[float], int], None]] = {
+_REPLAY: dict[type, Callable[[Any, Floats, Floats, int], None]] = {
     DrawDown: replay_drawdown,
     TimeReturn: replay_returns,
 }
@@ -191,11 +192,11 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
-def _periods(timeframe: int, stamps: list[float]) -> tuple[Numbers, Callable[[int], dt.date]]:
+def _periods(timeframe: int, stamps: Floats) -> tuple[Numbers, Callable[[int], dt.date]]:
     """A number for the period of each bar, and the key of a period that TimeReturn gives it."""
     if timeframe == TimeFrame.NoTimeFrame:
         return np.zeros(len(stamps), dtype=np.int64), lambda number: _FOREVER
-    moments = np.array(stamps)
+    moments = stamps
     days = np.floor(moments).astype(np.int64)
     for place in np.flatnonzero(moments - days > _NEARLY_MIDNIGHT).tolist():
         days[place] = num2date(stamps[place]).toordinal()

@@ -13,7 +13,7 @@ from backtrader.feed import AbstractDataBase
 from backtrader.lineiterator import LineIterator
 
 from engine.lean.ties import can_tie
-from engine.lean.timeline import Timeline
+from engine.lean.timeline import has_times
 
 _STRATEGY = (
     "_once", "_oncepost", "_oncepost_open", "_next_analyzers", "_next_observers", "_getminperstatus", "clear",
@@ -40,7 +40,7 @@ def obstacles(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> list[str]:
             found.append(f"data {name} has lines of its own making")
         elif any(len(line.array) < data.lines.datetime.buflen() for line in data.lines.lines):
             found.append(f"data {name} has lines of different lengths")
-    if not found and not Timeline(cerebro.datas).is_walkable:
+    if not found and not all(map(has_times, cerebro.datas)):
         found.append("a data has bars without a time")
     return found
 

@@ -17,7 +17,7 @@ from backtrader import num2date
 from backtrader.comminfo import CommInfoBase, CommissionInfo
 from backtrader.position import Position
 
-from engine.lean.timeline import column
+from engine.lean.timeline import peek
 
 _PLAIN = (CommInfoBase, CommissionInfo)
 
@@ -98,4 +98,4 @@ class LeanPosition(Position):
 
 def stays_finite(data: bt.AbstractDataBase) -> bool:
     """Whether all closes are numbers: then a position of size 0 is worth exactly 0."""
-    return bool(np.isfinite(column(data.lines.close)).all())
+    return bool(np.isfinite(peek(data.lines.close)).all())

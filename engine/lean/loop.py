@@ -88,10 +88,11 @@ class LeanRun:
         if self.book is not None and self.timeline.is_growing:
             self.curve = Curve(self.book, self.datas, self.book.broker.cash)
             self.book.on_change.append(self._on_change)
-        if self.is_simple and self.curve is not None:
-            seat = self.seats[0]
-            seat.deferral = Deferral(seat, self.curve, self.timeline.stamps)
-            seat.listen()
+        self.acting = self.seats[0]  # whose turn it is, or was last
+        if self.curve is not None and not cerebro.p.quicknotify:
+            for seat in self.seats:
+                seat.deferral = Deferral(seat, self.curve, self.timeline.stamps, self._is_acting)
+                seat.listen()
 
     @property
     def leaping_broker(self) -> LeapingBroker | None:
@@ -112,19 +113,22 @@ class LeanRun:
         book.open(LeanBroker)
         return book
 
-    def _feed_analyzers(self, in_turn: bool) -> None:
-        """Give deferred analyzers their state. ``in_turn``: perhaps in the midst of a strategy's turn."""
+    def _is_acting(self, seat: Seat) -> bool:
+        return seat is self.acting and seat.cursor.idx == self.clock.idx
+
+    def _feed_analyzers(self, is_over: bool = False) -> None:
+        """Give deferred analyzers their state. ``is_over``: not in the midst of a strategy's turn."""
         for seat in self.seats:
             if seat.deferral is not None:
-                seat.deferral.flush(in_turn and seat.cursor.idx == self.clock.idx)
+                seat.deferral.flush(is_over)
 
     def _on_change(self) -> None:
-        self._feed_analyzers(in_turn=True)
+        self._feed_analyzers()
         self.curve = None
 
     def _on_break(self) -> None:
         self.reasons.append("a line was moved, written or replaced by hand in mid-run")
-        self._feed_analyzers(in_turn=True)
+        self._feed_analyzers()
         self.curve = None
         self._close_book()
         self.cerebro._event_stop = self.cerebro._event_stop or BROKEN
@@ -138,7 +142,7 @@ class LeanRun:
 
     def close(self, completed: bool) -> None:
         """Leave every object as stock would. ``completed``: no error ended the run."""
-        self._feed_analyzers(in_turn=not completed)
+        self._feed_analyzers(is_over=completed)
         self._close_book()
         if self.is_serving and self.is_simple and self.ties.tied:
             for seat in self.seats:
@@ -178,7 +182,7 @@ class LeanRun:
                 self._go_as_stock()
             return
         cerebro, strategies = self.cerebro, self.strategies
-        for step, stamp in enumerate(self.timeline.stamps):
+        for step, stamp in enumerate(self.timeline.stamps.tolist()):
             self.move(step)
             if self.is_timed:
                 cerebro._check_timers(strategies, stamp, cheat=True)
@@ -193,6 +197,7 @@ class LeanRun:
             if self.is_timed:
                 cerebro._check_timers(strategies, stamp, cheat=False)
             for seat in self.seats:
+                self.acting = seat
                 if self.ties.tied:
                     seat.step(stamp)
                 else:
@@ -237,7 +242,7 @@ class LeanRun:
             pairs = list(zip(self.cursors, timeline.rows, strict=True))
         has_writers = bool(cerebro.runwriters)
         turn = seat.turn
-        for step, stamp in enumerate(timeline.stamps):
+        for step, stamp in enumerate(timeline.stamps.tolist()):
             clock.idx = step
             for cursor, row in pairs:
                 cursor.idx = row[step]

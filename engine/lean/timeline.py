@@ -19,8 +19,19 @@ Rows = list[int]
 
 def column(line: Any) -> Floats:
     """The values of a line that its holder can reach, as a copy."""
+    return peek(line).copy()
+
+
+def peek(line: Any) -> Floats:
+    """The same not copied. It must be gone before anybody else has a turn: the line cannot grow as long as it lives."""
     values = np.frombuffer(line.array, dtype=np.float64) if len(line.array) else np.empty(0)
-    return values[: line.buflen()].copy()
+    return values[: line.buflen()]
+
+
+def has_times(data: Any) -> bool:
+    """Whether each bar of a data has a time."""
+    times = peek(data.lines.datetime)
+    return not len(times) or not np.isnan(times.min())  # which is NaN where any is
 
 
 class Timeline:
@@ -31,19 +42,21 @@ class Timeline:
     """
 
     def __init__(self, datas: list[Any]) -> None:
-        times = [column(data.lines.datetime) for data in datas]
-        self.is_walkable = not any(np.isnan(each).any() for each in times)
+        times = [peek(data.lines.datetime) for data in datas]
         self.shared = all(np.array_equal(times[0], each) for each in times[1:])
-        self.is_growing = all((np.diff(each) > 0).all() for each in times)
+        self.is_growing = all((each[1:] > each[:-1]).all() for each in times)
         self.rows: list[Rows] = []
+        self.stamps: Floats
         if self.shared:
-            stamps = times[0]
+            self.stamps = times[0].copy()
         elif self.is_growing:
-            stamps = np.unique(np.concatenate(times))
-            self.rows = [(np.searchsorted(each, stamps, side="right") - 1).tolist() for each in times]
+            self.stamps = np.unique(np.concatenate(times))
+            self.rows = [(np.searchsorted(each, self.stamps, side="right") - 1).tolist() for each in times]
         else:
-            stamps, self.rows = _walk(times)
-        self.stamps: list[float] = stamps.tolist()
+            self.stamps, self.rows = _walk(times)
+
+    def stamp(self, step: int) -> float:
+        return float(self.stamps[step])
 
     def row(self, data: int, step: int) -> int:
         """Index of the bar of a data at a step."""

@@ -60,11 +60,13 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
         if run.is_stopped():
             return True
         for turn, sleeper in enumerate(sleepers):
+            run.acting = sleeper.seat
             try:
                 if run.ties.tied:
                     sleeper.turn(step)
                 else:
-                    sleeper.strategy._oncepost(run.timeline.stamps[step])
+                    sleeper.done = step + 1
+                    sleeper.strategy._oncepost(run.timeline.stamp(step))
             finally:
                 if run.is_ending():
                     _catch_up(sleepers[: turn + 1], step + 1)
@@ -92,5 +94,5 @@ def _next(broker: LeapingBroker, sleepers: list[Sleeper], step: int, steps: int)
     """The next step to land on; the broker has taken those before it."""
     wake = min(broker.wakes_at(step), steps)
     for sleeper in sleepers:
-        wake = min(wake, sleeper.wake)
+        wake = min(wake, sleeper.wakes_at(step))
     return wake if wake <= step + 1 else broker.leap(step + 1, wake)

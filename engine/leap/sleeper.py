@@ -9,7 +9,6 @@ has not, the strategy does not sleep.
 
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
 import backtrader as bt
@@ -18,7 +17,7 @@ from backtrader.lineiterator import LineIterator
 from core.leaping import LeapingStrategy, can_leap, declares_wakes, tell_leapt
 from engine.lean.seat import Seat
 from engine.lean.timeline import Timeline
-from engine.leap.wakes import Wakes, start_step
+from engine.leap.wakes import Wakes, start_steps
 
 
 def obstacles(seat: Seat) -> list[str]:
@@ -58,11 +57,11 @@ class Sleeper:
     def __init__(self, seat: Seat, timeline: Timeline, places: list[int]) -> None:
         self.seat = seat
         self.strategy: Any = seat.strategy
-        self.stamps = timeline.stamps
+        self.timeline = timeline
         self.why: list[str] = []
         self.done = 0
         self._wakes = Wakes(self.strategy, timeline, places[0])
-        self._start = start_step(self.strategy, timeline, places)
+        self._start, self._started = start_steps(self.strategy, timeline, places)
         self._listening = (seat.on_next, seat.on_account)
         self.wake = min(self._wakes.next_step(-1), self._start)
 
@@ -77,7 +76,7 @@ class Sleeper:
         if not seat.ties.tied:
             self._forward(first, step)
             return
-        seat.stamp.array.extend(array("d", self.stamps[first:step]))
+        seat.stamp.array.frombytes(self.timeline.stamps[first:step].data.cast("B"))
         seat.cursor.idx += step - first
         for cursor, clock in seat.follows:
             cursor.idx = clock.idx
@@ -87,7 +86,7 @@ class Sleeper:
     def _forward(self, first: int, step: int) -> None:
         """The same for lines that are stock's again, which happens on the last of the steps alone."""
         strategy = self.strategy
-        for stamp in self.stamps[first:step]:
+        for stamp in self.timeline.stamps[first:step].tolist():
             for indicator in strategy._lineiterators[LineIterator.IndType]:
                 if len(indicator._clock) > len(indicator):
                     indicator.advance()
@@ -99,24 +98,32 @@ class Sleeper:
     def turn(self, step: int) -> None:
         """The strategy's turn on a step, all before it being taken."""
         strategy = self.strategy
-        if step < self.wake and not (strategy._orderspending or strategy._tradespending):
+        if step < self.wake and not (strategy._orderspending or strategy._tradespending) and not self._is_disturbed():
             if self.seat.on_next:
-                self.seat.look_on(self.stamps[step])
                 self.done = step + 1
+                self.seat.look_on(self.timeline.stamp(step))
             return
-        self.seat.step(self.stamps[step])
         self.done = step + 1
+        self.seat.step(self.timeline.stamp(step))
         self.sleep(step)
 
-    def sleep(self, step: int) -> None:
-        """Find out when to call again."""
+    def _is_disturbed(self) -> bool:
+        """Whether an analyzer wants every bar by now: somebody looked at it, or the account left the plain way."""
         seat = self.seat
         if self._listening[0] is not seat.on_next or self._listening[1] is not seat.on_account:
             self._listening = (seat.on_next, seat.on_account)
             self.why = _wakeful(seat)
-        self.wake = step + 1 if self.why else self._wakes.next_step(step)
-        if step < self._start < self.wake:
-            self.wake = self._start
+        return bool(self.why)
+
+    def wakes_at(self, step: int) -> int:
+        """The first step after ``step`` on which it must be called."""
+        return step + 1 if self._is_disturbed() else self.wake
+
+    def sleep(self, step: int) -> None:
+        """Find out when to call again."""
+        self.wake = step + 1 if self._is_disturbed() else self._wakes.next_step(step)
+        if step + 1 < self._started:
+            self.wake = min(self.wake, max(self._start, step + 1))
 
 
 def all_datas(strategy: bt.Strategy, places: dict[int, int]) -> list[int]:

@@ -22,13 +22,20 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
 
     Raises EngineError at the first difference, and what both runs raise.
     """
+    broker = cerebro.broker
     timers = list(cerebro._pretimers)  # strategies add theirs in each run
+    settings, schemes = dict(vars(broker.p)), dict(broker.comminfo)  # they may set others in mid-run
     leapt, result = _recorded(cerebro, run)
     if not leapt.has_leapt or isinstance(leapt.error, WakesError):
         if leapt.error is not None:
             raise leapt.error
         return result
     cerebro._pretimers[:] = timers
+    vars(broker.p).update(settings)
+    broker.comminfo.clear()
+    broker.comminfo.update(schemes)
+    for strategy in leapt.strategies:
+        strategy._stage1()  # as after a run without an error: datas can be used again
     for data in cerebro.datas:
         data.home()  # an optimisation leaves out the reset of its datas
     cerebro._event_stop, cerebro._is_control = False, True
@@ -36,6 +43,8 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
         stepped, result = _recorded(cerebro, run)
     finally:
         cerebro._is_control = False
+    if stepped.run is None and stepped.error is not None:
+        raise stepped.error  # of the user's own making: the strategies cannot be made a second time
     difference = first_difference(stepped, leapt)
     if difference:
         raise EngineError(difference) from leapt.error or stepped.error
@@ -53,7 +62,6 @@ def _recorded(cerebro: Any, run: Callable[[], Any]) -> tuple[Record, Any]:
         record.error = error
     finally:
         cerebro._record = None
-    record.close()
     if record.run is not None:
         record.left = left_by(record, cerebro.broker)
     return record, result
@@ -229,7 +237,7 @@ def _bar(record: Record, number: int, step: int) -> str:
     data = record.strategies[number].datas[0]
     place = next(place for place, each in enumerate(run.datas) if each is data)
     bar, before = run.timeline.row(place, step), run.timeline.row(place, step - 1)
-    when = bt.num2date(run.timeline.stamps[step])
+    when = bt.num2date(run.timeline.stamp(step))
     name = data._name or "the first data"
     if bar == before:
         return f"{when} (step {step}), on which {name} has no bar: declare '*' for it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,14 @@ from backtrader.linebuffer import PseudoArray
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 _INTEGERS_IN_A_FLOAT = 1 << 53
+_STRETCH = 16_384  # bars at once: what is worked out on the way stays in the processor's cache
+
+
+def stretches(count: int, at_least: int = 0) -> Iterator[slice]:
+    """The places ``[0, count)`` in pieces of ``at_least`` or more."""
+    size = max(_STRETCH, at_least)
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def view(line: Any) -> Floats | None:

@@ -15,9 +15,11 @@ from backtrader.linebuffer import LineActions, LineBuffer
 from backtrader.lineiterator import LineIterator
 from backtrader.lineseries import Lines, LineSeries
 
+from engine.once.arrays import view
 from engine.once.registry import vectorised
 
-NAN = float("nan")
+_STOCK_BINDING = LineBuffer.oncebinding
+_NAN = array.array("d", [float("nan")])
 
 
 def compute(strategy: bt.Strategy) -> None:
@@ -45,7 +47,7 @@ def _once(indicator: Any) -> None:
         _forward(indicator, indicator._clock.buflen())
         indicator.home()
         _calculate(indicator, indicator.buflen())
-        indicator.oncebinding()
+        _bind(indicator)
     elif isinstance(indicator, LineIterator) and cls._once is LineIterator._once:
         _once_series(indicator)
     else:
@@ -68,7 +70,19 @@ def _once_series(indicator: Any) -> None:
     indicator.home()
     _calculate(indicator, indicator.buflen())
     for line in indicator.lines:
-        line.oncebinding()
+        _bind(line)
+
+
+def _bind(line: Any) -> None:
+    """``line.oncebinding()``."""
+    values, length = view(line), line.buflen()
+    for binding in line.bindings:
+        bound = view(binding)
+        if values is None or bound is None or len(bound) < length or type(line).oncebinding is not _STOCK_BINDING:
+            del values, bound
+            line.oncebinding()
+            return
+        bound[:length] = values[:length]
 
 
 def _calculate(indicator: Any, end: int) -> None:
@@ -94,6 +108,9 @@ def _forward(holder: Any, size: int) -> None:
         if type(line).forward is LineBuffer.forward and type(line.array) is array.array:
             line.idx += size
             line.lencount += size
-            line.array.extend(array.array("d", [NAN]) * size)
+            if line.array:
+                line.array.extend(_NAN * size)
+            else:
+                line.array = _NAN * size  # twice the speed
         else:
             line.forward(size=size)

@@ -1,9 +1,12 @@
 """Sums over windows that are rounded once, as ``math.fsum`` gives them.
 
-Why it is exact: the numbers are written as integers on one grid, in two parts of which no bit is lost (checked). Sums
-of integers have no rounding: those of windows are differences of running sums, whose overflow cancels. A window's sum
-is then ``high * 2**k + low`` with both parts exact as floats, so that their one addition is the only rounding, and it
-is to the nearest float, as with ``fsum``. Where the numbers reach too far apart for two parts, the answer is None.
+Why it is exact: the numbers are written as integers on one grid, without losing a bit (checked). Sums of integers have
+no rounding: those of windows are differences of running sums, whose overflow cancels. Making a float of such a sum is
+the only rounding, and it is to the nearest float, as with ``fsum``. Numbers that reach too far apart for one integer
+each are cut in two: a window's sum is then ``high * 2**k + low`` with both parts exact as floats, and their one
+addition is the only rounding. Where they reach too far apart for two, the answer is None.
+
+Each stretch of windows has a grid of its own.
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.once.arrays import Floats
+from engine.once.arrays import Floats, stretches
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 _HIGH_BITS = 53  # what a float holds exactly
+_WINDOWS = 8  # a stretch is at least so many of them long, for it needs the numbers of one beyond its own
 _REACH = 900  # exponents beyond it meet the smallest or largest floats
 
 
@@ -49,14 +53,41 @@ class Grid:
 
 def window_sums(values: Floats, period: int) -> Floats | None:
     """``fsum(values[i : i + period])`` for every i; None where it takes another way."""
-    largest = float(np.abs(values).max())
+    sums = np.empty(len(values) - period + 1)
+    for stretch in stretches(len(sums), _WINDOWS * period):
+        found = _sums(values[stretch.start : stretch.stop + period - 1], period)
+        if found is None:
+            return None
+        sums[stretch] = found
+    return sums
+
+
+def _sums(values: Floats, period: int) -> Floats | None:
+    largest = max(float(values.max()), -float(values.min()))
     if not math.isfinite(largest):
         return None
+    found = _sums_in_one(values, period, largest)
+    if found is not None:
+        return found
     grid = Grid(largest, period)
     parts = grid.split(values) if grid.is_possible else None
     if parts is None:
         return None
     return grid.join(*(_differences(part, period) for part in parts))
+
+
+def _sums_in_one(values: Floats, period: int, largest: float) -> Floats | None:
+    """With an integer for each number; sums stay below 2**62."""
+    shift = 62 - math.frexp(largest * period)[1]
+    if not 0 <= shift <= _REACH:
+        return None
+    scaled = values * math.ldexp(1.0, shift)
+    whole = scaled.astype(np.int64)
+    if not (whole == scaled).all():
+        return None
+    sums = _differences(whole, period).astype(np.float64)
+    sums *= math.ldexp(1.0, -shift)
+    return sums
 
 
 def _differences(part: Integers, period: int) -> Integers:

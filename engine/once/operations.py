@@ -14,7 +14,7 @@ import numpy as np
 from backtrader import functions
 from backtrader.linebuffer import LineOwnOperation, LinesOperation, PseudoArray, _LineDelay, _LineForward
 
-from engine.once.arrays import Floats, constant, operand, target, view
+from engine.once.arrays import Floats, constant, operand, stretches, target, view
 from engine.once.powers import power
 from engine.once.registry import calculates
 
@@ -38,16 +38,20 @@ _UNARY: dict[Any, Callable[[Any], Any]] = {
 
 
 def _write(line: Any, start: int, end: int, sources: tuple[Any, ...], function: Callable[..., Any]) -> bool:
-    """Write ``function(*values of sources)`` if all can be had; None from the function is no result."""
+    """Write ``function(*values of sources)`` if all can be had; None from the function is no result.
+
+    Without a result at the end stock's loop writes over what was written.
+    """
     values = [operand(source, start, end) for source in sources]
     written = target(line, start, end, *sources)
     if written is None or any(each is None for each in values):
         return False
     with np.errstate(all="ignore"):
-        result = function(*values)
-    if result is None:
-        return False
-    written[:] = result
+        for stretch in stretches(end - start):
+            result = function(*(each if isinstance(each, float) else each[stretch] for each in values))  # type: ignore[index]
+            if result is None:
+                return False
+            written[stretch] = result
     return True
 
 

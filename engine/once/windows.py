@@ -36,7 +36,10 @@ def sums(indicator: Any, start: int, end: int) -> bool:
     totals = window_sums(values, period)
     if totals is None:
         return False
-    written[:] = totals / period if type(indicator) is basicops.Average else totals
+    if type(indicator) is basicops.Average:
+        np.divide(totals, period, out=written)
+    else:
+        written[:] = totals
     return True
 
 
