@@ -79,6 +79,8 @@ class Cerebro(bt.Cerebro):
                 self._tell_of(run)
 
     def _tell_of(self, run: LeanRun) -> None:
+        if self._record is not None:
+            self._record.close()
         self._say(run.reasons)
         if self._is_control:
             return

@@ -70,8 +70,10 @@ class Silent:
 class Deferral:
     """The deferred analyzers of one strategy."""
 
-    def __init__(self, seat: Any, curve: Curve, stamps: Floats) -> None:
+    def __init__(self, seat: Any, curve: Curve, stamps: Floats, is_acting: Callable[[Any], bool]) -> None:
+        """``is_acting``: whether it is the seat's turn."""
         self._seat = seat
+        self._is_acting = is_acting
         self._curve = curve
         self._stamps = stamps
         self._held: list[tuple[Any, dict[str, Any]]] = []  # analyzer, its state before the first bar

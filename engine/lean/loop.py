@@ -89,6 +89,7 @@ class LeanRun:
             self.curve = Curve(self.book, self.datas, self.book.broker.cash)
             self.book.on_change.append(self._on_change)
         self.acting = self.seats[0]  # whose turn it is, or was last
+        self.settle_sleepers: Callable[[], None] = lambda: None  # who slept through his turn on this step had it
         if self.curve is not None and not cerebro.p.quicknotify:
             for seat in self.seats:
                 seat.deferral = Deferral(seat, self.curve, self.timeline.stamps, self._is_acting)
@@ -114,6 +115,7 @@ class LeanRun:
         return book
 
     def _is_acting(self, seat: Seat) -> bool:
+        self.settle_sleepers()
         return seat is self.acting and seat.cursor.idx == self.clock.idx
 
     def _feed_analyzers(self, is_over: bool = False) -> None:
@@ -222,7 +224,9 @@ class LeanRun:
         """The broker's pass and its notifications."""
         if self.house is not None:
             self.house.stand(step)
-        if self.book is None:
+        if self.house is not None and self.is_leaping:
+            self.house.serve()
+        elif self.book is None:
             self.cerebro._brokernotify()
         elif step >= self.book.wake:
             self.is_serving, broker = True, self.cerebro.broker

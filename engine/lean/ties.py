@@ -79,7 +79,8 @@ class Ties:
         cls = type(holder)
         self.watch(holder)
         for alias, line in zip(holder.getlinealiases(), holder.lines.lines, strict=False):
-            if alias not in holder.__dict__ and not hasattr(cls, alias):
+            is_it = getattr(holder.lines, alias, None) is line  # a base beside backtrader's doubles the names
+            if is_it and alias not in holder.__dict__ and not hasattr(cls, alias):
                 holder.__dict__[alias] = line
                 self._aliases.append((holder, alias, line))
         if methods is not None:

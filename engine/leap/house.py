@@ -15,8 +15,12 @@ import numpy as np
 
 from core.steps import Steps
 from engine.desk_leaps import DeskLeaps
+from engine.lean.cursor import lean_class, set_class
+from engine.lean.notices import deliver
+from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
+from engine.leap.house_broker import LeanHouse
 from engine.sim_broker import SimBroker
 
 _AT_ONCE = frozenset({bt.Order.Market, bt.Order.Close})
@@ -44,18 +48,30 @@ class HouseBroker:
 
     def open(self) -> None:
         """From here on the account and the gate go in leaps."""
-        self._leaps = DeskLeaps(self._broker, self._steps, self._broker.cerebro.history.begin)
+        broker = self._broker
+        self._leaps = DeskLeaps(broker, self._steps, broker.cerebro.history.begin)
+        broker._ends = SessionEnds()
+        set_class(broker, lean_class(SimBroker, LeanHouse))
 
     def close(self) -> None:
         """Leave the broker as one that steps."""
         if self._leaps is not None:
             self._leaps.close()
             self._leaps = None
+            set_class(self._broker, SimBroker)
+            del self._broker.__dict__["_ends"]
 
     def stand(self, step: int) -> None:
         """Before the broker's pass on a step."""
         if self._leaps is not None:
             self._leaps.step = step
+
+    def serve(self) -> None:
+        """The broker's pass, and what it has to tell."""
+        broker = self._broker
+        broker.next()
+        if broker.notifs:
+            deliver(broker.cerebro, broker)
 
     def wakes_at(self, step: int) -> int:
         broker = self._broker

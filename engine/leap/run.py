@@ -51,8 +51,10 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
     """Whether the run is over; stock has to go on from the bar on which it is where it is not."""
     broker, steps = run.leaping_broker, len(run.timeline.stamps)
     assert broker is not None
-    step = _next(broker, sleepers, -1, steps)
+    step, turn = _next(broker, sleepers, -1, steps), 0
+    run.settle_sleepers = lambda: _catch_up(sleepers[:turn], step + 1)
     while step < steps:
+        turn = 0
         _arrive(run, sleepers, step)
         run.move(step)
         run.landed += 1

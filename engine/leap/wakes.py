@@ -5,6 +5,8 @@ Why it is exact: it is as exact as the declaration. ``verify=True`` runs both wa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,8 @@ class Wakes:
         self._rows = None if timeline.shared else np.array(timeline.rows[place])
         self._place = place
         bars = strategy.data.buflen()
-        self._sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
+        with no_new_positions(strategy.broker):
+            self._sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
         for name, flags in self._sets.items():
             if flags.dtype != np.bool_ or flags.shape != (bars,):
                 raise WakesError(
@@ -43,7 +46,9 @@ class Wakes:
         """The first step after ``step`` on which the strategy wants to be called, ``NEVER`` for none."""
         bar = self._timeline.row(self._place, step)
         found = NEVER
-        for wake in self._strategy.wakes():
+        with no_new_positions(self._strategy.broker):
+            wakes = list(self._strategy.wakes())
+        for wake in wakes:
             if isinstance(wake, str):
                 if wake == EVERY_STEP:
                     return step + 1
@@ -69,10 +74,27 @@ class Wakes:
         return step if step < len(self._rows) else NEVER
 
 
-def start_step(strategy: Any, timeline: Timeline, places: list[int]) -> int:
-    """The step on which all datas have the bars that the strategy's indicators need: that of ``nextstart``."""
-    steps = [
-        needed - 1 if timeline.shared else int(np.searchsorted(timeline.rows[place], needed - 1))
-        for place, needed in zip(places, strategy._minperiods, strict=True)
-    ]
-    return max(steps)
+@contextmanager
+def no_new_positions(broker: Any) -> Iterator[None]:
+    """Who is asked may look at positions. A look at one that never was makes it, and values add up in the order of
+    their making; a run that steps does not ask, so what was made by asking is taken back."""
+    positions = getattr(broker, "positions", {})
+    before = len(positions)
+    yield
+    for data in list(positions)[before:]:
+        del positions[data]
+
+
+def start_steps(strategy: Any, timeline: Timeline, places: list[int]) -> tuple[int, int]:
+    """The steps ``[first, end)`` on which stock calls ``nextstart``: the scarcest of the datas has exactly the bars
+    that the strategy's indicators need. More than one where another data moves before it does."""
+    firsts, ends = [], []
+    for place, needed in zip(places, strategy._minperiods, strict=True):
+        firsts.append(_arrival(timeline, place, needed - 1))
+        ends.append(_arrival(timeline, place, needed))
+    return max(firsts), max(ends)
+
+
+def _arrival(timeline: Timeline, place: int, bar: int) -> int:
+    """The step on which a data comes to a bar."""
+    return bar if timeline.shared else int(np.searchsorted(timeline.rows[place], bar))

@@ -44,7 +44,7 @@ class Feed(Short):
 class Action(Short):
     """One thing that a strategy does the ``at``-th time that it is in the callback ``where``."""
 
-    where: str = "bar"  # bar, open, order, trade, timer, start, stop, cash
+    where: str = "bar"  # bar, filled, open, order, trade, timer, start, stop, cash
     at: int = 1
     do: str = "order"
     data: int = 0
@@ -79,6 +79,8 @@ class Plan(Short):
     loud: bool = True  # overrides every callback there is; a quiet one has next and notify_order alone
     reads: int = 2  # on each bar: 0 nothing, 1 cash and value, 2 everything
     timer: tuple[tuple[str, Any], ...] | None = None
+    wakes: str | None = None  # how it says when it acts (``leap.sleepers``); None: it does not
+    noise: int = 0  # one in so many bars is declared beside those on which it acts
 
 
 @dataclass(frozen=True, repr=False)

@@ -25,6 +25,7 @@ FILLERS = {
     "points": lambda: bt.fillers.BarPointPerc(minmov=0.1, perc=60.0),
 }
 TIMEFRAMES = {"Minutes": bt.TimeFrame.Minutes, "Days": bt.TimeFrame.Days, "Weeks": bt.TimeFrame.Weeks}
+STRATEGIES: dict[tuple[str | None, bool], type] = {(None, True): Loud, (None, False): Quiet}  # by wakes, loud
 SUFFIX = {1: "Minutes", 1440: "Days", 10080: "Weeks"}
 
 
@@ -71,7 +72,7 @@ def build(programme: Programme, engine: Engine, tape: Tape, text: io.StringIO) -
     for data, scheme in programme.commissions:
         set_commission(broker, scheme, None if data is None else f"d{data % len(programme.feeds)}")
     for number, plan in enumerate(programme.plans):
-        kind = Loud if plan.loud else Quiet
+        kind = STRATEGIES[plan.wakes, plan.loud]
         if number == 0 and programme.optimised:
             cerebro.optstrategy(kind, number=[0, len(programme.plans) - 1])
         else:
