@@ -51,9 +51,9 @@ class Grid:
         return joined
 
 
-def window_sums(values: Floats, period: int) -> Floats | None:
-    """``fsum(values[i : i + period])`` for every i; None where it takes another way."""
-    sums = np.empty(len(values) - period + 1)
+def window_sums(values: Floats, period: int, out: Floats | None = None) -> Floats | None:
+    """``fsum(values[i : i + period])`` for every i, in ``out`` if given; None where it takes another way."""
+    sums = np.empty(len(values) - period + 1) if out is None else out
     for stretch in stretches(len(sums), _WINDOWS * period):
         found = _sums(values[stretch.start : stretch.stop + period - 1], period)
         if found is None:

@@ -33,13 +33,10 @@ def sums(indicator: Any, start: int, end: int) -> bool:
     if found is None:
         return False
     values, written, period = found
-    totals = window_sums(values, period)
-    if totals is None:
+    if window_sums(values, period, out=written) is None:
         return False
     if type(indicator) is basicops.Average:
-        np.divide(totals, period, out=written)
-    else:
-        written[:] = totals
+        written /= period
     return True
 
 
