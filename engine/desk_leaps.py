@@ -24,7 +24,8 @@ from risk.leap import GateLeaps
 class DeskLeaps:
     """A started ``SimBroker`` with settings, for the length of one run; ``close`` leaves it as one that steps.
 
-    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``.
+    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``. ``is_settled``: the pass
+    of a step sets it, since it takes over all that ``settle`` would have to.
     """
 
     def __init__(self, broker: Any, steps: Steps, begin: dt.datetime | None = None) -> None:
@@ -50,9 +51,11 @@ class DeskLeaps:
         if broker.gate is not None:
             self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
         self._stretch: Stretch | None = None
+        self.is_settled = True  # whether the broker's own fields stand on ``step``
         broker.leaps = self
 
     def close(self) -> None:
+        self.settle()
         if self.gate is not None:
             self.gate.close()
         self.broker.leaps = None
@@ -80,7 +83,7 @@ class DeskLeaps:
 
     def commit(self, end: int) -> None:
         """Stand on ``end - 1``, after the steps that ``reach`` let pass; ``end`` may be less than it said."""
-        first, stretch, broker = self.step + 1, self._stretch, self.broker
+        first, stretch = self.step + 1, self._stretch
         if end <= first or stretch is None:
             return
         equity = stretch.equity()
@@ -89,18 +92,42 @@ class DeskLeaps:
             self.gate.commit(first, end, equity if end == stretch.end else equity[: end - first])
         self.step = end - 1
         self._stretch = None
+        self.is_settled = False
+
+    def settle(self) -> None:
+        """Put the broker's own fields where they are after the steps that were leapt; its next pass sets them anew."""
+        if self.is_settled:
+            return
+        self.is_settled = True
+        broker = self.broker
         broker._when = self.steps.when(self.step)
         broker._fresh = self.fresh()
         broker._filled.clear()
         if self.step >= self.begin:
             broker.take_values()
+        self.date_positions()
+        self.adjust_positions()
+
+    # -- what stock writes into open positions on every bar -------------------------------------------------------
+
+    def date_positions(self) -> None:
+        """Before orders are matched: the interest of the bar, which is none, its time, and the close before it."""
+        broker = self.broker
         for data, position in broker.positions.items():
             if position.size:
                 bars = self.steps.bars[symbol_of(data)]
-                last = bars.last_until(self.step)
                 broker.d_credit[data] += 0.0
-                position.datetime = self.steps.when(last).replace(tzinfo=None)
-                position.adjbase = bars.closes[self.step]
+                position.datetime = self._naive(bars.last_until(self.step))
+                position.adjbase = bars.closes[self.step - 1]
+
+    def adjust_positions(self) -> None:
+        """After orders were matched: the close from which stock would adjust the cash of futures."""
+        for data, position in self.broker.positions.items():
+            if position.size:
+                position.adjbase = self.steps.bars[symbol_of(data)].closes[self.step]
+
+    def _naive(self, step: int) -> dt.datetime:
+        return self.steps.when(step).replace(tzinfo=None)
 
     def _shorts(self) -> Shorts:
         return [
