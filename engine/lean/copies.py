@@ -1,6 +1,7 @@
 """Copies of orders and trades as stock makes them, without the ``copy`` module.
 
-``copy.copy`` of these objects makes an instance without ``__init__`` and updates its ``__dict__``; so does this.
+``copy.copy`` of these objects makes an instance without ``__init__`` and updates its ``__dict__``; this gives it a copy
+of the ``__dict__``, which is the same at half the price.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ def clone_order(order: bt.Order) -> bt.Order:
         return order.clone()
     executed.p1, executed.p2 = executed.p2, len(executed.exbits)
     its = _new(OrderData)
-    its.__dict__.update(executed.__dict__)
+    its.__dict__ = executed.__dict__.copy()
+    state = order.__dict__.copy()
+    state["executed"] = its
     clone = _new(cls)
-    clone.__dict__.update(order.__dict__)
-    clone.__dict__["executed"] = its
+    clone.__dict__ = state
     return clone
 
 
 def copy_trade(trade: bt.Trade) -> Any:
     """``copy.copy(trade)``."""
     copied = _new(type(trade))
-    copied.__dict__.update(trade.__dict__)
+    copied.__dict__ = trade.__dict__.copy()
     return copied

@@ -116,12 +116,22 @@ def fill(broker: Any, order: Any, ago: int, price: float, dtcoc: float | None) -
         execute(order, dtcoc or data.datetime[ago], size, price, values, scheme.p.margin, pnl, psize, pprice)
         order.comminfo = scheme
         broker.notify(order)
-        broker._ococheck(order)
+        leave_group(broker, order)
     if wanted and not opened:
         order.margin()
         broker.notify(order)
         broker._ococheck(order)
         broker._bracketize(order, cancel=True)
+
+
+def leave_group(broker: Any, order: Any) -> None:
+    """``_ococheck`` of an order that no longer is among those at rest: alone in its group it cancels none."""
+    ref, leaders = order.ref, broker._ocos
+    leader = leaders.get(leaders[ref])
+    if broker._ocol.get(leader) == [ref]:
+        del broker._ocol[leader]
+    else:
+        broker._ococheck(order)
 
 
 def execute(
@@ -139,11 +149,11 @@ def execute(
     closed, closed_value, closed_fee, opened, opened_value, opened_fee = values
     value, fee = closed_value + opened_value, closed_fee + opened_fee
     bit = _new(OrderExecutionBit)
-    bit.__dict__.update(
-        dt=stamp, size=size, price=price, closed=closed, opened=opened, closedvalue=closed_value,
-        openedvalue=opened_value, closedcomm=closed_fee, openedcomm=opened_fee, value=value, comm=fee, pnl=pnl,
-        psize=psize, pprice=pprice,
-    )  # fmt: skip
+    bit.__dict__ = {
+        "dt": stamp, "size": size, "price": price, "closed": closed, "opened": opened, "closedvalue": closed_value,
+        "openedvalue": opened_value, "closedcomm": closed_fee, "openedcomm": opened_fee, "value": value, "comm": fee,
+        "pnl": pnl, "psize": psize, "pprice": pprice,
+    }  # fmt: skip
     done = order.executed
     done.exbits.append(bit)
     done.remsize -= size

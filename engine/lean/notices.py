@@ -18,7 +18,7 @@ def deliver(cerebro: bt.Cerebro, broker: Any) -> None:
     """Give each order to its owner."""
     quick = cerebro.p.quicknotify
     while broker.notifs:
-        order = broker.get_notification()
+        order = broker.notifs.popleft()
         if order is None:
             return
         owner = order.p.owner

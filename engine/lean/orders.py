@@ -16,6 +16,8 @@ from backtrader.utils import AutoOrderedDict
 
 _new = object.__new__
 _DEFAULTS = dict(BuyOrder.params._getitems())
+_CREATED, _MARKET = Order.Created, Order.Market
+_TRAILING = (Order.StopTrail, Order.StopTrailLimit)
 _A_SECOND = 1.0 / 86_400.0
 
 
@@ -55,22 +57,16 @@ def make(cls: type[Any], given: dict[str, Any], ends: SessionEnds) -> Any:
     """``cls(**given)`` for BuyOrder and SellOrder; ``given`` has every parameter that a broker passes."""
     data, kind, size = given["data"], given["exectype"], given["size"]
     parameters = _new(cls.params)
-    parameters.__dict__.update(_DEFAULTS)
-    parameters.__dict__.update(given)
+    parameters.__dict__ = {**_DEFAULTS, **given}
     order = _new(cls)
-    state = order.__dict__
-    state["params"] = state["p"] = parameters
-    state["ref"] = next(Order.refbasis)
-    state["broker"] = None
-    state["info"] = AutoOrderedDict()
-    state["comminfo"] = None
-    state["triggered"] = False
-    state["_active"] = given["parent"] is None
-    state["status"] = Order.Created
     price, limit = given["price"], given["pricelimit"]
-    state["_plimit"] = limit
+    state: dict[str, Any] = {
+        "params": parameters, "p": parameters, "ref": next(Order.refbasis), "broker": None, "info": AutoOrderedDict(),
+        "comminfo": None, "triggered": False, "_active": given["parent"] is None, "status": _CREATED, "_plimit": limit,
+    }  # fmt: skip
+    order.__dict__ = state
     if kind is None:
-        state["exectype"] = kind = Order.Market
+        state["exectype"] = kind = _MARKET
     if cls is SellOrder:
         state["size"] = size = -size
     close = data.close[0]
@@ -79,7 +75,7 @@ def make(cls: type[Any], given: dict[str, Any], ends: SessionEnds) -> Any:
         stamp, size, close if not price and not limit else price, limit, 0, close, given["trailamount"],
         given["trailpercent"],
     )  # fmt: skip
-    if kind in (Order.StopTrail, Order.StopTrailLimit):
+    if kind in _TRAILING:
         state["_limitoffset"] = created.price - created.pricelimit
         price = created.price
         created.price = float("inf" * order.isbuy() or "-inf")
@@ -99,11 +95,12 @@ def _data(
 ) -> Any:
     """``OrderData(...)``."""
     made = _new(OrderData)
-    made.__dict__.update(
-        pclose=close, exbits=deque(), p1=0, p2=0, dt=stamp, size=size, remsize=left,
-        price=limit if limit and not price else price, pricelimit=limit if limit else price, trailamount=amount,
-        trailpercent=percent, _plimit=limit, value=0.0, comm=0.0, margin=None, pnl=0.0, psize=0, pprice=0,
-    )  # fmt: skip
+    made.__dict__ = {
+        "pclose": close, "exbits": deque(), "p1": 0, "p2": 0, "dt": stamp, "size": size, "remsize": left,
+        "price": limit if limit and not price else price, "pricelimit": limit if limit else price,
+        "trailamount": amount, "trailpercent": percent, "_plimit": limit, "value": 0.0, "comm": 0.0, "margin": None,
+        "pnl": 0.0, "psize": 0, "pprice": 0,
+    }  # fmt: skip
     return made
 
 
