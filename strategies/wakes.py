@@ -7,6 +7,8 @@ See ``core.leaping``.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ import numpy as np
 from core.steps import Flags, Floats, Integers
 from strategies.holding import Holding
 from strategies.stretch import Stretch, before_each
+
+Gate = tuple[str, float]  # what forbids an entry, and its value
 
 
 class CommonBars:
@@ -54,7 +58,7 @@ class Watched:
     def last(self, strategy: Any) -> int:
         """The number of the last common bar that calls on every bar would have observed before this call."""
         now, moved = len(strategy.data), strategy.data.datetime[0] == strategy.lines.datetime[0]
-        return int(np.searchsorted(self.bars.at, now - 1 if moved else now)) - 1
+        return bisect_left(self.bars.at, now - 1 if moved else now) - 1
 
     def restore(self, strategy: Any, stretch: Stretch) -> int:
         """Put ``stretch`` where it would be; return the number of that bar, -1 where there is none."""
@@ -63,6 +67,41 @@ class Watched:
             stretch.now, stretch.before = float(self.values[number]), float(self.before[number])
             strategy._observed = int(self.bars.at[number]) + 1
         return number
+
+
+class PassedOver:
+    """Signals that a filter forbids: they wake nobody and are counted when their strategy is called again.
+
+    ``gates``: numbers of the common bars that are one, ascending, and what forbids them.
+    """
+
+    def __init__(self, watched: Watched, gates: Mapping[int, str]) -> None:
+        self._watched = watched
+        self._numbers = list(gates)
+        self._gates = list(gates.values())
+        self.is_flat = True  # whether the strategy went to sleep with nothing held: else it looks for no entry
+
+    def count(self, strategy: Any, is_turn: bool) -> None:
+        """Count those slept through. ``is_turn``: the strategy is about to look at this bar by itself."""
+        if not self.is_flat or not self._numbers:
+            return
+        at = self._watched.bars.at
+        if is_turn:
+            last = self._watched.last(strategy)
+        else:  # a run that was stopped may have moved its datas once more than its strategies
+            had_turn = strategy.lines.datetime[0] >= strategy.data.datetime[0]
+            last = bisect_left(at, len(strategy.data) - (not had_turn)) - 1
+        first = bisect_left(at, strategy._observed)
+        for place in range(bisect_left(self._numbers, first), bisect_left(self._numbers, last + 1)):
+            strategy.tally.filter(self._gates[place])
+
+
+def forbidden(strategy: Any, signals: Flags, gate_of: Callable[[int], Gate | None]) -> dict[int, str]:
+    """Number -> gate of the common bars with a signal that a filter forbids. None where each is a line in the log."""
+    if strategy.tells():
+        return {}
+    gates = {number: gate_of(number) for number in np.flatnonzero(signals).tolist()}
+    return {number: gate[0] for number, gate in gates.items() if gate is not None}
 
 
 def is_restless(holding: Holding) -> bool:

@@ -104,6 +104,7 @@ def outcome(settings: Settings, history: History, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(bt.Order, "refbasis", itertools.count(1))
     kinds = {name: leaping(each) if leaps else each for name, each in STRATEGIES.items()}
     monkeypatch.setattr(sys.modules["engine.build"], "STRATEGIES", kinds)
+    settings = settings.model_copy(update={"engine": "stock"})  # the other one would leap by itself
     cerebro = build(settings, history, SimBroker(settings=settings))
     caplog.clear()
     with caplog.at_level(logging.INFO, logger="strategies"), caplog.at_level(logging.INFO, logger="sizers"):
@@ -252,7 +253,7 @@ def test_an_entry_left_out_is_seen(monkeypatch: pytest.MonkeyPatch, caplog: Any)
 
     def without_one(self: Any) -> Any:
         sets = real(self)
-        sets["entry"][np.flatnonzero(sets["entry"])[5]] = False
+        sets["entry"][np.flatnonzero(sets["entry"])[0]] = False
         return sets
 
     monkeypatch.setattr(MeanReversion, "wake_sets", without_one)
