@@ -18,6 +18,15 @@ from engine.lean.desk import is_set
 from engine.lean.orders import make
 from engine.lean.touch import NEVER
 
+_SUBMITTED, _ACCEPTED, _COMPLETED = Order.Submitted, Order.Accepted, Order.Completed
+
+
+def _mark_submitted(order: Any) -> None:
+    """``order.submit()``."""
+    order.status = _SUBMITTED
+    order.broker = None
+    order.plen = len(order.p.data)
+
 
 def _worked_out(name: str) -> property:
     def get(broker: Any) -> Any:
@@ -127,16 +136,38 @@ class LeanBroker:
         return self.submit(order, check=check)
 
     def transmit(self: Any, order: Any, check: bool = True) -> Any:
-        self._book.wake = 0
-        return BackBroker.transmit(self, order, check)
+        if order.status:  # stock sends a parent again with a child that comes late: it rests twice
+            self._book.repeats = True
+        if check and self.p.checksubmit:
+            _mark_submitted(order)
+            self.submitted.append(order)
+            self.orders.append(order)
+            self.notify(order)
+        else:
+            self.submit_accept(order)
+        return order
 
     def notify(self: Any, order: Any) -> None:
         self._book.wake = 0
+        if self._book.moving:
+            self._book.catch_up()
         self.notifs.append(clone_order(order))
 
     def submit_accept(self: Any, order: Any) -> None:
-        self._book.wake = 0
-        BackBroker.submit_accept(self, order)
+        order.pannotated = None
+        _mark_submitted(order)
+        order.status = _ACCEPTED
+        self.pending.append(order)
+        self.notify(order)
+
+    def _bracketize(self: Any, order: Any, cancel: bool = False) -> None:
+        if cancel or order.p.parent is not None:
+            BackBroker._bracketize(self, order, cancel)
+            return
+        family = self._pchildren[order.ref]
+        family.popleft()
+        if family:
+            self._toactivate.extend(family)
 
     def check_submitted(self: Any) -> None:
         if not self._book.plain:
@@ -169,6 +200,9 @@ class LeanBroker:
         if book.plain and is_set(self.p):
             book.unplain(moved=True)
         book.passing = True
+        if book.moving:
+            book.catch_up()
+            book.moving = []
         if not book.plain:
             BackBroker.next(self)
             book.passing, book.valued = False, book.clock.idx
@@ -224,7 +258,7 @@ class LeanBroker:
                 self._try_exec(order)
                 if order.alive():
                     pending.append(order)
-                elif order.status == Order.Completed:
+                elif order.status == _COMPLETED:
                     self._bracketize(order)
 
     def _try_exec(self: Any, order: Any) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from backtrader.lineroot import LineRoot
@@ -65,9 +65,10 @@ def lean_class(cls: Any, methods: Any) -> type:
     return made
 
 
-def watching_class(cls: type, write: Callable[[Any, str, Any], None]) -> type:
+def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
     """A subclass of ``cls`` whose instances hand every write to ``write``."""
     body = {
+        **members,
         "__class__": property(lambda self: cls),
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,

@@ -18,10 +18,12 @@ from typing import Any
 
 from backtrader import num2date
 from backtrader.brokers import BackBroker
+from backtrader.order import OrderData
 from backtrader.position import Position
 
 from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
+from engine.lean.moving import Moving
 from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
@@ -39,12 +41,14 @@ class Book:
         self.clock = clock  # stands on the step
         self.timeline = timeline
         self.places = {id(data): place for place, data in enumerate(datas)}
-        self.touch = Touch(timeline, datas, self.places)
+        self.touch = Touch(timeline, datas, self.places, moves=True)
+        self.moving: list[Moving] = []  # orders that rest and change on every step
         self.ends = SessionEnds()
         self.wake = 0
         self.valued = -1  # step for which the value is worked out
         self.passing = False
         self.plain = True
+        self.repeats = False  # whether an order was sent twice
         self.moved = False  # whether something was filled in this pass
         self.filled: dict[int, int] = {}  # id of a position -> step of its last fill
         self.changes: list[Change] = []
@@ -84,23 +88,49 @@ class Book:
         """Sleep until the next step on which a resting order can change, or until somebody writes into one."""
         pending, step = self.broker.pending, self.clock.idx
         self.wake = self.touch.next_step(pending, step)
-        if self.wake > step + 1:
-            for order in pending:
-                if type(order) is order.__class__:  # not watched yet
-                    for thing in (order, order.created):
-                        self._watched.append((thing, type(thing)))
-                        set_class(thing, self._watcher(type(thing)))
+        if self.wake <= step + 1:
+            return
+        for order in pending:
+            moving = self.touch.moving(order, step)
+            if moving is not None:
+                self.moving.append(moving)
+            if type(order) is order.__class__:  # not watched yet
+                for thing in (order, order.created):
+                    self._watched.append((thing, type(thing)))
+                    set_class(thing, self._watcher(type(thing)))
+
+    def catch_up(self) -> None:
+        """Resting orders are as after the pass of this step; before and in a pass, of the one before."""
+        step = self.clock.idx - self.passing
+        for each in self.moving:
+            each.catch_up(step)
 
     def _watcher(self, cls: type) -> type:
         """A subclass for resting orders of this run: a write into one wakes the broker."""
         if cls not in self._watchers:
 
             def write(thing: Any, name: str, value: Any) -> None:
+                self.catch_up()
                 object.__setattr__(thing, name, value)
                 self.wake = 0
 
-            self._watchers[cls] = watching_class(cls, write)
+            members = {}
+            if issubclass(cls, OrderData):
+                members = {name: self._caught_up(name) for name in ("price", "pricelimit")}
+            self._watchers[cls] = watching_class(cls, write, members)
         return self._watchers[cls]
+
+    def _caught_up(self, name: str) -> property:
+        """An attribute that moves while the broker sleeps."""
+
+        def get(thing: Any) -> Any:
+            self.catch_up()
+            return thing.__dict__[name]
+
+        def put(thing: Any, value: Any) -> None:
+            thing.__dict__[name] = value
+
+        return property(get, put)
 
     def own(self, data: Any, position: Position, stamp: float) -> None:
         """After a fill: stock writes time and close of every further bar into the position; see ``LeanPosition``."""
@@ -175,6 +205,7 @@ class Book:
             self.settle()
         if self.plain:
             self._give_positions_back(moved=self.passing)
+        self.catch_up()
         self.passing = False
         for thing, cls in self._watched:
             set_class(thing, cls)

@@ -128,7 +128,7 @@ def leave_group(broker: Any, order: Any) -> None:
     """``_ococheck`` of an order that no longer is among those at rest: alone in its group it cancels none."""
     ref, leaders = order.ref, broker._ocos
     leader = leaders.get(leaders[ref])
-    if broker._ocol.get(leader) == [ref]:
+    if broker._ocol.get(leader) == [ref] and not broker._book.repeats:
         del broker._ocol[leader]
     else:
         broker._ococheck(order)

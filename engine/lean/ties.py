@@ -40,8 +40,10 @@ def _is_plain_series(cls: Any, lines: Any) -> bool:
 
 
 def can_tie(holder: Any) -> bool:
-    """Whether all lines of ``holder`` are backtrader's own, unbounded, and before their first bar."""
+    """Whether all lines of ``holder`` are backtrader's own, unbounded, before their first bar, and there once."""
     if isinstance(holder, LineSeries) and not _is_plain_series(type(holder), type(holder.lines)):
+        return False
+    if len({id(line) for line in lines_of(holder)}) < len(lines_of(holder)):
         return False
     return all(
         _is_plain_line(type(line)) and line.mode == LineBuffer.UnBounded and line._idx == -1 and not line.lencount
@@ -59,6 +61,7 @@ class Ties:
 
     def __init__(self, on_break: Callable[[], None]) -> None:
         self.on_break = on_break  # called once, when somebody moves a line by hand
+        self.before_break: Callable[[], None] = lambda: None  # the same, while all lines are tied
         self._lines: list[tuple[Any, type]] = []  # line, its class
         self._series: list[tuple[Any, type]] = []
         self._aliases: list[tuple[Any, str, Any]] = []  # object, name, line
@@ -107,6 +110,7 @@ class Ties:
     def break_off(self) -> None:
         """Somebody moves a line on his own: the rest of the run is stock's."""
         if self.tied:
+            self.before_break()
             self.untie()
             self.on_break()
 

@@ -52,7 +52,7 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
     broker, steps = run.leaping_broker, len(run.timeline.stamps)
     assert broker is not None
     step, turn = _next(broker, sleepers, -1, steps), 0
-    run.settle_sleepers = lambda: _catch_up(sleepers[:turn], step + 1)
+    run.settle_sleepers = run.ties.before_break = lambda: _catch_up(sleepers[:turn], step + 1)
     while step < steps:
         turn = 0
         _arrive(run, sleepers, step)

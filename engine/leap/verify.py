@@ -43,8 +43,11 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
         stepped, result = _recorded(cerebro, run)
     finally:
         cerebro._is_control = False
-    if stepped.run is None and stepped.error is not None:
-        raise stepped.error  # of the user's own making: the strategies cannot be made a second time
+    if stepped.run is None:
+        raise EngineError(
+            "verify runs twice, and the first run left something that the second cannot start from "
+            f"({'; '.join(cerebro.stepping_reasons) or stepped.error}); lines replaced by hand do, for instance"
+        ) from stepped.error
     difference = first_difference(stepped, leapt)
     if difference:
         raise EngineError(difference) from leapt.error or stepped.error

@@ -39,6 +39,8 @@ def check(programme: Programme) -> None:
     stock = run(programme, STOCK)
     difference = first_difference(stock, run(programme, OURS))
     assert difference is None, f"{programme!r}\n{difference}"
+    if any(action.do == "rebind" for plan in programme.plans for action in plan.actions):
+        return  # a data whose lines were replaced does not run twice
     errors = [event[2] for event in run(programme, VERIFYING) if event[0] == "error"]
     assert errors == [event[2] for event in stock if event[0] == "error"], f"{programme!r}\n{errors}"
 
