@@ -7,6 +7,7 @@ compares what the witnesses of the two wrote down. Floats are compared to the la
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     Raises EngineError at the first difference, and what both runs raise.
     """
     broker = cerebro.broker
+    counted = [_counter(bt.Order), _counter(bt.Trade)]
     timers = list(cerebro._pretimers)  # strategies add theirs in each run
     settings, schemes = dict(vars(broker.p)), dict(broker.comminfo)  # they may set others in mid-run
     leapt, result = _recorded(cerebro, run)
@@ -30,6 +32,8 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
         if leapt.error is not None:
             raise leapt.error
         return result
+    for cls, number in counted:  # some analyses name orders by what backtrader counts in all runs
+        cls.refbasis = itertools.count(number)
     cerebro._pretimers[:] = timers
     vars(broker.p).update(settings)
     broker.comminfo.clear()
@@ -54,6 +58,14 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     if stepped.error is not None:
         raise stepped.error
     return result
+
+
+def _counter(cls: Any) -> tuple[Any, int]:
+    """The class that counts orders or trades, and the next number, which is still to come."""
+    owner = next(base for base in cls.__mro__ if "refbasis" in vars(base))
+    number = next(owner.refbasis)
+    owner.refbasis = itertools.count(number)
+    return owner, number
 
 
 def _recorded(cerebro: Any, run: Callable[[], Any]) -> tuple[Record, Any]:

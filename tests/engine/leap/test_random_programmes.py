@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import backtrader as bt
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -23,7 +24,7 @@ from parity.running import build, run
 
 import engine
 
-EXAMPLES = {"orders": 500, "calendars": 300}
+EXAMPLES = {"orders": 700, "calendars": 450}
 LONG = int(os.environ.get("LEAP_EXAMPLES", "3000"))
 PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
 
@@ -65,14 +66,24 @@ def test_leaping_gives_the_events_of_stock_in_many_more(profile: str) -> None:
     check_many(profile, LONG)
 
 
-@pytest.mark.parametrize("profile", EXAMPLES)
-def test_most_programmes_leap(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equality proves nothing of a run that steps."""
-    chance, built = random.Random(profile), []
+def test_most_programmes_leap_and_reach_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equality proves nothing of a run that steps, nor of what none of them does."""
+    chance, built = random.Random(1), []
     monkeypatch.setattr(running, "build", lambda *args: built.append(build(*args)) or built[-1])
-    for _ in range(100):
-        run(leaping(chance.randbytes(RAW), profile), OURS)
-    leapt: list[Any] = [cerebro for cerebro in built if cerebro.landings]
-    assert len(leapt) >= 50, Counter(reason for cerebro in built for reason in cerebro.leaping_obstacles)
+    leapt: list[Any] = []
+    events: list[Any] = []
+    for profile in ("orders", "calendars") * 400:
+        told = run(leaping(chance.randbytes(RAW), profile), OURS)
+        if built[-1].landings and not built[-1].leaping_obstacles:
+            leapt.append(built[-1])
+            events += told
+    assert len(leapt) >= 300, Counter(reason for cerebro in built for reason in cerebro.leaping_obstacles)
     bars = sum(cerebro.datas[0].buflen() for cerebro in leapt)
     assert sum(cerebro.landings for cerebro in leapt) < 0.8 * bars
+    orders = [event[2] for event in events if event[0] == "order"]
+    seen = Counter((bt.Order.ExecTypes[order[4]], bt.Order.Status[order[3]]) for order in orders)
+    for kind in ("Limit", "Stop", "StopLimit", "StopTrail", "StopTrailLimit", "Close"):
+        for status in ("Accepted", "Completed", "Canceled", "Expired", "Margin"):
+            assert seen[kind, status], f"no {kind} order was ever {status} in a run that leapt"
+    kinds = Counter(event[0] for event in events)
+    assert all(kinds[kind] for kind in ("prenext", "nextstart", "bar", "trade", "error", "analyzer", "pending"))
