@@ -88,13 +88,15 @@ class Equity(bt.Analyzer):
         self._stretches = len(leaps.stretches)
         before, firsts, ends = np.array(self._leapt).T
         self._leapt = []
-        at = np.repeat(before, ends - firsts) + np.arange(len(rows.steps))
+        # the account may have leapt a step on which a strategy was called: ``next`` has its row
+        chosen = rows.steps < ends[np.searchsorted(firsts, rows.steps, side="right") - 1]
+        at = np.repeat(before, ends - firsts) + np.arange(int(chosen.sum()))
         recorded = np.ones(len(self.rets["datetime"]) + len(at), dtype=bool)
         recorded[at] = False
         for name, column in self.rets.items():
             merged = np.empty(len(recorded))
             merged[recorded] = column
-            merged[at] = leaps.steps.numbers[rows.steps] if name == "datetime" else getattr(rows, name)
+            merged[at] = (leaps.steps.numbers[rows.steps] if name == "datetime" else getattr(rows, name))[chosen]
             column[:] = array("d", merged.tobytes())
 
     def get_analysis(self) -> dict[str, array[float]]:

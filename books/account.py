@@ -87,7 +87,9 @@ class Account:
         self._revalue(fill.when)
         self.cash.post(book.currency, -fill.size * fill.price - charge.total, fill.when)
         conversion = self.cash.sweep(book.currency, fill.when)
-        row = book.fill(replace(fill, fees=charge.total, conversion_eur=conversion))
+        if conversion or fill.fees != charge.total:
+            fill = replace(fill, fees=charge.total, conversion_eur=conversion)
+        row = book.fill(fill)
         slippage = fill.size * (fill.price - fill.unslipped_price)
         self._pay(
             book.unit,
@@ -118,10 +120,10 @@ class Account:
 
         Call it before the first fill of a new day, so that the balances are last night's.
         """
-        held: Costs = defaultdict(float)
+        held: dict[str, float] = {}
         for book in self.books.values():
             if book.size < 0.0:
-                held[book.currency] -= book.size * book.last_price
+                held[book.currency] = held.get(book.currency, 0.0) - book.size * book.last_price
         self.cash.accrue(when, held)
 
     def mark(self, when: dt.datetime, bars: Mapping[str, tuple[float, float, float]]) -> None:
@@ -138,7 +140,7 @@ class Account:
         self.cash_eur = cash_eur
         values = [b.size * b.last_price * self._rates[b.currency] for b in self.books.values() if b.size]
         self.net_exposure_eur = sum(values)
-        self.gross_exposure_eur = sum(abs(v) for v in values)
+        self.gross_exposure_eur = sum([abs(v) for v in values])
         self.equity_eur = self.cash_eur + self.net_exposure_eur
 
     @property
@@ -168,13 +170,14 @@ class Account:
         )
 
     def _revalue(self, when: dt.datetime) -> None:
-        principal: Costs = defaultdict(float)
+        principal: dict[str, float] = {}
         for book in self.books.values():
             if book.size and not book.funded_in_base and book.currency != self.base:
-                principal[book.currency] += book.principal
+                principal[book.currency] = principal.get(book.currency, 0.0) + book.principal
         self.cash.revalue(when, principal)
 
     def _pay(self, unit: str, **costs: float) -> None:
+        total, own = self.costs, self.costs_by_unit[unit]
         for kind, amount in costs.items():
-            self.costs[kind] += amount
-            self.costs_by_unit[unit][kind] += amount
+            total[kind] += amount
+            own[kind] += amount

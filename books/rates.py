@@ -42,6 +42,9 @@ class Rates:
         self.series = {  # currency -> (seconds since 1970, rates)
             currency: _read(Path(folder) / name, bounds, setting) for currency, name in (files or {}).items()
         }
+        self._still = {c: rate for c, rate in self.constants.items() if c not in self.series}  # those that never move
+        if base:
+            self._still[base] = 1.0
         self._last: dict[str, tuple[float, float, float]] = {}  # currency -> (valid from, until, rate)
 
     @classmethod
@@ -65,11 +68,12 @@ class Rates:
 
         Raises RateError where there is none, or where ``when`` precedes the series.
         """
-        if currency == self.base:
-            return 1.0
+        still = self._still.get(currency)
+        if still is not None:
+            return still
         series = self.series.get(currency)
         if series is None:
-            return self._fixed(currency)
+            raise self._unknown(currency)
         moment = _seconds(when)
         start, end, rate = self._last.get(currency, (math.inf, -math.inf, math.nan))
         if start <= moment < end:
@@ -90,18 +94,20 @@ class Rates:
         """The rate of ``currency`` where it never moves; None for a series. Raises RateError where there is none."""
         if currency == self.base:
             return 1.0
-        return None if currency in self.series else self._fixed(currency)
+        if currency in self.series:
+            return None
+        if currency not in self._still:
+            raise self._unknown(currency)
+        return self._still[currency]
 
     def along(self, currency: str, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The rate of a series as of many moments, seconds since 1970; NaN before its beginning."""
         times, rates = self.series[currency]
         return np.asarray([math.nan, *rates])[np.searchsorted(times, seconds, side="right")]
 
-    def _fixed(self, currency: str) -> float:
-        if currency in self.constants:
-            return self.constants[currency]
+    def _unknown(self, currency: str) -> RateError:
         table = "benchmarks" if self.setting == "costs.interest" else "rates"
-        raise RateError(
+        return RateError(
             f"no rate of {currency} in {self.setting}; give a constant, {self.setting}.{table}.{currency} = ..., "
             f'or a CSV date,rate, {self.setting}.files.{currency} = "..."'
         )

@@ -3,7 +3,8 @@
 Why it is exact: an order that rests is looked at and left alone until its data reaches its price
 (``engine.lean.touch``); orders at market, at the close and for the day, a batch that waits for its partner and anything
 to be told are for the next step. Money and limits over the steps between are ``engine.desk_leaps``, which stops at
-every step on which the gate wants the broker.
+every step on which the gate wants the broker. A step that is landed on because a strategy wakes, while no order can
+change, is one more of the steps between: the broker stands on it, and has no pass.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class HouseBroker:
         self._steps = steps
         self._touch = Touch(timeline, datas, {id(data): place for place, data in enumerate(datas)})
         self._leaps: DeskLeaps | None = None
+        self._due = 0  # the step on which the broker itself has something to do
+        self._is_ahead = False  # whether the step that is landed on was leapt, for others alone have to do on it
 
     @classmethod
     def of(cls, cerebro: bt.Cerebro, timeline: Timeline, datas: list[Any]) -> HouseBroker | None:
@@ -69,11 +72,19 @@ class HouseBroker:
     def serve(self) -> None:
         """The broker's pass, and what it has to tell."""
         broker = self._broker
+        if self._is_ahead and self._leaps is not None:
+            self._is_ahead = False
+            self._leaps.settle()
+            return
         broker.next()
         if broker.notifs:
             deliver(broker.cerebro, broker)
 
     def wakes_at(self, step: int) -> int:
+        self._due = self._next_due(step)
+        return self._due
+
+    def _next_due(self, step: int) -> int:
         broker = self._broker
         if step < 0 or broker.submitted or broker._toactivate or broker.notifs or any(True for _ in broker._room):
             return step + 1
@@ -85,6 +96,8 @@ class HouseBroker:
     def leap(self, first: int, end: int) -> int:
         leaps = self._leaps
         assert leaps is not None  # the loop opens it
-        until = leaps.reach(end)
+        is_for_others = end < min(self._due, len(self._steps))
+        until = leaps.reach(end + is_for_others)
         leaps.commit(until)
-        return until
+        self._is_ahead = until > end
+        return min(until, end)
