@@ -25,12 +25,12 @@ class SessionEnds:
     """The end of the session in which an order is made, as ``OrderBase`` has it: ``dteos``."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], float] = {}  # (id of the data, day) -> end of its session
+        self._known: dict[tuple[dt.time, int], float] = {}  # (end of sessions, day) -> end of its session
 
     def of(self, data: Any, stamp: float) -> float:
         if data._tz is not None or data.lines.datetime._tz is not None:
             return self._computed(data)
-        key = (id(data), int(stamp))
+        key = (data.p.sessionend, int(stamp))
         end = self._known.get(key)
         if end is None:
             start = data.lines.datetime.datetime(0)

@@ -53,7 +53,7 @@ class HouseBroker:
         """From here on the account and the gate go in leaps."""
         broker = self._broker
         self._leaps = DeskLeaps(broker, self._steps, broker.cerebro.history.begin)
-        broker._ends = SessionEnds()
+        broker._ends = self._steps.cache.setdefault("session ends", SessionEnds())
         set_class(broker, lean_class(SimBroker, LeanHouse))
 
     def close(self) -> None:
@@ -86,12 +86,18 @@ class HouseBroker:
 
     def _next_due(self, step: int) -> int:
         broker = self._broker
-        if step < 0 or broker.submitted or broker._toactivate or broker.notifs or any(True for _ in broker._room):
+        if step < 0 or broker.submitted or broker.notifs or broker._room.is_waiting:
             return step + 1
         for order in broker.pending:
             if order.exectype in _AT_ONCE or order.p.valid == bt.Order.DAY:
                 return step + 1
-        return self._touch.next_step(broker.pending, step)
+        children = list(broker._toactivate)  # the next pass lets them live; until then nobody may see that they do
+        for order in children:
+            order.activate()
+        due = self._touch.next_step(broker.pending, step)
+        for order in children:
+            order._active = False
+        return due
 
     def leap(self, first: int, end: int) -> int:
         leaps = self._leaps
@@ -99,5 +105,8 @@ class HouseBroker:
         is_for_others = end < min(self._due, len(self._steps))
         until = leaps.reach(end + is_for_others)
         leaps.commit(until)
+        if until > first:
+            while self._broker._toactivate:
+                self._broker._toactivate.popleft().activate()
         self._is_ahead = until > end
         return min(until, end)
