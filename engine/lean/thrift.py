@@ -1,4 +1,4 @@
-"""Fewer garbage collections while a run makes thousands of orders that all live on.
+"""Cheaper garbage collections while a run makes thousands of orders that all live on.
 
 Only when Python looks for cycles changes, not what it finds. The thresholds of the process are put back when the last
 of the runs that go on at the same time ends, unless somebody has set others meanwhile.
@@ -11,7 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_RARELY = (50_000, 50, 100)
+# New objects are looked at while they are in the cache, where it costs next to nothing; those that lived on, rarely
+_RARELY = (2_000, 1_000, 100)
 _lock = threading.Lock()
 _runs: list[tuple[int, int, int]] = []  # thresholds found by each run under way
 
