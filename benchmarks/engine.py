@@ -13,7 +13,7 @@ signals, filled at the next open, with the same commission and size, so the fina
 for all: stock's to the last bit for ours, to 1e-9 for peers. ``ours`` leaps where the strategy says when it acts;
 ``ours, stepping`` calls it on every bar, as it does any strategy that says nothing. vectorbt compiles before it is
 timed; as orders of backtesting.py its closed trades are counted. Memory is the peak that Python and numpy allocate
-beyond the frame and the lines of the feed, on 200,000 bars.
+beyond the frame and the lines of the feed, on 200,000 bars, each contender in a process of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import argparse
 import functools
 import json
 import logging
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -96,7 +97,8 @@ def verdicts(workload: Workload) -> list[tuple[str, str, bool]]:
 
 def order_us(by_name: dict[str, Contender], name: str) -> float:
     """Microseconds that an order adds to a run."""
-    orders = by_name[name].outcome.orders if by_name[name].outcome else 0
+    outcome = by_name[name].outcome
+    orders = outcome.orders if outcome is not None else 0
     return (by_name[name].median - by_name[f"{name}, no orders"].median) / max(orders, 1) * 1e6
 
 
@@ -139,10 +141,25 @@ def asked_table(checks: dict[str, list[tuple[str, str, bool]]]) -> Table:
     return table
 
 
-def measure_memory(runs: Runs, scale: float) -> dict[str, float]:
-    """Bytes a bar of each contender of A, on fewer bars: under tracemalloc stock takes minutes for a million."""
-    workload = catalogue.workload_a(MEMORY_SCALE * scale, runs)
-    return {c.name: peak_bytes(c.run) / workload.bars for c in workload.contenders if c.run is not None}
+def measure_memory(contender: str, scale: float) -> float | None:
+    """Bytes a bar of a contender of A, in a process of its own; None where it is not installed.
+
+    On fewer bars: under tracemalloc stock takes minutes for a million.
+    """
+    command = [sys.executable, __file__, "--memory-of", contender, "--scale", str(scale)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(printed.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def print_memory(name: str, scale: float) -> None:
+    """The other end of ``measure_memory``."""
+    workload = catalogue.workload_a(MEMORY_SCALE * scale, Runs(1, 1))
+    run = next(contender.run for contender in workload.contenders if contender.name == name)
+    used = None
+    if run is not None:
+        run()  # modules load
+        used = peak_bytes(run) / workload.bars
+    sys.stdout.write(f"\n{json.dumps(used)}\n")
 
 
 def as_json(workload: Workload) -> dict[str, Any]:
@@ -169,9 +186,13 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     warnings.filterwarnings("ignore", category=SyntaxWarning)
     logging.disable(logging.WARNING)  # what an engine has to say is not what is timed here
+    if asked.memory_of:
+        print_memory(asked.memory_of, asked.scale)
+        return 0
     runs = Runs(asked.runs, asked.stock_runs or asked.runs)
     console = Console(width=max(Console().width, 150))
     checks: dict[str, list[tuple[str, str, bool]]] = {}
@@ -184,9 +205,8 @@ def main() -> int:
             bar = progress.add_task(f"{name}: {workload.title}", total=in_all)
             take_turns(workload.contenders, functools.partial(progress.advance, bar))
         if workload.memory:
-            used = measure_memory(runs, asked.scale)
             for contender in workload.contenders:
-                contender.bytes_a_bar = used.get(contender.name)
+                contender.bytes_a_bar = measure_memory(contender.name, asked.scale)
         console.print(shown(workload))
         checks[name], written[name] = verdicts(workload), as_json(workload)
     console.print(asked_table(checks))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
+from engine.once import arrays
 from engine.once.exact_sums import weighted_window_sums, window_sums
 from engine.once.powers import power
 from engine.once.windows import running_extreme
@@ -140,6 +141,32 @@ def test_division_by_zero_raises_as_in_stock() -> None:
             cerebro.run()
 
 
+@pytest.fixture
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are worked out in pieces of seven bars, so that tests come across their seams."""
+    monkeypatch.setattr(arrays, "_STRETCH", 7)
+
+
+@pytest.mark.usefixtures("short_stretches")
+@pytest.mark.parametrize(
+    "name", ["SMA", "EMA", "WMA", "RSI", "BollingerBands", "Highest", "CrossOver", "Trix", "Vortex"]
+)
+def test_indicator_in_short_stretches(name: str) -> None:
+    table = frame(bars=120)
+    table.iloc[50:, :4] *= 1e-7  # numbers of each stretch need a grid of their own, those of one stretch a fine one
+    assert lines(engine.Cerebro, name, table) == lines(bt.Cerebro, name, table)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_operations_in_short_stretches() -> None:
+    test_operations_between_lines(ties=True)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_division_by_zero_in_a_late_stretch_raises_as_in_stock() -> None:
+    test_division_by_zero_raises_as_in_stock()
+
+
 numbers = st.floats(-1e6, 1e6, allow_nan=False)
 
 
@@ -173,6 +200,32 @@ def test_powers_near_the_middle_between_two_floats() -> None:
     for exponent in (2.0, 0.5):
         found = power(np.abs(values), exponent)
         assert found is not None and found.tolist() == [pow(x, exponent) for x in np.abs(values).tolist()]
+
+
+@given(st.lists(st.floats(min_value=0.0, allow_infinity=False), min_size=1, max_size=60), st.sampled_from([2.0, 0.5]))
+def test_powers_of_the_smallest_and_largest(values: list[float], exponent: float) -> None:
+    found = power(np.array(values), exponent)
+    if found is not None:
+        assert found.tolist() == [pow(x, exponent) for x in values]
+
+
+@pytest.mark.parametrize("exponent", [2.0, 0.5])
+def test_powers_beside_powers_of_two(exponent: float) -> None:
+    exact = 2.0 ** np.arange(-60, 60)
+    values = np.concatenate([exact, np.nextafter(exact, 0.0), np.nextafter(exact, np.inf), [0.0]])
+    found = power(values, exponent)
+    assert found is not None and found.tolist() == [pow(x, exponent) for x in values.tolist()]
+
+
+def test_window_sums_over_many_stretches() -> None:
+    random = np.random.default_rng(3)
+    values = 100.0 * np.exp(np.cumsum(random.normal(0.0, 2e-3, 50_000)))  # over several powers of two
+    values[40_000:40_100] = random.normal(0.0, 1e-3, 100)  # which take two integers each
+    for period in (2, 20, 3_000):
+        sums = window_sums(values, period)
+        places = [0, 5, *range(16_000, 16_800, 7), *range(39_000, 40_120, 3), len(values) - period]
+        places = [place for place in places if place <= len(values) - period]
+        assert sums is not None and [sums[i] for i in places] == [math.fsum(values[i : i + period]) for i in places]
 
 
 @given(st.lists(st.floats(1.0, 9.0), min_size=1, max_size=50), st.integers(1, 12))
