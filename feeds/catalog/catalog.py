@@ -101,7 +101,7 @@ class Catalog:
             merged = self._merge(connection, about, bar, frame, replace, written) if len(frame) else []
             appended = _counted(symbol, bar, merged, replace)
             number = index.number_of(self._database, symbol, bar)
-            if number is not None and merged and bars.adjusted != "raw":
+            if number is not None and merged:
                 if check_scale(about, merged, bars.adjusted_until, index.adjusted_until(connection, number), replace):
                     index.forget_scale(connection, number)
             if number is not None and written:
