@@ -35,9 +35,9 @@ def check_scale(
         if mixes and _by_one_factor(ratios, moved):
             raise CatalogError(
                 f"{about['symbol']} {about['bar']}: {len(moved)} of {len(ratios)} closes of {about['source']} are "
-                f"{float(np.median(moved)):.4g} times the stored ones, as adjusted prices are, and both are called raw. "
-                "Side by side they would be a jump that never was; say --adjusted for what they are, and bring the whole "
-                "history with --replace"
+                f"{float(np.median(moved)):.4g} times the stored ones, as adjusted prices are, and both are called "
+                "raw. Side by side they would be a jump that never was; say --adjusted for what they are, and bring "
+                "the whole history with --replace"
             )
         return False
     rescaled = len(moved) > CORRECTED * len(ratios)
