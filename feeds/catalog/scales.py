@@ -32,7 +32,7 @@ def check_scale(
     moved = ratios[~(np.abs(ratios - 1.0) <= SAME)]
     mixes = bool(left) if replace else bool(added)
     if about["adjusted"] == "raw":
-        if mixes and _by_one_factor(ratios, moved):
+        if added and not replace and _by_one_factor(ratios, moved):
             raise CatalogError(
                 f"{about['symbol']} {about['bar']}: {len(moved)} of {len(ratios)} closes of {about['source']} are "
                 f"{float(np.median(moved)):.4g} times the stored ones, as adjusted prices are, and both are called "

@@ -35,6 +35,7 @@ class FileFormat:
     """What is known of a file beforehand. None: the file says so itself, or it is found out."""
 
     symbol: str | None = None  # of a file without a column of symbols; else the one to take from it
+    stored_as: str | None = None  # the symbol that the one symbol of the file is to have
     bar: BarSize | None = None
     timezone: str | None = None  # IANA name, of intraday times without an offset
     stamp: Literal["open", "close"] = "close"  # which end of an intraday bar its time is
@@ -112,7 +113,7 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool, known: Known 
     form = dataclasses.replace(form, timezone=zone or form.timezone)
     values, notes = _values(table, columns, gaps=gaps)
     read = []
-    for symbol, rows in _symbols(table, columns, form, file):
+    for symbol, rows in _renamed(_symbols(table, columns, form, file), form, where):
         lines = table.rows.index[rows]
         what = f"{where}: {symbol}" if "symbol" in columns else where
         bar = form.bar or _size(what, times[rows], times)
@@ -177,6 +178,14 @@ def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Pat
         for at, symbol in enumerate(symbols)
         if form.symbol in (None, symbol)
     ]
+
+
+def _renamed(symbols: list[tuple[str, Any]], form: FileFormat, where: str) -> list[tuple[str, Any]]:
+    if form.stored_as is None:
+        return symbols
+    if len(symbols) > 1:
+        raise FeedError(f"{where} has {len(symbols)} symbols to be stored as {form.stored_as}; name one with --symbol")
+    return [(form.stored_as, rows) for _, rows in symbols]
 
 
 def _size(what: str, own: pd.DatetimeIndex, of_all: pd.DatetimeIndex) -> BarSize:

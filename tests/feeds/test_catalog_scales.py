@@ -86,7 +86,7 @@ def test_the_day_up_to_which_prices_are_adjusted_tells_their_scale_too(catalog: 
 
 def test_trades_and_quotes_of_a_symbol_are_not_one_series(catalog: Catalog) -> None:
     catalog.append(bars(DAYS[:1], [10.0]))
-    with pytest.raises(CatalogError, match="content trades.*brings quotes.*--symbol"):
+    with pytest.raises(CatalogError, match="content trades.*brings quotes.*--as"):
         catalog.append(replace(bars(DAYS[1:], [11.0, 12.0]), content="quotes"))
     assert stored(catalog) == [10.0]
 
