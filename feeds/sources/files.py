@@ -35,7 +35,6 @@ class FileFormat:
     """What is known of a file beforehand. None: the file says so itself, or it is found out."""
 
     symbol: str | None = None  # of a file without a column of symbols; else the one to take from it
-    stored_as: str | None = None  # the symbol that the one symbol of the file is to have
     bar: BarSize | None = None
     timezone: str | None = None  # IANA name, of intraday times without an offset
     stamp: Literal["open", "close"] = "close"  # which end of an intraday bar its time is
@@ -44,6 +43,7 @@ class FileFormat:
     adjusted: Adjustment = "raw"  # what the prices are adjusted for
     adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = that of the last bar
     date_order: DateOrder | None = None  # of dates like 1/2/2018
+    stored_as: str | None = None  # the symbol that the one symbol of the file is to have
 
 
 def read_file(file: Path | str, form: FileFormat | None = None, known: Known | None = None) -> list[RawBars]:
