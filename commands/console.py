@@ -62,10 +62,18 @@ def show_error(error: HalflifeError) -> None:
     errors.print(Panel(Text(str(error)), title="error", title_align="left", border_style="red"))
 
 
+_TOLD = 10  # failures with their texts
+
+
 def show_failures(failures: Sequence[tuple[str, HalflifeError]]) -> None:
     """What failed while others went on, each with its name, in one panel."""
     if len(failures) == 1:
         show_error(failures[0][1])
     elif failures:
-        text = Text("\n\n").join(Text.assemble((what, "bold"), "\n", str(error)) for what, error in failures)
+        told = [Text.assemble((what, "bold"), "\n", str(error)) for what, error in failures[:_TOLD]]
+        if len(failures) > _TOLD:
+            others = ", ".join(what for what, _ in failures[_TOLD : 3 * _TOLD])
+            more = ", ..." if len(failures) > 3 * _TOLD else ""
+            told.append(Text(f"and {len(failures) - _TOLD:,} more: {others}{more}"))
+        text = Text("\n\n").join(told)
         errors.print(Panel(text, title=f"{len(failures)} errors", title_align="left", border_style="red"))

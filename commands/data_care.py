@@ -10,6 +10,7 @@ import typer
 from commands.console import Debug, console, errors
 from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end
 from commands.data_tables import frame_table
+from core.errors import SettingsError
 from core.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ def check(
         with progress_bar("check", errors) as told:
             result = room.check(symbols, bar, raw=raw, progress=told)
         if result.findings:
-            console.print(frame_table(result.by_rule(), "By rule"))
+            console.print(frame_table(result.by_rule(), "By rule", spare=("repairable", "findings")))
             if len(result.series) <= FEW:
                 columns = ["symbol", "severity", "rule", "first", "last", "rows", "detail"]
                 findings = result.table()[columns]
-                console.print(frame_table(findings, "Findings", most=SHOWN, rest="--out FILE writes all of them"))
+                rest = "--out FILE writes all of them"
+                console.print(
+                    frame_table(findings, "Findings", most=SHOWN, rest=rest, spare=("severity", "last", "rows"))
+                )
             else:
                 by_symbol = result.by_symbol().sort_values(["errors", "warnings"], ascending=False, kind="stable")
                 rest = "name symbols to see each finding, or --out FILE"
@@ -63,6 +67,8 @@ def repair(
 ) -> None:
     """Mend the errors that check finds, and say what was done. The bars as they came are kept."""
     with data_room(catalog, debug) as room:
+        if undo and dry_run:
+            raise SettingsError("--undo takes all repairs back and has no dry run; say one of the two")
         if undo:
             with progress_bar("undo", errors) as told:
                 taken = room.undo_repairs(symbols, bar, progress=told)
@@ -74,7 +80,7 @@ def repair(
         if result.changes:
             console.print(frame_table(result.by_rule(), "By rule"))
             rest = "--out FILE writes every change"
-            console.print(frame_table(result.by_symbol(), "By symbol", most=MANY, rest=rest))
+            console.print(frame_table(result.by_symbol(), "By symbol", most=MANY, rest=rest, spare=("action", "bar")))
         console.print(result.sentence(), markup=False)
         end(result, out)
 

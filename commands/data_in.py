@@ -10,11 +10,13 @@ import typer
 from commands.console import Debug, console, errors
 from commands.data_room import BARS, Catalog, Out, data_room, end
 from commands.data_tables import day, frame_table
+from core.errors import SettingsError
 from core.progress import progress_bar
 
 if TYPE_CHECKING:
     from feeds.room import Storage
 
+SPARE = ("source", "rows", "unchanged")  # columns that a narrow window does without
 SHOWN = 20  # symbols listed one by one
 
 Currency = Annotated[
@@ -43,7 +45,7 @@ def show_stored(result: Storage, title: str) -> None:
         told = {"source": shown["source"].nunique() > 1, "replaced": shown["replaced"].any()}
         chosen = shown[[name for name in columns if told.get(name, True)]]
         rest = "--out FILE writes all of them"
-        console.print(frame_table(chosen, title, forms={"first": day, "last": day}, most=SHOWN, rest=rest))
+        console.print(frame_table(chosen, title, forms={"first": day, "last": day}, most=SHOWN, rest=rest, spare=SPARE))
     notes = result.notes()
     for note, symbols in list(notes.items())[:SHOWN]:
         whose = symbols[0] if len(symbols) == 1 else f"{len(symbols):,} symbols"
@@ -62,6 +64,12 @@ def import_files(
             metavar="SYMBOL",
             show_default=False,
             help="Of a file that names none, else its own name; or the one to take.",
+        ),
+    ] = None,
+    stored_as: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="SYMBOL", show_default=False, help="Store the one symbol of a file under another."
         ),
     ] = None,
     bar: Annotated[
@@ -101,9 +109,12 @@ def import_files(
 ) -> None:
     """Bring files into the catalog. A file that cannot be read is refused whole and keeps no other from coming in."""
     with data_room(catalog, debug) as room:
+        if out is not None and any(out.resolve() == file.resolve() for file in files):
+            raise SettingsError(f"--out {out} is one of the files that are read; write the table to another one")
         with progress_bar("import", errors) as told:
             result = room.import_files(
-                files, symbol=symbol, bar=bar, timezone=tz, stamp=stamp, exchange=exchange, currency=currency,
+                files, symbol=symbol, stored_as=stored_as, bar=bar, timezone=tz, stamp=stamp, exchange=exchange,
+                currency=currency,
                 adjusted=adjusted, adjusted_until=adjusted_until, date_order=date_order, replace=replace,
                 progress=told,
             )  # fmt: skip

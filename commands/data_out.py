@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from feeds.room import DataRoom, Listing, Shown
 
 LISTED = 60  # series of a listing
+SPARE = ("source", "adjusted", "actions", "repairs")  # columns of a listing that a narrow window does without
 RECENT = 10  # repairs, actions and acts of one series
 
 
@@ -46,7 +47,7 @@ def show(
             ]  # fmt: skip
             forms: dict[str, Form] = {"coverage": share, "source": _kind, "first": day, "last": day}
             rest = "name symbols, or --out FILE"
-            table = frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest)
+            table = frame_table(listing.table()[columns], forms=forms, most=LISTED, rest=rest, spare=SPARE)
             console.print(table)
             console.print(listing.sentence(), markup=False)
         end(listing, out)

@@ -40,7 +40,7 @@ def adjusted_bars(
     into those of their day first, with every stored bar up to the day that they are adjusted to. Raises CatalogError,
     AdjustmentError, CalendarError.
     """
-    from feeds.actions import adjust, reconcile
+    from feeds.actions import adjust
     from feeds.actions.adjust import COUNTED
     from feeds.actions.steps import after, steps
 
@@ -48,7 +48,7 @@ def adjusted_bars(
     frame = _read(catalog, one, start, end, repaired)
     if want is None:
         return AdjustedBars(frame, (), ())
-    known, doubts = reconcile(catalog.actions(one.symbol))
+    known, doubts = settled_actions(catalog, one.symbol)
     if len(frame):
         until = _until(one)
         later = [action for action in after(frame, known, exchange, until) if action.kind in COUNTED["split"]]
@@ -61,6 +61,13 @@ def adjusted_bars(
     if len(frame):
         inside = [action for step in steps(frame, known, exchange) for action in step.actions]
     return AdjustedBars(frame, tuple(inside), doubts)
+
+
+def settled_actions(catalog: Catalog, symbol: str) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
+    """The corporate actions of a symbol by which prices are adjusted, and notes; see ``feeds.actions.reconcile``."""
+    from feeds.actions import reconcile
+
+    return reconcile(catalog.actions(symbol), catalog.action_sources(symbol))
 
 
 def _until(one: Series) -> dt.date:

@@ -58,6 +58,11 @@ class CatalogSource:
             notes += [_origin(series), *_repairs(symbol, bars.frame, self._catalog.repairs(symbol, bar))]
             notes += _adjustment(series, self._adjustment, bars.actions)
             notes += [f"{symbol}: {doubt}" for doubt in bars.doubts] if self._adjustment != "raw" else []
+        if series.content == "quotes":
+            notes.append(
+                f"{symbol}: the bars are quotes: prices are the middle of bid and ask, at which nobody trades, and the "
+                "volume is not known."
+            )
         if series.errors is None:
             notes.append(
                 f"{symbol}: the bars were not checked since they last changed, so rows of holidays or of another "

@@ -3,7 +3,7 @@
 from feeds.actions.actions_file import read_actions, write_actions
 from feeds.actions.adjust import adjust, factors
 from feeds.actions.classify import Doubtful
-from feeds.actions.reconcile import as_paid, corrected, reconcile
+from feeds.actions.reconcile import as_paid, reconcile
 from feeds.actions.recover import Recovered, read_adj_close, recover_actions
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Recovered",
     "adjust",
     "as_paid",
-    "corrected",
     "factors",
     "read_actions",
     "read_adj_close",

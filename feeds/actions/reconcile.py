@@ -15,23 +15,33 @@ from feeds.bars import CorporateAction
 # What a user wrote down outranks a service, and a service what was worked out from prices
 _RANKS = {"polygon": 1, "yahoo": 2, "adj_close": 3}
 
+_FIRST_YEAR = 1900
+
 _NAMES = {"split": "split", "spin_off": "spin-off", "dividend": "dividend"}
 
 
-def reconcile(actions: Iterable[CorporateAction]) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
+def reconcile(
+    actions: Iterable[CorporateAction], told: Sequence[str] = ()
+) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
     """The actions to adjust by, by ex-date, and notes on what was left out or looks wrong.
 
     Sources that agree to their last digit count once. Where they differ, a file comes before Polygon, Polygon before
     Yahoo, and what was recovered from adj_close comes last, also where they name one event as two kinds (a stock
-    dividend as a split and as a dividend). One source may name several payments of a day: they add up.
+    dividend as a split and as a dividend). ``told``: sources in the order in which they were told, the newest last: of
+    two files that name an event the newer one counts. One source may name several payments of a day: they add up.
     Raises AdjustmentError for values that cannot be, and for two splits of one source on one day.
     """
     notes: list[str] = []
-    rows = sorted(actions, key=lambda action: (_rank(action), action.source, action.kind, action.ex_date))
+    newest = {source: -place for place, source in enumerate(told)}
+
+    def place(action: CorporateAction) -> tuple[int, int, str]:
+        return _rank(action), newest.get(action.source, 0), action.source
+
+    rows = sorted(actions, key=lambda action: (*place(action), action.kind, action.ex_date))
     for action in rows:
         _check(action)
     kept: list[Day] = []
-    for _, same in groupby(rows, key=lambda action: (_rank(action), action.source)):
+    for _, same in groupby(rows, key=place):
         days = [tuple(_distinct(list(day), notes)) for _, day in groupby(same, key=lambda row: (row.kind, row.ex_date))]
         named = same_events(days, kept, _agree_on)
         kept += [day for at, day in enumerate(days) if at not in named or not _left_out(day, named[at], notes)]
@@ -54,25 +64,13 @@ def as_paid(actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
     )
 
 
-def corrected(stored: Iterable[CorporateAction], told: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:
-    """Those of ``stored`` that a user wrote down and now writes down anew in another file: ``told`` has the event."""
-    told = [action for action in told if _rank(action) == 0]
-    return tuple(
-        old
-        for old in stored
-        if _rank(old) == 0
-        and any(
-            old.source != new.source and old.kind == new.kind and abs(old.ex_date - new.ex_date) <= SAME_EVENT
-            for new in told
-        )
-    )
-
-
 def _rank(action: CorporateAction) -> int:
     return _RANKS.get(action.source, 0)
 
 
 def _check(action: CorporateAction) -> None:
+    if action.ex_date.year < _FIRST_YEAR:
+        raise AdjustmentError(f"{_said(action)}: nothing was traded then; correct the date, or remove the line")
     if not (math.isfinite(action.value) and action.value > 0.0):
         needs = "the shares after it for one before it" if action.kind == "split" else "the amount for one share"
         raise AdjustmentError(

@@ -44,12 +44,7 @@ def replace_actions(
     return (have - had).total(), (had - have).total()
 
 
-def delete_actions(connection: sqlite3.Connection, symbol: str, actions: Sequence[CorporateAction]) -> int:
-    """Delete these actions of their sources; returns how many there were."""
-    where = "symbol = ? AND source = ? AND ex_date = ? AND kind = ? AND value = ?"
-    return sum(
-        connection.execute(
-            f"DELETE FROM actions WHERE {where}", (symbol, one.source, one.ex_date.isoformat(), one.kind, one.value)
-        ).rowcount
-        for one in actions
-    )
+def sources_of(database: Database, symbol: str) -> tuple[str, ...]:
+    """Who told of corporate actions of a symbol, the newest last."""
+    query = "SELECT source FROM actions WHERE symbol = ? GROUP BY source ORDER BY max(rowid)"
+    return tuple(row["source"] for row in database.rows(query, (symbol,)))

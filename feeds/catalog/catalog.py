@@ -15,7 +15,7 @@ import pandas as pd
 from core.errors import CatalogError, UnknownNameError
 from feeds.bars import BarSize, CorporateAction, RawBars
 from feeds.catalog import index
-from feeds.catalog.actions import actions_of, delete_actions, replace_actions
+from feeds.catalog.actions import actions_of, replace_actions, sources_of
 from feeds.catalog.files import SegmentFiles
 from feeds.catalog.frames import framed, joined
 from feeds.catalog.incoming import description, rows_of, time_range
@@ -101,7 +101,7 @@ class Catalog:
             merged = self._merge(connection, about, bar, frame, replace, written) if len(frame) else []
             appended = _counted(symbol, bar, merged, replace)
             number = index.number_of(self._database, symbol, bar)
-            if number is not None and merged and bars.adjusted != "raw":
+            if number is not None and merged:
                 if check_scale(about, merged, bars.adjusted_until, index.adjusted_until(connection, number), replace):
                     index.forget_scale(connection, number)
             if number is not None and written:
@@ -206,19 +206,16 @@ class Catalog:
             self._require(symbol)
             return actions_of(self._database, symbol)
 
-    def put_actions(
-        self, symbol: str, actions: Sequence[CorporateAction], *, source: str,
-        instead_of: Sequence[CorporateAction] = (),
-    ) -> int:  # fmt: skip
-        """Store actions in place of all that ``source`` gave before, and of those of other sources that they correct.
+    def action_sources(self, symbol: str) -> tuple[str, ...]:
+        """Sources of the actions of a symbol in the order in which they were told, the newest last."""
+        return sources_of(self._database, symbol)
 
-        Returns how many are new.
-        """
+    def put_actions(self, symbol: str, actions: Sequence[CorporateAction], *, source: str) -> int:
+        """Store actions in place of all that ``source`` gave before; returns how many are new."""
         with self._write() as connection:
             self._require(symbol)
             sourced = [changed(one, source=source) for one in actions]
             new, gone = replace_actions(connection, symbol, sourced, source=source)
-            gone += delete_actions(connection, symbol, instead_of)
             if new or gone:
                 index.insert_act(connection, "actions", symbol, None, f"{source}: {new} new, {gone} gone")
         return new

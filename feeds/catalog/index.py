@@ -188,7 +188,7 @@ def check_agreement(about: Mapping[str, str], stored: Mapping[str, str]) -> None
             continue
         cure = f"say --{name} {have} if that is what it is, or use another catalog or symbol"
         if name == "content":
-            cure = "give them a symbol of their own (--symbol) or another catalog"
+            cure = "give them a symbol of their own (--as) or another catalog"
         raise CatalogError(
             f"{about['symbol']} {about['bar']}: the catalog has it with {name} {have}, {about['source']} brings "
             f"{brought}; {cure}"

@@ -12,8 +12,8 @@ from feeds.bars import COLUMNS, EXTRAS
 from feeds.catalog.frames import joined
 
 Times = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 _NEWER = "adj_close"  # a column that a source computes anew whenever a share pays: the latest one is the one to keep
-SAME_SCALE = 1e-6  # relative: rounding of files; the smallest dividends are 100 times larger
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Merged:
     readjusted: int = 0  # times, of which adj_close alone differs: the newer one is taken
     replaced: pd.DataFrame | None = None  # stored rows that gave way
     left: int = 0  # stored rows of times that were not brought
-    rescaled: bool | None = None  # whether the first close of a time in both differs; None = there is no such time
+    ratios: Floats | None = None  # close brought over close stored, for each time in both
 
 
 def merge(stored: pd.DataFrame, brought: pd.DataFrame, *, replace: bool) -> Merged:
@@ -55,7 +55,7 @@ def merge(stored: pd.DataFrame, brought: pd.DataFrame, *, replace: bool) -> Merg
     return Merged(
         frame, added=len(new), unchanged=int(np.count_nonzero(~np.isin(both["time"].to_numpy(), odd))),
         differing=len(odd) - len(newer), readjusted=len(newer), replaced=replaced, left=len(stored) - len(old),
-        rescaled=_rescaled(old, both),
+        ratios=_ratios(old, both),
     )  # fmt: skip
 
 
@@ -95,8 +95,10 @@ def _numbered(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame[columns].set_axis(pd.MultiIndex.from_arrays([times, row_numbers(times)]), axis=0)
 
 
-def _rescaled(old: pd.DataFrame, new: pd.DataFrame) -> bool | None:
+def _ratios(old: pd.DataFrame, new: pd.DataFrame) -> Floats | None:
     if old.empty:
         return None
-    have, come = float(old["close"].iloc[0]), float(new["close"].iloc[0])
-    return not abs(come - have) <= SAME_SCALE * abs(have)
+    closes = [frame.drop_duplicates("time")["close"].to_numpy() for frame in (old, new)]
+    with np.errstate(all="ignore"):
+        ratios: Floats = closes[1] / closes[0]
+    return ratios

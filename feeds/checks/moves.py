@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from feeds.checks.local import median_around, scale_at
+from feeds.checks.local import median_around, scales_at
 from feeds.checks.path import LARGE, Path
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Hit, Rule, hit
@@ -33,8 +33,9 @@ class Jump(Rule):
         if len(rows.live) < 2:
             return
         path = Path(rows, rows.actions)
-        for row in (np.flatnonzero(np.abs(path.returns) >= LARGE) + 1).tolist():
-            scale = scale_at(path.returns, row, row + 1)
+        large = np.flatnonzero(np.abs(path.returns) >= LARGE) + 1
+        scales = scales_at(path.returns, large, large + 1)
+        for row, scale in zip(large.tolist(), scales.tolist(), strict=True):
             move = float(path.returns[row - 1])
             if np.isfinite(scale) and abs(move) < JUMP_DEVIATIONS * scale:
                 continue

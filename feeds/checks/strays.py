@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from feeds.checks.local import scale_at
+from feeds.checks.local import scale_at, scales_at
 from feeds.checks.path import LARGE, Path
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Hit, Positions, Rule, hit
@@ -35,9 +35,10 @@ class Spike(Rule):
             return
         path = Path(rows, rows.actions)
         least = LEAST[rows.bar]
+        steps = np.flatnonzero(np.abs(path.returns) >= least) + 1
         done = -1
-        for row in (np.flatnonzero(np.abs(path.returns) >= least) + 1).tolist():
-            if row > done and (back := self._back(path, row, least)):
+        for row, back in zip(steps.tolist(), self._backs(path, steps, least).tolist(), strict=True):
+            if row > done and back:
                 done = back
                 if self._gaps(path, row, back) or abs(path.returns[row - 1]) >= LARGE:
                     yield self._hit(rows, path, row, back)
@@ -46,19 +47,21 @@ class Spike(Rule):
         """Whether nothing was traded between the spike and its surroundings."""
         return path.apart(row) and path.apart(back)
 
-    def _back(self, path: Path, row: int, least: float) -> int:
-        """The first row after a spike that begins at ``row``; 0 where there is none."""
-        before, away = path.level[row - 1], path.returns[row - 1]
-        for back in range(row + 1, min(row + LONGEST + 1, len(path.level))):
+    def _backs(self, path: Path, first: Positions, least: float) -> Positions:
+        """For each spike that may begin at ``first``: the first row after it; 0 where there is none."""
+        before, away = path.level[first - 1], path.returns[first - 1]
+        backs, nearest = np.zeros_like(first), np.full(len(first), np.inf)
+        for bars in range(1, LONGEST + 1):
+            back = np.minimum(first + bars, len(path.level) - 1)
             home = path.returns[back - 1]
-            if abs(home) < least or home * away > 0.0:
-                continue
-            if abs(path.level[back] - before) > CANCELS * min(abs(away), abs(home)):
-                continue
-            bound = DEVIATIONS * scale_at(path.returns, row, back)
-            if min(abs(home), np.abs(path.level[row:back] - before).min()) >= max(bound, least):
-                return back
-        return 0
+            nearest = np.minimum(nearest, np.abs(path.level[back - 1] - before))  # of the bars of the spike
+            returned = (backs == 0) & (first + bars < len(path.level)) & (np.abs(home) >= least) & (home * away <= 0.0)
+            returned &= np.abs(path.level[back] - before) <= CANCELS * np.minimum(np.abs(away), np.abs(home))
+            at = np.flatnonzero(returned)
+            bound = DEVIATIONS * scales_at(path.returns, first[at], back[at])
+            clear = np.minimum(np.abs(home), nearest)[at] >= np.maximum(bound, least)
+            backs[at[clear]] = back[at[clear]]
+        return backs
 
     def _hit(self, rows: Rows, path: Path, row: int, back: int) -> Hit:
         at = rows.live[row:back]

@@ -15,9 +15,10 @@ from core.calendar import ExchangeCalendar
 from core.errors import AdjustmentError, FeedSourceError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
-from feeds.actions import corrected, read_actions, read_adj_close, reconcile
+from feeds.actions import adjust, read_actions, read_adj_close, reconcile
 from feeds.actions.classify import SOURCE as ADJ_CLOSE
-from feeds.adjusted_bars import adjusted_bars
+from feeds.actions.recover import form_of
+from feeds.adjusted_bars import adjusted_bars, settled_actions
 from feeds.bars import CorporateAction, Request, Source
 from feeds.catalog import Catalog, Series
 from feeds.checks import Finding, check_series
@@ -115,6 +116,10 @@ class Told:
     notes: Sequence[str] = ()
 
 
+_NOT_READ = (
+    "its adj_close is not read, for the prices came adjusted for splits, and payments are to be those for a share of "
+    "their day; give the splits and dividends as a file (--events), or pull the symbol from its source."
+)
 Origin = Callable[[Series, pd.DataFrame], Told | None]  # None: it says nothing of that series
 
 
@@ -129,7 +134,7 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
         nonlocal recorded
         bars = catalog.bars(one.symbol, one.bar)
         told = origin(one, bars)
-        known, notes = reconcile(catalog.actions(one.symbol)) if told is None else record(one.symbol, told)
+        known, notes = settled_actions(catalog, one.symbol) if told is None else record(one, bars, told)
         first, last = one.first.date(), one.last.date()
         inside = tuple(action for action in known if first < action.ex_date <= last)
         found = check_series(one.symbol, one.bar, bars, ExchangeCalendar(one.exchange), not_counted(one, inside))
@@ -139,21 +144,19 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
         doubts.extend(Doubt(one.symbol, note) for note in (*(told.notes if told else ()), *notes, *unusable(one)))
         actions[one.symbol] = inside
 
-    def record(symbol: str, told: Told) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
-        """Store what is told, if it can be true beside what is stored; what a newer file corrects goes."""
+    def record(one: Series, bars: pd.DataFrame, told: Told) -> tuple[tuple[CorporateAction, ...], tuple[str, ...]]:
+        """Store what is told, if it can be true of the bars and beside what is stored."""
         nonlocal recorded, forgotten
-        stored = catalog.actions(symbol)
+        stored = catalog.actions(one.symbol)
         others = [action for action in stored if action.source != told.origin]
         sourced = [dataclasses.replace(action, source=told.origin) for action in told.actions]
-        outdated = corrected(others, sourced)
-        settled, notes = reconcile(
-            [*(action for action in others if all(action is not old for old in outdated)), *sourced]
-        )
+        settled, notes = reconcile([*others, *sourced], [*catalog.action_sources(one.symbol), told.origin])
+        if sourced and one.adjusted == "raw":
+            adjust(bars, settled, have="raw", want="total", exchange=one.exchange)
         with uninterrupted():
-            recorded += catalog.put_actions(symbol, sourced, source=told.origin, instead_of=outdated)
+            recorded += catalog.put_actions(one.symbol, sourced, source=told.origin)
         forgotten += len(stored) - len(others) if not sourced else 0
-        gone = [f"{told.origin} takes the place of the {a.kind} of {a.ex_date} in {a.source}." for a in outdated]
-        return settled, (*notes, *gone)
+        return settled, (*notes, *_outside(one, sourced))
 
     def unusable(one: Series) -> list[str]:
         try:
@@ -170,10 +173,24 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
     )  # fmt: skip
 
 
+def _outside(one: Series, actions: Sequence[CorporateAction]) -> list[str]:
+    """A note on actions of days that the bars do not reach."""
+    first, last = one.first.date(), one.last.date()
+    outside = [action for action in actions if not first < action.ex_date <= last]
+    if not outside:
+        return []
+    what = f"{counted(len(outside), 'action')} of {outside[0].source}"
+    return [f"{what} ({outside[0].ex_date} ...) outside of the bars, {first} to {last}: nothing is adjusted by it now."]
+
+
 def from_adj_close(one: Series, bars: pd.DataFrame) -> Told | None:
     """Of raw daily bars that came with an adjusted close."""
-    if one.bar != "1d" or one.adjusted != "raw" or "adj_close" not in bars or bars.empty:
+    if one.bar != "1d" or "adj_close" not in bars or bars.empty:
         return None
+    if one.adjusted != "raw":
+        if one.adjusted == "total" or form_of(bars["close"].to_numpy(), bars["adj_close"].to_numpy()) == "none":
+            return None
+        return Told(ADJ_CLOSE, (), [_NOT_READ])
     found = read_adj_close(bars)
     return Told(ADJ_CLOSE, found.actions, found.notes)
 

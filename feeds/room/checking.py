@@ -28,6 +28,7 @@ class Checked(RoomResult):
 
     series: tuple[Series, ...] = ()  # those that were looked at
     findings: tuple[Finding, ...] = ()
+    bars: int = 0  # that were looked at
     raw: bool = False  # looked at as they came, not as repaired
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -46,9 +47,11 @@ class Checked(RoomResult):
 
     def sentence(self) -> str:
         looked = (
-            f"{counted(len(self.series), 'series', 'series')}, {sum(one.rows for one in self.series):,} bars"
+            f"{counted(len(self.series), 'series', 'series')}, {counted(self.bars, 'bar')}"
             f"{' as they came' if self.raw else ''}"
         )
+        if self.failures:
+            looked += f", {len(self.failures):,} failed"
         if not self.findings:
             return f"{looked}: nothing found."
         found = ", ".join(counted(self.count(s), s) for s in SEVERITIES if self.count(s))
@@ -172,9 +175,12 @@ class Undone(RoomResult):
 
 def check(catalog: Catalog, chosen: Sequence[Series], *, raw: bool, progress: Progress) -> Checked:
     findings: list[Finding] = []
+    bars = 0
 
     def look(one: Series) -> None:
+        nonlocal bars
         frame = (catalog.raw if raw else catalog.bars)(one.symbol, one.bar)
+        bars += len(frame)
         found = check_series(one.symbol, one.bar, frame, ExchangeCalendar(one.exchange), known_actions(catalog, one))
         findings.extend(found)
         if not raw:
@@ -182,7 +188,7 @@ def check(catalog: Catalog, chosen: Sequence[Series], *, raw: bool, progress: Pr
                 catalog.checked(one, errors_of(found))
 
     done, failures, partial = each(chosen, progress, look)
-    return Checked(series=done, findings=tuple(findings), raw=raw, failures=failures, partial=partial)
+    return Checked(series=done, findings=tuple(findings), bars=bars, raw=raw, failures=failures, partial=partial)
 
 
 def repair(catalog: Catalog, chosen: Sequence[Series], *, dry_run: bool, progress: Progress) -> Repaired:

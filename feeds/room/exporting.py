@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from core.errors import FeedEmptyError, ResultsError
+from core.errors import FeedEmptyError, ResultsError, ResultsExistError
 from core.progress import Progress
 from feeds.adjusted_bars import adjusted_bars
 from feeds.bars import PRICES, Adjustment
 from feeds.catalog import Catalog, Series
 from feeds.catalog.names import folder_name
-from feeds.room.results import RoomResult, counted
+from feeds.room.results import RoomResult, counted, listed, write_whole
 from feeds.room.series import each, grouped
 
 COMMANDS = "import.sh"
@@ -83,6 +83,14 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ResultsError(f"{folder} cannot be made ({error.strerror or error}); choose another folder") from error
+    if folder.resolve().is_relative_to(catalog.folder.resolve()):
+        raise ResultsError(f"{folder} is in the catalog {catalog.folder}; choose a folder of its own")
+    there = [name for name in (file_name(one, kind) for one in chosen) if (folder / name).exists()]
+    if there:
+        raise ResultsExistError(
+            f"{folder} has {listed(there, 3)} already, and a file is never written over; move it away, or choose "
+            "another folder"
+        )
     files: list[ExportedFile] = []
 
     def write(one: Series) -> None:
@@ -98,7 +106,8 @@ def export(
         folder=folder, files=tuple(files), adjust=adjustment, repaired=repaired, failures=failures, partial=partial
     )
     if files:
-        _write_text(folder / COMMANDS, "".join(f"{command}\n" for command in result.commands()))
+        text = "".join(f"{command}\n" for command in result.commands())
+        write_whole(folder / COMMANDS, lambda draft: draft.write_text(text, encoding="utf-8"))
     return result
 
 
@@ -128,24 +137,7 @@ def _write(place: Path, one: Series, frame: pd.DataFrame, kind: FileKind) -> Non
         else:
             fraction = ".%f" if (rows["time"].dt.microsecond != 0).any() else ""
             rows["time"] = rows["time"].dt.strftime(f"%Y-%m-%dT%H:%M:%S{fraction}Z")
-    draft = place.with_name(f".{place.name}.tmp")
-    try:
-        if kind == "csv":
-            rows.to_csv(draft, index=False, lineterminator="\n")
-        else:
-            rows.to_parquet(draft, index=False)
-        draft.replace(place)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise _unwritable(place, error) from error
-
-
-def _write_text(place: Path, text: str) -> None:
-    try:
-        place.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(place, error) from error
-
-
-def _unwritable(place: Path, error: OSError) -> ResultsError:
-    return ResultsError(f"{place} cannot be written ({error.strerror or error}); choose another folder")
+    if kind == "csv":
+        write_whole(place, lambda draft: rows.to_csv(draft, index=False, lineterminator="\n"))
+    else:
+        write_whole(place, lambda draft: rows.to_parquet(draft, index=False))

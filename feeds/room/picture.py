@@ -13,6 +13,7 @@ import pandas as pd
 from core.errors import ResultsError
 from feeds.bars import CorporateAction
 from feeds.catalog import Repair
+from feeds.room.results import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,12 +75,7 @@ def save_picture(figure: Figure, file: Path | str) -> Path:
     known = figure.canvas.get_supported_filetypes()
     if path.suffix.lstrip(".").lower() not in known:
         raise ResultsError(f"{path}: a picture cannot be written as '{path.suffix}'; end the name in .png")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be written ({error.strerror or error}); choose another file") from error
-    return path
+    return write_whole(path, lambda draft: figure.savefig(draft, dpi=150))
 
 
 def _lines(axes: Axes, raw: pd.DataFrame, adjusted: pd.DataFrame) -> None:

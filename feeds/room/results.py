@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -69,15 +70,25 @@ def save_table(table: pd.DataFrame, file: Path | str) -> Path:
     path = Path(file)
     if path.suffix.lower() not in (".csv", ".json"):
         raise ResultsError(f"{path}: reports are written as .csv or .json; end the name in one of them")
+    if path.suffix.lower() == ".csv":
+        text = table.to_csv(index=False, lineterminator="\n")
+    else:
+        rows = json.loads(table.to_json(orient="records", date_format="iso"))
+        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let ``write`` make a file that takes its place when it is whole. Raises ResultsError, and leaves none."""
+    draft = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() == ".csv":
-            table.to_csv(path, index=False, lineterminator="\n")
-        else:
-            rows = json.loads(table.to_json(orient="records", date_format="iso"))
-            path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write(draft)
+        draft.replace(path)
     except OSError as error:
-        raise ResultsError(f"{path} cannot be written ({error.strerror or error}); choose another --out") from error
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise ResultsError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
     return path
 
 
@@ -105,4 +116,6 @@ def number(value: float) -> str:
         return "–"
     if value == round(value):
         return f"{value:,.0f}"
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.6g}"
+    if abs(value) < 1:
+        return f"{value:.6g}"
+    return f"{value:,.{4 if abs(value) >= 1_000 else 6}f}".rstrip("0").rstrip(".")

@@ -57,6 +57,7 @@ class DataRoom:
         files: Sequence[Path | str] | Path | str,
         *,
         symbol: str | None = None,
+        stored_as: str | None = None,
         bar: str | None = None,
         timezone: str | None = None,
         stamp: str = "close",
@@ -79,6 +80,7 @@ class DataRoom:
         names = [files] if isinstance(files, Path | str) else files
         form = FileFormat(
             symbol=symbol,
+            stored_as=stored_as,
             bar=chosen_of("bar size", bar, BAR_SIZES),
             timezone=timezone,
             stamp=chosen_of("stamp", stamp, STAMPS),
@@ -284,6 +286,8 @@ def chosen_of(what: str, value: str | None, known: Sequence[Name]) -> Name | Non
 
 def as_date(day: dt.date | str | None) -> dt.date | None:
     """A date, also from text. Raises SettingsError."""
+    if isinstance(day, dt.datetime):
+        raise SettingsError(f"{day} is a moment; a range is of whole sessions: give dates")
     if not isinstance(day, str):
         return day
     try:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.errors import CatalogError, HalflifeError
 from core.progress import Progress
+from feeds.adjusted_bars import settled_actions
 from feeds.bars import BarSize, CorporateAction
 from feeds.catalog import Catalog, Series
 from feeds.room.results import Failure, failure
@@ -72,9 +73,7 @@ def grouped(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, l
 
 def known_actions(catalog: Catalog, one: Series) -> tuple[CorporateAction, ...]:
     """The corporate actions that explain moves in the prices of a series. Raises AdjustmentError."""
-    from feeds.actions import reconcile
-
-    return not_counted(one, reconcile(catalog.actions(one.symbol))[0])
+    return not_counted(one, settled_actions(catalog, one.symbol)[0])
 
 
 def not_counted(one: Series, actions: Iterable[CorporateAction]) -> tuple[CorporateAction, ...]:

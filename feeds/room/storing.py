@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.calendar import exchange_code
 from core.currencies import check_currency
-from core.errors import CalendarError, HalflifeError, UnknownNameError, did_you_mean
+from core.errors import CalendarError, FeedEmptyError, HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
 from core.signals import uninterrupted
 from feeds.bars import BarSize, RawBars, Request, Source
@@ -233,13 +233,14 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
             progress(at, len(requests))
             try:
                 check_symbol(request.symbol)
-                check_symbol(request.symbol)
-                storing.add(source.fetch(going_on(request, storing.series(request.symbol, request.bar))))
+                bars = source.fetch(going_on(request, storing.series(request.symbol, request.bar)))
+                if not len(bars.frame) and storing.series(request.symbol, request.bar) is None:
+                    raise FeedEmptyError(f"{request.symbol}: {source.name} has no bar of the range; widen it")
+                storing.add(bars)
             except UnreachableError as error:
                 storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
-                rest = f"; {counted(len(storing.not_asked), 'more symbol')} were not asked for" * bool(
-                    storing.not_asked
-                )
+                left = len(storing.not_asked)
+                rest = f"; {counted(left, 'more symbol')} {'was' if left == 1 else 'were'} not asked for" * bool(left)
                 storing.fail(request.symbol, UnreachableError(f"{error.args[0]}{rest}"))
                 break
             except HalflifeError as error:

@@ -43,6 +43,7 @@ class FileFormat:
     adjusted: Adjustment = "raw"  # what the prices are adjusted for
     adjusted_until: dt.date | None = None  # last day whose actions are in adjusted prices; None = that of the last bar
     date_order: DateOrder | None = None  # of dates like 1/2/2018
+    stored_as: str | None = None  # the symbol that the one symbol of the file is to have
 
 
 def read_file(file: Path | str, form: FileFormat | None = None, known: Known | None = None) -> list[RawBars]:
@@ -112,7 +113,7 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool, known: Known 
     form = dataclasses.replace(form, timezone=zone or form.timezone)
     values, notes = _values(table, columns, gaps=gaps)
     read = []
-    for symbol, rows in _symbols(table, columns, form, file):
+    for symbol, rows in _renamed(_symbols(table, columns, form, file), form, where):
         lines = table.rows.index[rows]
         what = f"{where}: {symbol}" if "symbol" in columns else where
         bar = form.bar or _size(what, times[rows], times)
@@ -177,6 +178,14 @@ def _symbols(table: Table, columns: dict[Role, str], form: FileFormat, file: Pat
         for at, symbol in enumerate(symbols)
         if form.symbol in (None, symbol)
     ]
+
+
+def _renamed(symbols: list[tuple[str, Any]], form: FileFormat, where: str) -> list[tuple[str, Any]]:
+    if form.stored_as is None:
+        return symbols
+    if len(symbols) > 1:
+        raise FeedError(f"{where} has {len(symbols)} symbols to be stored as {form.stored_as}; name one with --symbol")
+    return [(form.stored_as, rows) for _, rows in symbols]
 
 
 def _size(what: str, own: pd.DatetimeIndex, of_all: pd.DatetimeIndex) -> BarSize:

@@ -135,35 +135,54 @@ def test_actions_that_cannot_be_are_refused_before_they_are_stored(catalog: Cata
     assert catalog.actions("AAPL") == ()
 
 
-def test_a_payment_above_the_price_is_doubted_and_does_not_hide_the_series(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_payment_above_the_price_is_refused_and_one_that_a_pull_brought_does_not_hide_the_series(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     catalog.append(bars(TRADED))
     room, file = DataRoom(catalog.folder), tmp_path / "events.csv"
     file.write_text("symbol,ex_date,kind,value\nAAPL,2014-06-10,dividend,500\n", encoding="utf-8")
-    (doubt,) = room.adjust(events=file).doubts
-    assert "cannot be adjusted" in doubt.text and "worth 100" in doubt.text
+    (failure,) = room.adjust(events=file).failures
+    assert "worth 100" in str(failure.error) and catalog.actions("AAPL") == ()
+    catalog.put_actions("AAPL", [CorporateAction(dt.date(2014, 6, 10), "dividend", 500.0)], source="pulled")
     shown = room.look("AAPL")
     assert shown.adjusted is None and "worth 100" in shown.facts()["cannot be adjusted"]
     assert shown.picture().axes and len(shown.table()) == 5
-    assert room.adjust(forget="events.csv").forgotten == 1 and room.look("AAPL").adjusted is not None
-    with pytest.raises(UnknownNameError, match=r"events\.csv"):
-        room.adjust(forget="events.csv")
+    (doubt,) = room.adjust().doubts
+    assert "cannot be adjusted" in doubt.text and "worth 100" in doubt.text
+    assert room.adjust(forget="pulled").forgotten == 1 and room.look("AAPL").adjusted is not None
+    with pytest.raises(UnknownNameError, match="pulled"):
+        room.adjust(forget="pulled")
 
 
-def test_the_newer_of_two_files_counts_where_both_name_an_event(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_newer_of_two_files_counts_where_both_name_an_event_until_it_is_forgotten(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     catalog.append(bars(TRADED))
     catalog.put_actions("AAPL", ACTIONS[:1], source="yahoo")
     room = DataRoom(catalog.folder)
-    for name, lines in (("a.csv", "AAPL,2014-06-09,split,5\nAAPL,2014-06-10,dividend,1.5\n"),
-                        ("b.csv", "AAPL,2014-06-06,split,7\n")):  # fmt: skip
+    for name, lines in (("b.csv", "AAPL,2014-06-09,split,5\nAAPL,2014-06-10,dividend,1.5\n"),
+                        ("a.csv", "AAPL,2014-06-06,split,7\nAAPL,2030-01-02,split,2\n")):  # fmt: skip
         (tmp_path / name).write_text(f"symbol,ex_date,kind,value\n{lines}", encoding="utf-8")
         result = room.adjust(events=tmp_path / name)
-    assert [(a.kind, a.value, a.source) for a in catalog.actions("AAPL")] == [
-        ("split", 7.0, "b.csv"), ("split", 7.0, "yahoo"), ("dividend", 1.5, "a.csv"),
-    ]  # fmt: skip
     assert [(str(a.ex_date), a.kind, a.source) for _, a in result.actions] == [
-        ("2014-06-06", "split", "b.csv"), ("2014-06-10", "dividend", "a.csv"),
+        ("2014-06-06", "split", "a.csv"), ("2014-06-10", "dividend", "b.csv"),
     ]  # fmt: skip
-    assert any("b.csv takes the place of the split of 2014-06-09 in a.csv" in doubt.text for doubt in result.doubts)
+    texts = " ".join(doubt.text for doubt in result.doubts)
+    assert "2014-06-06 split 7 (a.csv) is taken for the split of 5 that b.csv dates 2014-06-09" in texts
+    assert "1 action of a.csv (2030-01-02 ...) outside of the bars" in texts
+    back = room.adjust(forget="a.csv")
+    assert [(a.kind, a.value, a.source) for _, a in back.actions] == [
+        ("split", 5.0, "b.csv"), ("dividend", 1.5, "b.csv"),
+    ]  # fmt: skip
+    room.adjust(events=tmp_path / "b.csv")
+    room.adjust(events=tmp_path / "a.csv")
+    assert [a.source for _, a in room.adjust(events=tmp_path / "b.csv").actions] == ["b.csv", "b.csv"]  # told last
+
+
+def test_an_adj_close_beside_split_adjusted_prices_is_said_not_to_be_read(catalog: Catalog) -> None:
+    catalog.append(bars(BY_HAND["split"], "split", adj_close=BY_HAND["total"]))
+    (doubt,) = DataRoom(catalog.folder).adjust().doubts
+    assert "adj_close is not read" in doubt.text and "--events" in doubt.text and catalog.actions("AAPL") == ()
 
 
 def test_the_commands_beside_exported_files_bring_them_back_as_what_they_are(

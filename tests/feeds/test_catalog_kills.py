@@ -74,7 +74,9 @@ def step_of(number: int) -> Step:
     start, count = draw.randrange(ROWS - 20), draw.choice((1, 20, 200))
     verb = draw.choices(("append", "replace", "repair", "undo", "remove"), (6, 5, 5, 1, 1))[0]
     at = range(start, min(start + count, ROWS))
-    return Step(verb, draw.choice(SYMBOLS), bar, at, float(number + 1), draw.random() < 0.3)
+    return Step(
+        verb, draw.choice(SYMBOLS), bar, at, float(1_000_000 + number), draw.random() < 0.3
+    )  # no step is a multiple
 
 
 def foreseen(before: Model, step: Step) -> Model:

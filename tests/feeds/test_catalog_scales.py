@@ -60,6 +60,8 @@ def test_adjusted_prices_of_another_scale_are_never_put_beside_the_stored_ones(c
     for replaces in (False, True):
         with pytest.raises(CatalogError, match="another scale"):
             catalog.append(adjusted(DAYS[1:], [5.5, 6.0]), replace=replaces)
+    with pytest.raises(CatalogError, match="another scale"):  # also where the file grew and covers all that is stored
+        catalog.append(halved)
     assert catalog.append(adjusted(DAYS[:2], [5.0, 5.5])).differing == 2  # nothing is added, so nothing is mixed
     assert stored(catalog) == [10.0, 11.0]
     with pytest.raises(CatalogError, match="share no time"):
@@ -84,6 +86,32 @@ def test_the_day_up_to_which_prices_are_adjusted_tells_their_scale_too(catalog: 
 
 def test_trades_and_quotes_of_a_symbol_are_not_one_series(catalog: Catalog) -> None:
     catalog.append(bars(DAYS[:1], [10.0]))
-    with pytest.raises(CatalogError, match="content trades.*brings quotes.*--symbol"):
+    with pytest.raises(CatalogError, match="content trades.*brings quotes.*--as"):
         catalog.append(replace(bars(DAYS[1:], [11.0, 12.0]), content="quotes"))
     assert stored(catalog) == [10.0]
+
+
+def many(closes: list[float], first: int = 0) -> RawBars:
+    days = pd.bdate_range("2020-01-01", periods=first + len(closes))[first:]
+    return replace(bars([f"{day:%Y-%m-%d}" for day in days], closes), adjusted="total")
+
+
+def test_a_scale_that_rounding_hides_on_some_bars_is_seen(catalog: Catalog) -> None:
+    # 0.3% of a price near 1 is below the cent: on half of the bars both files say the same
+    before = [1.00, 1.40, 1.10, 1.60, 1.02, 1.70, 1.05, 1.80]
+    catalog.append(many(before))
+    paid = [1.00, 1.39, 1.10, 1.59, 1.02, 1.69, 1.05, 1.79]
+    with pytest.raises(CatalogError, match="another scale"):
+        catalog.append(many([*paid, 1.9]))
+    corrected = [1.00, 1.40, 1.10, 1.60, 1.02, 1.70, 1.05, 1.85]  # the last bar was not over yet
+    assert catalog.append(many([*corrected, 1.9])).added == 1
+
+
+def test_raw_prices_that_differ_by_one_factor_are_adjusted_ones(catalog: Catalog) -> None:
+    traded = [400.0, 404.0, 408.0, 412.0, 416.0, 420.0]
+    catalog.append(replace(many(traded), adjusted="raw"))
+    quartered = [price / 4 for price in (*traded, 424.0)]
+    with pytest.raises(CatalogError, match="6 of 6 closes .* are 0.25 times .* --adjusted"):
+        catalog.append(replace(many(quartered), adjusted="raw"))
+    odd = [390.0, 404.0, 380.0, 401.0, 416.0, 470.0, 424.0]  # corrections have no factor in common
+    assert catalog.append(replace(many(odd), adjusted="raw")).added == 1

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from core.calendar import ExchangeCalendar
-from feeds.checks import RULES, check_series, times, values
+from feeds.checks import RULES, check_series, moves, strays, times, values
 from feeds.checks.local import scales_at
 from feeds.checks.rows import Rows
 
@@ -208,6 +208,24 @@ def test_the_surroundings_of_all_hits_are_looked_at_at_once(
     monkeypatch.setattr(module, "scales_at", counted)
     hits = list(RULES[rule].find(Rows("ABC", "1d", twice_and_spoilt(300), CALENDAR, ())))
     assert len(hits) == 300 and len(asked) == 1 and asked[0] >= 300
+
+
+@pytest.mark.parametrize(("module", "rule"), [(strays, "spike"), (moves, "jump")])
+def test_the_surroundings_of_all_moves_are_looked_at_at_once(
+    module: Any, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spike of 50% on every 20th bar; it may last for one to three bars, so that there are three questions."""
+    frame = walk(np.random.default_rng(3), 400, 0.01, 0.0)
+    frame.loc[frame.index[10::20], PRICES] *= 1.5
+    asked: list[int] = []
+
+    def counted(returns: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        asked.append(len(first))
+        return scales_at(returns, first, last)
+
+    monkeypatch.setattr(module, "scales_at", counted)
+    hits = list(RULES[rule].find(Rows("ABC", "1d", frame, CALENDAR, ())))
+    assert len(hits) == (20 if rule == "spike" else 40) and len(asked) <= 3 and asked[0] >= 20
 
 
 def test_many_findings_and_repairs_carry_the_times_and_numbers_of_their_rows() -> None:

@@ -337,6 +337,70 @@ def test_a_wrong_price_that_returns_at_once_is_dropped() -> None:
     assert [repair.time for repair in propose_repairs("ABC", "1d", frame, CALENDAR)] == list(frame.index[52:54])
 
 
+def test_spikes_of_one_to_three_bars_are_spikes_also_at_the_end_and_one_after_the_other() -> None:
+    frame = calm()
+    for at, count, factor in ((20, 1, 1.4), (24, 2, 0.6), (40, 3, 1.4), (60, 4, 1.4), (98, 1, 1.4)):
+        frame.loc[frame.index[at : at + count], PRICES] *= factor
+    found = [(f.first, f.last) for f in check(frame) if f.rule == "spike" and f.repair == "drop"]
+    days = [(20, 20), (24, 25), (40, 42), (98, 98)]  # four bars are no spike
+    assert found == [(frame.index[first], frame.index[last]) for first, last in days]
+    frame.loc[frame.index[99], PRICES] *= 1.4  # nothing returns after it
+    assert len([f for f in check(frame) if f.rule == "spike"]) == 3
+
+
+def dropped_spikes(frame: pd.DataFrame) -> list[int]:
+    """Numbers of the rows that go as spikes."""
+    return [frame.index.get_loc(r.time) for r in propose_repairs("ABC", "1d", frame, CALENDAR) if r.rule == "spike"]
+
+
+def test_what_lies_between_two_spikes_is_none() -> None:
+    frame = calm()
+    frame.loc[frame.index[[20, 22]], PRICES] *= 1.4
+    assert dropped_spikes(frame) == [20, 22]
+
+
+def test_a_small_move_before_a_spike_is_no_part_of_it() -> None:
+    """5% is less than 12 deviations of 1.5%, and then 60%."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] *= 1.05
+    frame.loc[frame.index[53], PRICES] *= 1.6
+    assert dropped_spikes(frame) == [53]
+
+
+@pytest.mark.parametrize(("level", "gone"), [(1.25, []), (1.05, [52])])
+def test_a_spike_comes_back_to_a_quarter_of_its_way(level: float, gone: list[int]) -> None:
+    """From 99 to 160, and then to 126.25 or 106.05: in logs 0.24 are left of 0.24 back, and 0.07 of 0.41."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] *= 1.6
+    frame.loc[frame.index[53] :, PRICES] *= level
+    assert dropped_spikes(frame) == gone
+
+
+def test_a_spike_ends_with_the_first_bar_that_is_back() -> None:
+    """Out by 2.0 and back to within 0.3, in logs: that it was one, too, shows when the first is gone."""
+    frame = calm()
+    frame.loc[frame.index[52], PRICES] *= np.exp(2.0)
+    frame.loc[frame.index[53], PRICES] *= np.exp(0.3)
+    found = [(f.first, f.last) for f in check(frame) if f.rule == "spike"]
+    assert found == [(frame.index[52],) * 2, (frame.index[53],) * 2]
+
+
+@pytest.mark.parametrize(("bars", "count", "gone"), [(12, 1, []), (13, 1, [5]), (13, 2, []), (14, 2, [5, 6])])
+def test_spikes_need_ten_returns_that_are_not_their_own(bars: int, count: int, gone: list[int]) -> None:
+    frame = calm(bars)
+    frame.loc[frame.index[5 : 5 + count], PRICES] *= 1.4
+    assert dropped_spikes(frame) == gone
+
+
+def test_a_large_move_is_no_jump_where_moves_are_large() -> None:
+    """After it 15 moves of 10%: with 15 of 1% before it the deviation is 1.4826 * 5.5%, and six of them are 0.49."""
+    frame = calm()
+    frame.loc[frame.index[52] :, PRICES] *= np.exp(0.3)
+    assert [f.first for f in check(frame) if f.rule == "jump"] == [frame.index[52]]
+    frame.loc[frame.index[53:68:2], PRICES] *= np.exp(0.1)
+    assert [f.first for f in check(frame) if f.rule == "jump"] == []
+
+
 def test_the_volume_of_news_keeps_what_leaves_and_returns() -> None:
     assert rules(check(scaled(52, 2, 1.4, volume=4.0))) == [("jump", "note"), ("spike", "warning"), ("jump", "note")]
     assert rules(check(scaled(52, 1, 1.25, volume=4.0))) == [("spike", "note")]
