@@ -6,6 +6,7 @@ from array import array
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 import pandas as pd
 
 from analyzers.wiring import account_of, position_values, unit_of, utc_index
@@ -40,6 +41,8 @@ class Equity(bt.Analyzer):
         self._capital = self._value = float(self._broker.getvalue())
         self._cash = float(self._broker.getcash())
         self._append = tuple(column.append for column in self.rets.values())
+        self._leapt: list[tuple[int, int, int]] = []  # rows before it, first step, end: stretches without rows yet
+        self._stretches = 0  # of the account, that have rows
         self._last = float("nan")
 
     def notify_cashvalue(self, cash: float, value: float) -> None:
@@ -63,10 +66,45 @@ class Equity(bt.Analyzer):
         for append, value in zip(self._append, row, strict=True):
             append(value)
 
+    # -- bars that are leapt over: the account knows what it was worth on them --------------------------------
+
+    @property
+    def leaps(self) -> bool:
+        return self._account is not None
+
+    def leapt(self, first: int, end: int) -> None:
+        """Record the steps ``[first, end)``; their rows are made when somebody asks, or at the end of the run."""
+        self._leapt.append((len(self.rets["datetime"]), first, end))
+        self._last = float(self._account.leaps.steps.numbers[end - 1])
+
+    def stop(self) -> None:
+        self._make_rows()
+
+    def _make_rows(self) -> None:
+        if not self._leapt:
+            return
+        leaps = self._account.leaps
+        rows = leaps.rows(self._unit, self._stretches)
+        self._stretches = len(leaps.stretches)
+        before, firsts, ends = np.array(self._leapt).T
+        self._leapt = []
+        # the account may have leapt a step on which a strategy was called: ``next`` has its row
+        chosen = rows.steps < ends[np.searchsorted(firsts, rows.steps, side="right") - 1]
+        at = np.repeat(before, ends - firsts) + np.arange(int(chosen.sum()))
+        recorded = np.ones(len(self.rets["datetime"]) + len(at), dtype=bool)
+        recorded[at] = False
+        for name, column in self.rets.items():
+            merged = np.empty(len(recorded))
+            merged[recorded] = column
+            merged[at] = (leaps.steps.numbers[rows.steps] if name == "datetime" else getattr(rows, name))[chosen]
+            column[:] = array("d", merged.tobytes())
+
     def get_analysis(self) -> dict[str, array[float]]:
+        self._make_rows()
         return self.rets
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame, float64, indexed by UTC datetime, one row for each bar of the strategy."""
+        self._make_rows()
         index = utc_index(self.rets["datetime"])
         return pd.DataFrame({name: pd.Series(self.rets[name], dtype=float).to_numpy() for name in COLUMNS}, index=index)

@@ -41,6 +41,7 @@ class JournalWriter(bt.Analyzer):
     """
 
     params = (("journal", None), ("batch", 1), ("must_write", True))
+    leaps = True  # trades close where something fills, and such bars are not leapt over
 
     def __init__(self) -> None:
         self._trades = Trades()  # a child: backtrader passes it all that this analyzer is told
@@ -57,6 +58,9 @@ class JournalWriter(bt.Analyzer):
         self._pending: list[tuple[str, dt.datetime, dict[str, Any]]] = []
 
     def notify_order(self, order: Any) -> None:
+        if self.p.journal is None and not _LOGGER.isEnabledFor(logging.INFO):
+            self._count_order(order)
+            return
         number = order.executed.dt or self.strategy.lines.datetime[0]
         about = {
             "ref": order.ref,
@@ -95,6 +99,17 @@ class JournalWriter(bt.Analyzer):
         }
         self._write(EventKind.ORDER, now, about | asked)
 
+    def _count_order(self, order: Any) -> None:
+        """What ``notify_order`` counts where nobody reads the events."""
+        if self._executions.of(order) is not None:
+            self._count(EventKind.FILL)
+        if self._status.get(order.ref) != order.status:
+            self._status[order.ref] = order.status
+            self._count(EventKind.REFUSAL if info_of(order, "refusal") else EventKind.ORDER)
+
+    def _count(self, kind: EventKind) -> None:
+        self.rets[kind.value] = self.rets.get(kind.value, 0) + 1
+
     def next(self) -> None:
         self._write_trades()
 
@@ -121,7 +136,7 @@ class JournalWriter(bt.Analyzer):
 
     def _write(self, kind: EventKind, when: dt.datetime, payload: dict[str, Any]) -> None:
         log_event(_LOGGER, kind.value, when=when, **payload)
-        self.rets[kind.value] = self.rets.get(kind.value, 0) + 1
+        self._count(kind)
         if self.p.journal is not None:
             self._pending.append((kind.value, when, {key: _plain(value) for key, value in payload.items()}))
             if len(self._pending) >= self.p.batch:

@@ -38,6 +38,7 @@ class OrderLog(bt.Analyzer):
     """
 
     params = (("name", ""),)
+    leaps = True  # it lives on notifications
 
     def create_analysis(self) -> None:
         self.rets: dict[int, dict[str, Any]] = {}  # order.ref -> row

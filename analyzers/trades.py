@@ -51,6 +51,11 @@ class Trades(bt.Analyzer):
             if execution is not None:
                 self._fill(order, execution.size, execution.price, execution.commission)
 
+    @property
+    def leaps(self) -> bool:
+        """With an account there is nothing to do on a bar; own books must be marked on each."""
+        return self._account is not None
+
     def next(self) -> None:
         for data, book in self._books.items():
             if book.size and len(data) != self._lengths.get(data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,7 @@ def info_of(order: Any, key: str, default: Any = "") -> Any:
     return default if value is None else value
 
 
+@functools.lru_cache(maxsize=64)  # a bar's moment is asked for many times
 def utc_time(number: float) -> dt.datetime:
     """Return backtrader's day number as an aware UTC datetime."""
     return bt.num2date(number).replace(tzinfo=dt.UTC)

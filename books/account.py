@@ -14,12 +14,16 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from books.cash import CashBook
 from books.fees import Charge
 from books.trades import Fill, TradeBook, TradeRow
 from core.errors import EngineError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from books.leap import AccountLeaps
 
 Costs = defaultdict[str, float]  # kind or currency -> amount
 
@@ -42,8 +46,10 @@ class Account:
         self.traded_eur: dict[str, float] = defaultdict(float)  # unit -> value of all fills, base currency
         self.equity_eur = self.cash_eur = capital
         self.gross_exposure_eur = self.net_exposure_eur = 0.0
+        self.leaps: AccountLeaps | None = None  # of a run that leaps over bars
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
+        self._currencies: dict[str, None] = {}  # of the books
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Account:
@@ -61,6 +67,7 @@ class Account:
         if key in self.books:
             raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
         self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
+        self._currencies[currency] = None
         self.costs_by_unit.setdefault(unit, defaultdict(float))
         return self.books[key]
 
@@ -80,7 +87,9 @@ class Account:
         self._revalue(fill.when)
         self.cash.post(book.currency, -fill.size * fill.price - charge.total, fill.when)
         conversion = self.cash.sweep(book.currency, fill.when)
-        row = book.fill(replace(fill, fees=charge.total, conversion_eur=conversion))
+        if conversion or fill.fees != charge.total:
+            fill = replace(fill, fees=charge.total, conversion_eur=conversion)
+        row = book.fill(fill)
         slippage = fill.size * (fill.price - fill.unslipped_price)
         self._pay(
             book.unit,
@@ -111,23 +120,27 @@ class Account:
 
         Call it before the first fill of a new day, so that the balances are last night's.
         """
-        held: Costs = defaultdict(float)
+        held: dict[str, float] = {}
         for book in self.books.values():
             if book.size < 0.0:
-                held[book.currency] -= book.size * book.last_price
+                held[book.currency] = held.get(book.currency, 0.0) - book.size * book.last_price
         self.cash.accrue(when, held)
 
     def mark(self, when: dt.datetime, bars: Mapping[str, tuple[float, float, float]]) -> None:
         """End of a bar: ``bars`` maps book keys that have a new bar to its (high, low, close)."""
         self._revalue(when)
-        self._rates = {c: self.rate(c, when) for c in {b.currency for b in self.books.values()}}
+        self._rates = {currency: self.rate(currency, when) for currency in self._currencies}
         for key, (high, low, close) in bars.items():
             book = self.books[key]
             book.mark(when, high, low, close, self._rates[book.currency])
-        self.cash_eur = self.cash.value(when)
+        self.appraise(self.cash.value(when))
+
+    def appraise(self, cash_eur: float) -> None:
+        """Value positions at their last prices and rates, beside cash of this value."""
+        self.cash_eur = cash_eur
         values = [b.size * b.last_price * self._rates[b.currency] for b in self.books.values() if b.size]
         self.net_exposure_eur = sum(values)
-        self.gross_exposure_eur = sum(abs(v) for v in values)
+        self.gross_exposure_eur = sum([abs(v) for v in values])
         self.equity_eur = self.cash_eur + self.net_exposure_eur
 
     @property
@@ -157,13 +170,14 @@ class Account:
         )
 
     def _revalue(self, when: dt.datetime) -> None:
-        principal: Costs = defaultdict(float)
+        principal: dict[str, float] = {}
         for book in self.books.values():
             if book.size and not book.funded_in_base and book.currency != self.base:
-                principal[book.currency] += book.principal
+                principal[book.currency] = principal.get(book.currency, 0.0) + book.principal
         self.cash.revalue(when, principal)
 
     def _pay(self, unit: str, **costs: float) -> None:
+        total, own = self.costs, self.costs_by_unit[unit]
         for kind, amount in costs.items():
-            self.costs[kind] += amount
-            self.costs_by_unit[unit][kind] += amount
+            total[kind] += amount
+            own[kind] += amount

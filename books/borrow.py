@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
+
 from core.errors import CostError
+
+Floats = npt.NDArray[np.float64]
 
 YEAR_DAYS = 360
 
@@ -35,3 +40,17 @@ def borrow_fee(shares: float, previous_close: float, annual_rate: float, days: i
             f"rate and days must be finite and not negative; check the previous close and instruments.*.borrow_rate"
         )
     return abs(shares) * collateral_mark(previous_close, currency) * annual_rate * days / YEAR_DAYS
+
+
+def collateral_marks(closes: Floats, currency: str = "USD") -> Floats:
+    """``collateral_mark`` of many closes; NaN where ``borrow_fee`` would raise.
+
+    Rounding to six decimals changes what is rounded up only beside a whole step, so only there it is done.
+    """
+    share, unit = COLLATERAL.get(currency, OTHER_COLLATERAL)
+    sound = np.isfinite(closes) & (closes >= 0.0)
+    units = share * np.where(sound, closes, 0.0) / unit
+    marks = np.ceil(units)
+    for at in np.flatnonzero((np.abs(units - np.rint(units)) < 1e-5) | (units > 1e9)):
+        marks[at] = math.ceil(round(float(units[at]), 6))
+    return np.where(sound, marks * unit, np.nan)

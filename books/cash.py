@@ -59,6 +59,7 @@ class CashBook:
         self._marks: dict[str, float] = {}  # currency -> rate at which it was last valued
         self._accrued: dt.date | None = None  # interest is posted up to this date
         self._interest_told = 0.0
+        self._still = {base}  # currencies whose mark no longer moves
 
     @classmethod
     def from_settings(cls, base: str, costs: CostSettings, folder: str = "") -> CashBook:
@@ -117,10 +118,18 @@ class CashBook:
         if self._accrued is None:
             self._accrued = today
         if self.interest is not None and self._accrued < today:
+            kept = held or {}
             for ordinal in range(self._accrued.toordinal() + 1, today.toordinal() + 1):
+                bearing = [
+                    (currency, base)
+                    for currency, balance in self.balances.items()
+                    if self.interest.bears(base := balance - kept.get(currency, 0.0))
+                ]
+                if not bearing:
+                    break  # nor does any on the days after this one
                 day = dt.datetime.combine(dt.date.fromordinal(ordinal), dt.time(), dt.UTC)
-                for currency, balance in list(self.balances.items()):
-                    amount = self.interest.of_day(currency, balance - (held or {}).get(currency, 0.0), day)
+                for currency, base in bearing:
+                    amount = self.interest.of_day_at(currency, base, self.interest.benchmarks.rate(currency, day))
                     if amount:
                         self.post(currency, amount, day)
                         self.interest_eur += amount * self._marks.get(currency, 1.0)
@@ -146,7 +155,7 @@ class CashBook:
         return sum(balance * self.fx.rate(currency, when) for currency, balance in self.balances.items() if balance)
 
     def _mark(self, currency: str, when: dt.datetime) -> None:
-        if currency == self.base:
+        if currency in self._still:
             return
         rate = self.fx.rate(currency, when)
         mark = self._marks.get(currency, rate)
@@ -154,3 +163,5 @@ class CashBook:
             held = self.balances.get(currency, 0.0) + self._principal.get(currency, 0.0)
             self.cash_fx_eur += held * (rate - mark)
         self._marks[currency] = rate
+        if self.fx.constant(currency) is not None:
+            self._still.add(currency)

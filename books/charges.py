@@ -22,6 +22,7 @@ decimals, and its page names no rounding.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -53,6 +54,9 @@ class Charge:
         )
 
 
+NOTHING = Charge()
+
+
 @dataclass(slots=True)
 class MonthlyVolume:
     """What an account traded in each calendar month (UTC): one object for all orders of an account."""
@@ -75,7 +79,7 @@ class OrderFees:
     """
 
     volume: MonthlyVolume = field(default_factory=MonthlyVolume)
-    charged: Charge = Charge()  # over all fills
+    charged: Charge = NOTHING  # over all fills
     day: dt.date | None = None
     shares: float = 0.0
     value: float = 0.0
@@ -145,17 +149,24 @@ class FeeSchedule:
         commission = due - order.commission
         order.commission = due
 
-        multiplied = {"share": shares, "value": value, "commission": commission, "order": 1.0 if first else 0.0}
-        applies = {"all": True, "sales": is_sale, "adding": adds_liquidity, "removing": not adds_liquidity}
-        sums = {"exchange": 0.0, "clearing": 0.0, "regulatory": 0.0}
-        for levy in self.levies:
-            if applies[levy.on]:
-                sums[levy.kind] += getattr(self.fees, levy.setting) * multiplied[levy.basis]
-        charge = Charge(commission, **sums)
-        order.charged = order.charged + charge
+        charge = Charge(commission)
+        if self.levies:
+            multiplied = {"share": shares, "value": value, "commission": commission, "order": 1.0 if first else 0.0}
+            applies = {"all": True, "sales": is_sale, "adding": adds_liquidity, "removing": not adds_liquidity}
+            sums = {"exchange": 0.0, "clearing": 0.0, "regulatory": 0.0}
+            rates = self.fees.__dict__
+            for levy in self.levies:
+                if applies[levy.on]:
+                    sums[levy.kind] += rates[levy.setting] * multiplied[levy.basis]
+            charge = Charge(commission, sums["exchange"], sums["clearing"], sums["regulatory"])
+        order.charged = charge if order.charged is NOTHING else order.charged + charge
         return charge
 
     def quote(self, shares: float, price: float, is_sale: bool = False, adds_liquidity: bool = False) -> Charge:
         """Return the fee of an order of this size in one fill, first of its month: for sizers and reports."""
-        day = dt.datetime.combine(self.fees.as_of, dt.time(), dt.UTC)
-        return self.charge(OrderFees(), shares, price, is_sale, adds_liquidity, day)
+        return self.charge(OrderFees(), shares, price, is_sale, adds_liquidity, _midnight(self.fees.as_of))
+
+
+@functools.cache
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)

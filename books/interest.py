@@ -50,13 +50,21 @@ class Interest:
     credit: bool = False
     credit_spread: float = 0.005
 
+    def bears(self, balance: float) -> bool:
+        """Whether a balance, of any currency, costs or earns interest."""
+        return balance < 0.0 or (self.credit and balance > CREDIT_FREE)
+
     def of_day(self, currency: str, balance: float, when: dt.datetime) -> float:
         """Return one day's interest on ``balance`` in ``currency``: received > 0, paid < 0.
 
         Raises RateError where a balance that bears interest has no benchmark as of ``when``.
         """
-        if balance < 0.0:
-            return -debit_interest(currency, -balance, self.benchmarks.rate(currency, when))
-        if self.credit and balance > CREDIT_FREE:
-            return credit_interest(currency, balance, self.benchmarks.rate(currency, when), self.credit_spread)
+        if self.bears(balance):
+            return self.of_day_at(currency, balance, self.benchmarks.rate(currency, when))
         return 0.0
+
+    def of_day_at(self, currency: str, balance: float, benchmark: float) -> float:
+        """The same for a balance that bears interest, at a benchmark that is known."""
+        if balance < 0.0:
+            return -debit_interest(currency, -balance, benchmark)
+        return credit_interest(currency, balance, benchmark, self.credit_spread)

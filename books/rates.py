@@ -9,6 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from core.errors import FeedSourceError, RateError
 from core.settings import FxSettings, InterestSettings
 
@@ -39,6 +42,9 @@ class Rates:
         self.series = {  # currency -> (seconds since 1970, rates)
             currency: _read(Path(folder) / name, bounds, setting) for currency, name in (files or {}).items()
         }
+        self._still = {c: rate for c, rate in self.constants.items() if c not in self.series}  # those that never move
+        if base:
+            self._still[base] = 1.0
         self._last: dict[str, tuple[float, float, float]] = {}  # currency -> (valid from, until, rate)
 
     @classmethod
@@ -62,17 +68,12 @@ class Rates:
 
         Raises RateError where there is none, or where ``when`` precedes the series.
         """
-        if currency == self.base:
-            return 1.0
+        still = self._still.get(currency)
+        if still is not None:
+            return still
         series = self.series.get(currency)
         if series is None:
-            if currency in self.constants:
-                return self.constants[currency]
-            table = "benchmarks" if self.setting == "costs.interest" else "rates"
-            raise RateError(
-                f"no rate of {currency} in {self.setting}; give a constant, {self.setting}.{table}.{currency} = ..., "
-                f'or a CSV date,rate, {self.setting}.files.{currency} = "..."'
-            )
+            raise self._unknown(currency)
         moment = _seconds(when)
         start, end, rate = self._last.get(currency, (math.inf, -math.inf, math.nan))
         if start <= moment < end:
@@ -88,6 +89,28 @@ class Rates:
         end = times[index] if index < len(times) else math.inf
         self._last[currency] = (times[index - 1], end, rates[index - 1])
         return rates[index - 1]
+
+    def constant(self, currency: str) -> float | None:
+        """The rate of ``currency`` where it never moves; None for a series. Raises RateError where there is none."""
+        if currency == self.base:
+            return 1.0
+        if currency in self.series:
+            return None
+        if currency not in self._still:
+            raise self._unknown(currency)
+        return self._still[currency]
+
+    def along(self, currency: str, seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The rate of a series as of many moments, seconds since 1970; NaN before its beginning."""
+        times, rates = self.series[currency]
+        return np.asarray([math.nan, *rates])[np.searchsorted(times, seconds, side="right")]
+
+    def _unknown(self, currency: str) -> RateError:
+        table = "benchmarks" if self.setting == "costs.interest" else "rates"
+        return RateError(
+            f"no rate of {currency} in {self.setting}; give a constant, {self.setting}.{table}.{currency} = ..., "
+            f'or a CSV date,rate, {self.setting}.files.{currency} = "..."'
+        )
 
     def describe(self, currency: str) -> str:
         """Return where the rate comes from, for reports: ``constant 0.9`` or ``file, 1999-01-04 to 2018-12-31``."""

@@ -30,6 +30,8 @@ def blended(schedule: Tiers, amount: float, start: float = 0.0) -> float:
 
     The integral of the marginal rate, so splitting an amount in two changes nothing.
     """
+    if start == 0.0 and 0.0 < amount <= schedule[0].up_to:
+        return amount * schedule[0].rate
     total = 0.0
     low, end = start, start + amount
     for tier in schedule:

@@ -163,12 +163,12 @@ class TradeBook:
         trade.closed += abs(size)
         trade.exit_value += abs(size) * fill.price
         self.size += size
-        self._excursion(fill.unslipped_price, rate)
+        self._excursion(trade, fill.unslipped_price, rate)
         if abs(self.size) > SIZE_EPSILON:
             return None
         self.size = self.price = self.unslipped_price = 0.0
         self._open = None
-        row = self._row(trade, fill.when, fill.reason, 0.0, 0.0)
+        row = self._row(trade, fill.when, fill.reason, trade.gross, trade.slippage, trade.fx)
         self.closed_net_eur += row.net_eur
         return row
 
@@ -182,8 +182,8 @@ class TradeBook:
         """Let a position that was open throughout a bar see its whole range (before a fill at that bar's close)."""
         trade = self._open
         if trade is not None and (trade.entry_time < when or trade.entry_timing is FillTime.OPEN):
-            self._excursion(high, rate)
-            self._excursion(low, rate)
+            self._excursion(trade, high, rate)
+            self._excursion(trade, low, rate)
 
     def mark(self, when: dt.datetime, high: float, low: float, close: float, rate: float) -> None:
         """End of a bar: last price, excursions and the count of bars."""
@@ -193,32 +193,39 @@ class TradeBook:
             return
         trade.bars += 1
         self.see_range(when, high, low, rate)
-        self._excursion(close, rate)
+        self._excursion(trade, close, rate)
 
-    def _excursion(self, price: float, rate: float) -> None:
-        trade = self._require_open()
+    def _excursion(self, trade: _Open, price: float, rate: float) -> None:
         result = trade.gross + self.size * (price - self.unslipped_price) * rate
-        trade.mae = min(trade.mae, result)
-        trade.mfe = max(trade.mfe, result)
+        if result < trade.mae:
+            trade.mae = result
+        if result > trade.mfe:
+            trade.mfe = result
 
     def open_row(self, rate: float) -> TradeRow | None:
         """The trade under way, valued at the last price and ``rate``; None when flat."""
         if self._open is None:
             return None
-        gross = self.size * (self.last_price - self.unslipped_price)
-        slipped = self.size * (self.last_price - self.price)
-        fx = self.principal * (rate - self.rate) if self.funded_in_base else 0.0
-        return self._row(self._open, None, "", gross * rate, (gross - slipped) * rate, fx)
+        return self._row(self._open, None, "", *self._open_result(self._open, rate))
 
     def result_eur(self, rate: float) -> float:
         """Net result of all trades, closed and open, at the last price and ``rate``."""
-        row = self.open_row(rate)
-        return self.closed_net_eur + (row.net_eur if row else 0.0)
+        trade = self._open
+        if trade is None:
+            return self.closed_net_eur + 0.0
+        gross, slippage, fx = self._open_result(trade, rate)
+        return self.closed_net_eur + (gross - trade.commission - trade.borrow - slippage + fx)
+
+    def _open_result(self, trade: _Open, rate: float) -> tuple[float, float, float]:
+        """Gross, slippage and fx of the trade under way, what is still open at the last price and ``rate``."""
+        gross = self.size * (self.last_price - self.unslipped_price)
+        slipped = self.size * (self.last_price - self.price)
+        fx = self.principal * (rate - self.rate) if self.funded_in_base else 0.0
+        return trade.gross + gross * rate, trade.slippage + (gross - slipped) * rate, trade.fx + fx
 
     def _row(
-        self, trade: _Open, exit_time: dt.datetime | None, reason: str, gross: float, slippage: float, fx: float = 0.0
+        self, trade: _Open, exit_time: dt.datetime | None, reason: str, gross: float, slippage: float, fx: float
     ) -> TradeRow:
-        gross, slippage, fx = trade.gross + gross, trade.slippage + slippage, trade.fx + fx
         return TradeRow(
             trade_id=trade.trade_id,
             strategy=self.unit,

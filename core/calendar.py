@@ -90,6 +90,11 @@ class ExchangeCalendar:
         ends = utc.searchsorted(closes[first : last + 1], side="right")
         return np.repeat(np.arange(first, first + len(ends)), np.diff(ends, prepend=0))
 
+    def weeks_of(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+        """For sessions with these numbers that of their ISO week, counted from any one: equal in the same week."""
+        days = self._table.dates_index.asi8[numbers] // 86_400_000_000
+        return (days + 3) // 7  # 1970-01-01 was a Thursday
+
     def closes_after(self, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
         """For each moment the close of the session to which it belongs, UTC."""
         return self._table.closes_index[self.session_numbers(times)]

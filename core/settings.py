@@ -268,7 +268,7 @@ class Settings(Table):
     """All settings of a run. Made by ``core.config.load_settings``."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "desk"
-    engine: Literal["stock"] = "stock"
+    engine: Literal["fast", "stock"] = "fast"  # engine.Cerebro or backtrader's own; the results are the same
     execution: Literal["next_open", "next_close"] = "next_open"
     account: AccountSettings = AccountSettings()
     data: DataSettings = DataSettings()

@@ -10,9 +10,12 @@ Five lines in a notebook::
 """
 
 from engine.build import build
+from engine.cerebro import Cerebro
 from engine.report import check_folder, summary_tables, write_results
 from engine.results import RunResult
 from engine.run import backtest, run
 from engine.sim_broker import SimBroker
 
-__all__ = ["RunResult", "SimBroker", "backtest", "build", "check_folder", "run", "summary_tables", "write_results"]
+__all__ = [
+    "Cerebro", "RunResult", "SimBroker", "backtest", "build", "check_folder", "run", "summary_tables", "write_results",
+]  # fmt: skip

@@ -14,6 +14,7 @@ from core.calendar import ExchangeCalendar
 from core.errors import UnknownNameError, did_you_mean
 from core.naming import REFERENCE_UNIT
 from core.settings import Settings, StrategySettings
+from engine.cerebro import Cerebro
 from engine.progress import ProgressMeter
 from feeds import History, bars_in_session, complete, require_bars
 from sizers import SIZERS
@@ -25,6 +26,7 @@ TIMEFRAMES = {
     "1m": (bt.TimeFrame.Minutes, 1),
     "1s": (bt.TimeFrame.Seconds, 1),
 }  # data.bar -> (timeframe, compression)
+CEREBROS = {"fast": Cerebro, "stock": bt.Cerebro}  # settings.engine -> the class that runs the graph
 SET_BY_THE_DESK = {"unit", "allotment_eur", "trade_from"}  # parameters of every strategy that ``build`` gives
 
 
@@ -38,7 +40,7 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
     """
     settings = resolve(settings)
     _check_periods(settings, feeds)
-    cerebro = bt.Cerebro(stdstats=False)
+    cerebro = CEREBROS[settings.engine](stdstats=False)
     cerebro.setbroker(broker)
     cerebro.settings, cerebro.history = settings, feeds
     for symbol in settings.traded_symbols:

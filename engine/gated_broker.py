@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import backtrader as bt
 
@@ -22,12 +23,16 @@ from risk import OrderGate
 from risk.boundary import BatchRoom, OcaGroups, is_entry, mark_refused, order_view, position_views
 from risk.limits import invalid
 
+if TYPE_CHECKING:
+    from engine.desk_leaps import DeskLeaps
+
 
 class GatedBroker(bt.brokers.BackBroker):
     """``BackBroker`` behind the gate. Without an ``account`` it is the stock broker; without a ``gate`` all pass."""
 
     account: Account | None = None
     gate: OrderGate | None = None
+    leaps: DeskLeaps | None = None  # of a run that leaps over bars
 
     def _open_intake(self, settings: Settings) -> None:
         self._settings = settings
@@ -142,11 +147,14 @@ class GatedBroker(bt.brokers.BackBroker):
     # ------------------------------------------------------------------ the gate's own acts
 
     def _ask_gate(self, gate: OrderGate, account: Account) -> None:
-        series = self._settings.risk.throttle.series
-        for data in self.cerebro.datas:
-            if unit_of(data) == REFERENCE_UNIT and symbol_of(data) == series and len(data):
-                gate.on_volatility_index(utc_time(data.datetime[0]), data.close[0])
-        action = gate.on_bar(self._moment(), account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
+        if self.leaps is not None and self.leaps.gate is not None:
+            action = self.leaps.gate.on_bar(self.leaps.step, account.equity_eur)
+        else:
+            series = self._settings.risk.throttle.series
+            for data in self.cerebro.datas if series else ():
+                if unit_of(data) == REFERENCE_UNIT and symbol_of(data) == series and len(data):
+                    gate.on_volatility_index(utc_time(data.datetime[0]), data.close[0])
+            action = gate.on_bar(self._moment(), account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
         if action is None:
             return
         for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:

@@ -13,6 +13,8 @@ STEPS = 200  # reports in a run
 class ProgressMeter(bt.Analyzer):
     """Calls ``cerebro.progress(done, total)`` some 200 times in a run; the first strategy's meter does it for all."""
 
+    leaps = True
+
     def start(self) -> None:
         cerebro = self.strategy.env
         self._report: ProgressReport | None = getattr(cerebro, "progress", None)
@@ -28,6 +30,13 @@ class ProgressMeter(bt.Analyzer):
         self._done += 1
         if self._report is not None and self._done % self._step == 0:
             self._report(self._done, self._total)
+
+    def leapt(self, first: int, end: int) -> None:
+        """Report as often as ``next`` would have for these steps."""
+        before, self._done = self._done, self._done + end - first
+        if self._report is not None:
+            for done in range(before - before % self._step + self._step, self._done + 1, self._step):
+                self._report(done, self._total)
 
     def stop(self) -> None:
         if self._report is not None:

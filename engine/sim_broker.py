@@ -76,9 +76,12 @@ class SimBroker(GatedBroker):
         if self.account is None:
             return
         self._refuse_stock_options()
-        for data in self.cerebro.datas:
-            if unit_of(data) != REFERENCE_UNIT:
-                self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
+        begin: dt.datetime | None = getattr(getattr(self.cerebro, "history", None), "begin", None)
+        # moments come from floats
+        self._begin = begin - dt.timedelta(milliseconds=1) if begin is not None else None
+        self._keys = {data: book_key(data) for data in self.cerebro.datas if unit_of(data) != REFERENCE_UNIT}
+        for data in self._keys:
+            self.account.open_book(unit_of(data), symbol_of(data), self._instrument(data).currency)
         if self._settings.risk.enabled:
             calendar = desk_calendar(self._settings)
             self.gate = OrderGate(self._settings.risk, calendar, self._settings.account.capital)
@@ -139,12 +142,18 @@ class SimBroker(GatedBroker):
             return float(super()._get_value(datas=datas, lever=lever))
         if datas is not None:
             return float(sum(self.positions[d].size * d.close[0] * self.fx_rate(d) for d in datas))
-        account.mark(self._when, {book_key(d): (d.high[0], d.low[0], d.close[0]) for d in self._fresh})
+        account.mark(self._when, {self._keys[d]: (d.high[0], d.low[0], d.close[0]) for d in self._fresh})
+        self.take_values()
+        return float(self._value)
+
+    def take_values(self) -> None:
+        """Take cash and value from the account as it was marked."""
+        account = self.account
+        assert account is not None  # only then it is called
         self.cash = account.available_eur
         self._value = self._valuelever = account.equity_eur
         self._valuemkt = self._valuemktlever = account.net_exposure_eur
         self._fundval = self._value / self._fundshares
-        return float(self._value)
 
     # ------------------------------------------------------------------ the order of a bar
 
@@ -156,20 +165,27 @@ class SimBroker(GatedBroker):
         if self.p.checksubmit:
             self.check_submitted()
         self._expire_day_orders(self._moment())
-        self.pending: deque[bt.Order] = deque(sorted(self.pending, key=self._turn))
+        if len(self.pending) > 1:
+            self.pending: deque[bt.Order] = deque(sorted(self.pending, key=self._turn))
         super().next()  # matches, then marks the account through _get_value
         if self.gate is not None:
             self._ask_gate(self.gate, self.account)
 
     def _begin_bar(self, account: Account) -> None:
-        started = [d for d in self.cerebro.datas if len(d)]
-        stamp = max(d.datetime[0] for d in started)
-        when = utc_time(stamp)
-        self._fresh = [d for d in started if d.datetime[0] == stamp and unit_of(d) != REFERENCE_UNIT]
-        days = (when.date() - self._when.date()).days if self._when is not None else 0
+        if self.leaps is not None:
+            step = self.leaps.step
+            when, days = self.leaps.steps.when(step), self.leaps.steps.days_passed[step]
+            self._fresh, warming = self.leaps.fresh(), step < self.leaps.begin
+        else:
+            started = [d for d in self.cerebro.datas if len(d)]
+            stamp = max(d.datetime[0] for d in started)
+            when = utc_time(stamp)
+            self._fresh = [d for d in started if d.datetime[0] == stamp and d in self._keys]
+            days = (when.date() - self._when.date()).days if self._when is not None else 0
+            warming = self._is_warming(when)
         self._when = when
         self._filled.clear()
-        if self._is_warming(when):
+        if warming:
             return  # no interest on money that is not at work yet
         account.fund(when)
         if days > 0:
@@ -183,8 +199,7 @@ class SimBroker(GatedBroker):
 
     def _is_warming(self, when: dt.datetime) -> bool:
         """Whether a bar is one of those before ``data.start`` that only settle indicators."""
-        begin: dt.datetime | None = getattr(getattr(self.cerebro, "history", None), "begin", None)
-        return begin is not None and when < begin - dt.timedelta(milliseconds=1)  # ``when`` comes from a float
+        return self._begin is not None and when < self._begin
 
     def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
         return any(fresh is data for fresh in self._fresh)  # "in" would compare lines: == is overloaded
@@ -195,7 +210,7 @@ class SimBroker(GatedBroker):
                 instrument = self._instrument(data)
                 previous_close = data.close[-1] if self._is_fresh(data) else data.close[0]
                 fee = borrow_fee(-position.size, previous_close, instrument.borrow_rate, days, instrument.currency)
-                account.charge_borrow(book_key(data), fee, when)
+                account.charge_borrow(self._keys[data], fee, when)
 
     # ------------------------------------------------------------------ matching
 

@@ -148,7 +148,6 @@ def _run_facts(result: RunResult) -> dict[str, Any]:
     return {
         "name": settings.name,
         "version": VERSION,
-        "engine": settings.engine,
         "execution": settings.execution,
         "settings_hash": settings_hash(settings),
         "partial": result.partial,

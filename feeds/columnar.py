@@ -44,12 +44,27 @@ class BarArrays:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def _index(self) -> pd.DatetimeIndex:
+        index = self.frame.index
+        assert isinstance(index, pd.DatetimeIndex)  # by __init__
+        return index
+
     @functools.cached_property
     def datetime(self) -> Floats:
         """``bt.date2num`` of the index in UTC; a naive index is UTC."""
-        index = self.frame.index
-        assert isinstance(index, pd.DatetimeIndex)  # by __init__
-        return date_numbers(epoch_microseconds(index))
+        return date_numbers(epoch_microseconds(self._index))
+
+    def is_within(self, begin: float, end: float) -> bool:
+        """Whether all bars are in [begin, end], as date numbers."""
+        first, last = date_numbers(epoch_microseconds(self._index[[0, -1]]))
+        return bool(begin <= first and last <= end)
+
+    def write_datetime(self, line: Any) -> None:
+        """Append ``datetime`` to a line, without keeping it."""
+        before = len(line.array)
+        line.array.extend(array.array("d", [float("nan")]) * len(self))
+        date_numbers(epoch_microseconds(self._index), out=np.frombuffer(line.array)[before:])
 
     @functools.cached_property
     def columns(self) -> Mapping[str, int]:
@@ -136,13 +151,18 @@ class ColumnarData(bt.feed.DataBase):
             super().preload()
             return
         arrays = self._arrays
-        first = int(np.searchsorted(arrays.datetime, self.fromdate, side="left"))
-        last = int(np.searchsorted(arrays.datetime, self.todate, side="right"))
-        first = max(first, self._next_row)  # bars before it were loaded already
-        rows = slice(first, max(first, last))
+        is_shared = arrays is self.p.dataname  # with other feeds: its datetimes are worth keeping
+        if not is_shared and not self._next_row and arrays.is_within(self.fromdate, self.todate):
+            rows = slice(0, len(arrays))
+            arrays.write_datetime(self.lines.datetime)
+        else:
+            first = int(np.searchsorted(arrays.datetime, self.fromdate, side="left"))
+            last = int(np.searchsorted(arrays.datetime, self.todate, side="right"))
+            first = max(first, self._next_row)  # bars before it were loaded already
+            rows = slice(first, max(first, last))
+            _fill(self.lines.datetime, arrays.datetime, rows)
         for name in self._value_lines():
             _fill(getattr(self.lines, name), arrays.column(name), rows)
-        _fill(self.lines.datetime, arrays.datetime, rows)
         self._next_row = len(arrays)
         self._last()
         self.home()

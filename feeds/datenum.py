@@ -13,11 +13,11 @@ Integers = npt.NDArray[np.int64]
 
 _EPOCH_ORDINAL = 719_163  # datetime.date(1970, 1, 1).toordinal()
 _DAY_US = 86_400_000_000
-_CHUNK = 65_536  # rows at once: the temporaries stay in the cache
+_CHUNK = 16_384  # rows at once: the temporaries stay in the cache
 
 
-def date_numbers(epoch_us: Integers) -> Floats:
-    """Days since 0001-01-01 plus one, from microseconds since 1970-01-01 UTC. Shape (n,) to (n,).
+def date_numbers(epoch_us: Integers, out: Floats | None = None) -> Floats:
+    """Days since 0001-01-01 plus one, from microseconds since 1970-01-01 UTC. Shape (n,) to (n,), in ``out`` if given.
 
     ``bt.date2num`` is the correctly rounded sum (``math.fsum``) of the day's ordinal and four quotients:
     hour / 24, minute / 1440, second / 86400, microsecond / 86400e6. Here:
@@ -26,15 +26,17 @@ def date_numbers(epoch_us: Integers) -> Floats:
       3. adding the remainder rounds once. Only where the remainder is within rounding of half a unit in the
          last place can that differ from the exact sum; those rows go through ``math.fsum``.
     """
-    numbers = np.empty(len(epoch_us))
+    numbers = np.empty(len(epoch_us)) if out is None else out
     for start in range(0, len(epoch_us), _CHUNK):
         numbers[start : start + _CHUNK] = _chunk(epoch_us[start : start + _CHUNK])
     return numbers
 
 
 def _chunk(epoch_us: Integers) -> Floats:
-    days, of_day = np.divmod(epoch_us, _DAY_US)
-    seconds, micros = np.divmod(of_day, 1_000_000)
+    days = epoch_us // _DAY_US
+    of_day = epoch_us - days * _DAY_US
+    seconds = of_day // 1_000_000
+    micros = of_day - seconds * 1_000_000
     high, low = (table[seconds] for table in _seconds_of_day())
     ordinal = (days + _EPOCH_ORDINAL).astype(np.float64)
     if micros.any():

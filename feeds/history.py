@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from core.calendar import ExchangeCalendar
 from core.errors import UnknownNameError, did_you_mean
+from core.steps import Steps, SymbolBars
 from feeds.columnar import BarArrays, ColumnarData, epoch_microseconds
 
 
@@ -49,14 +50,43 @@ class History:
             digest.update(np.ascontiguousarray(frame.to_numpy(), dtype="<f8").tobytes())
         return digest.hexdigest()
 
+    def steps(self, symbols: Iterable[str]) -> Steps | None:
+        """The moments at which any of ``symbols`` has a bar, with their bars along them; made once.
+
+        None where a symbol has two bars of one time, which are no two moments.
+        """
+        key = tuple(sorted(set(symbols)))
+        if key not in self._steps:
+            columns = {symbol: self._arrays(symbol) for symbol in key}
+            plain = all(bool((np.diff(each.datetime) > 0.0).all()) for each in columns.values())
+            self._steps[key] = _steps(columns) if plain else None
+        return self._steps[key]
+
     def _arrays(self, symbol: str) -> BarArrays:
         if symbol not in self._cache:
             self._cache[symbol] = BarArrays(self.frames[symbol])
         return self._cache[symbol]
 
     @functools.cached_property
+    def _steps(self) -> dict[tuple[str, ...], Steps | None]:
+        return {}
+
+    @functools.cached_property
     def _cache(self) -> dict[str, BarArrays]:
         return {}
+
+
+def _steps(columns: dict[str, BarArrays]) -> Steps:
+    times = [each.datetime for each in columns.values()]
+    shared = all(np.array_equal(times[0], each) for each in times[1:])
+    numbers = times[0] if shared else np.unique(np.concatenate(times))
+    bars = {}
+    for symbol, each in columns.items():
+        prices = [each.column(name) for name in ("high", "low", "close")]
+        high, low, close = (price for price in prices if price is not None)  # each is there: see BarArrays.column
+        rows = np.arange(len(numbers)) if shared else np.searchsorted(each.datetime, numbers, side="right") - 1
+        bars[symbol] = SymbolBars(rows, high, low, close)
+    return Steps(numbers, bars)
 
 
 def within(frame: pd.DataFrame, calendar: ExchangeCalendar, start: dt.date | None, end: dt.date | None) -> pd.DataFrame:

@@ -128,6 +128,10 @@ class BatchRoom:
             return []
         return [order for waiting in self._waiting.pop(str(info["batch"])) for order in waiting]
 
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._waiting)
+
     def leftovers(self) -> list[bt.Order]:
         orders = [o for brackets in self._waiting.values() for bracket in brackets for o in bracket]
         self._waiting.clear()

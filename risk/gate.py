@@ -80,6 +80,10 @@ class OrderGate:
             self._losses.on_session(new_week=week is not None and self._clock.week != week)
         for kind, detail in self._throttle.on_closes(self._session(), closes, new_session):
             self._note(when, kind, detail)
+        return self._on_equity(when, equity_eur)
+
+    def _on_equity(self, when: dt.datetime, equity_eur: float) -> KillAction | None:
+        """What equity asks for, once session and throttle stand on the bar."""
         if not math.isfinite(equity_eur):
             if self._account_known:
                 self._account_known = False
@@ -174,14 +178,15 @@ class OrderGate:
         before, after = with_batch(batch, account)
         sides = dict.fromkeys((opening.order.book, opening.order.sign) for opening in opened)
         trades = [trade_side(book, sign, account, after) for book, sign in sides]
-        symbol = min((opening.order.symbol for opening in opened), key=self.scale)
+        scales = {symbol: self.scale(symbol) for symbol in dict.fromkeys(opening.order.symbol for opening in opened)}
+        symbol = min(scales, key=scales.__getitem__)
         proposal = limits.Proposal(
             openings=opened,
             equity=account.equity_eur,
-            scale=self.scale(symbol),
-            volatility=self._throttle.describe(symbol),
+            scale=scales[symbol],
+            volatility="" if scales[symbol] > 0.0 else self._throttle.describe(symbol),
             trade=TradeSide(sum(t.notional for t in trades), sum(t.risk for t in trades)),
-            before=worst_case(account.positions, before),
+            before=lambda: worst_case(account.positions, before),
             after=worst_case(account.positions, after),
         )
         for refusal, limit in limits.ACCOUNT_LIMITS:

@@ -24,7 +24,7 @@ class Proposal:
     scale: float  # of the throttle, the smallest one of the instruments opened
     volatility: str  # what the throttle saw, in words
     trade: TradeSide  # all the books that the batch opens, in the direction it opens them
-    before: Exposure  # worst case without the batch
+    before: Callable[[], Exposure]  # worst case without the batch; asked for where one with it is too much
     after: Exposure  # worst case with it
 
     @property
@@ -110,19 +110,19 @@ def max_trade_notional(p: Proposal, settings: RiskSettings) -> str | None:
 def max_open_positions(p: Proposal, settings: RiskSettings) -> str | None:
     limit = settings.max_open_positions
     count = len(p.after.books)
-    if limit is None or count <= limit or count <= len(p.before.books):
+    if limit is None or count <= limit or count <= len(p.before().books):
         return None
     return f"{p.what} would make {count} open positions, working entries included; risk.max_open_positions = {limit}"
 
 
 def max_gross_exposure(p: Proposal, settings: RiskSettings) -> str | None:
-    return _exposure(p, "gross", p.after.gross, p.before.gross, settings.max_gross_exposure)
+    return _exposure(p, "gross", lambda exposure: exposure.gross, settings.max_gross_exposure)
 
 
 def max_net_exposure(p: Proposal, settings: RiskSettings) -> str | None:
     limit = settings.max_net_exposure
-    return _exposure(p, "net long", p.after.net_long, p.before.net_long, limit) or _exposure(
-        p, "net short", -p.after.net_short, -p.before.net_short, limit
+    return _exposure(p, "net long", lambda exposure: exposure.net_long, limit) or _exposure(
+        p, "net short", lambda exposure: -exposure.net_short, limit
     )
 
 
@@ -147,9 +147,10 @@ def _scaled(p: Proposal, verb: str, value: float, key: str, fraction: float | No
     )
 
 
-def _exposure(p: Proposal, name: str, value: float, before: float, fraction: float | None) -> str | None:
+def _exposure(p: Proposal, name: str, of: Callable[[Exposure], float], fraction: float | None) -> str | None:
     """A limit of the account. What the batch does not make worse is not its fault: prices moved."""
-    if fraction is None or value <= fraction * p.equity * (1.0 + TOLERANCE) or value <= before:
+    value = of(p.after)
+    if fraction is None or value <= fraction * p.equity * (1.0 + TOLERANCE) or value <= of(p.before()):
         return None
     key = f"max_{name.split()[0]}_exposure"
     return (

@@ -25,10 +25,14 @@ class LossWindow:
         """A new session or week starts with ``equity``."""
         self.start = equity
         self.breached = False
-        limits = [self._eur] if self._eur is not None else []
-        if self._fraction is not None:
-            limits.append(self._fraction * max(equity, 0.0))
-        self.limit = min(limits, default=None)  # EUR, the tighter one; None = no limit
+        self.limit = self.limit_at(equity)  # EUR
+
+    def limit_at(self, equity: float) -> float | None:
+        """The loss, EUR, that is too much for a window that starts with ``equity``; None = no limit."""
+        if self._fraction is None:
+            return self._eur
+        limit = self._fraction * max(equity, 0.0)
+        return limit if self._eur is None else min(self._eur, limit)  # the tighter one
 
     def update(self, equity: float) -> bool:
         """True when ``equity`` reaches the limit for the first time."""

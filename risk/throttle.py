@@ -37,6 +37,13 @@ def scale_of(volatility: float, settings: ThrottleSettings) -> float:
     return 1.0 - way * (1.0 - settings.min_scale)
 
 
+def state_of(volatility: float | None, settings: ThrottleSettings) -> Throttle:
+    """What the throttle does at an annual volatility; None = not known."""
+    if volatility is None or scale_of(volatility, settings) == 1.0:
+        return Throttle.FULL
+    return Throttle.STOPPED if volatility >= settings.stop_above else Throttle.REDUCED
+
+
 class SessionVolatility:
     """Annualised standard deviation (ddof = 1) of the last ``window`` log returns of session closes.
 
@@ -173,27 +180,26 @@ class VolatilityThrottle:
         found: list[Change] = []
         source = self.source()
         if source != self._source:
-            why = ""
-            if self._settings.series and self._index_value() is None:
-                why = f": {self._settings.series} has no value of the last {self._settings.max_age_sessions} sessions"
-            found.append((RiskEventKind.THROTTLE_SOURCE, f"the throttle uses {source}{why}"))
+            found.append((RiskEventKind.THROTTLE_SOURCE, self._source_sentence()))
             self._source = source
             self._states.clear()
         for symbol in symbols if self._index_value() is None else [""]:
             volatility = self.volatility(symbol)
-            scale = self.scale(symbol)
-            state = Throttle.FULL if scale == 1.0 else Throttle.STOPPED if self._stops(volatility) else Throttle.REDUCED
+            state = state_of(volatility, self._settings)
             if state != self._states.get(symbol, Throttle.FULL) and volatility is not None:
-                found.append((RiskEventKind.THROTTLE, self._sentence(symbol, state, scale)))
+                found.append((RiskEventKind.THROTTLE, self._sentence(symbol, state)))
             self._states[symbol] = state
         return found
 
-    def _stops(self, volatility: float | None) -> bool:
-        return volatility is not None and volatility >= self._settings.stop_above
+    def _source_sentence(self) -> str:
+        why = ""
+        if self._settings.series and self._index_value() is None:
+            why = f": {self._settings.series} has no value of the last {self._settings.max_age_sessions} sessions"
+        return f"the throttle uses {self.source()}{why}"
 
-    def _sentence(self, symbol: str, state: Throttle, scale: float) -> str:
+    def _sentence(self, symbol: str, state: Throttle) -> str:
         what = f"entries in {symbol}" if symbol else "entries"
-        size = f" to {scale:.3f}" if state is Throttle.REDUCED else ""
+        size = f" to {self.scale(symbol):.3f}" if state is Throttle.REDUCED else ""
         return f"{what}: {state}{size} ({self.describe(symbol)})"
 
     def state(self) -> dict[str, Any]:

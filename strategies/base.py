@@ -20,10 +20,10 @@ from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
 from strategies.holding import Holding
 from strategies.orders import ProtectedOrders
 from strategies.recover import recover
+from strategies.wakes import Gate
 
 Off = Annotated[float, Field(ge=0.0)]  # a limit that 0 switches off
 Period = Annotated[int, Field(ge=2)]
-Gate = tuple[str, float]  # what forbids an entry, and its value
 
 
 class StrategyParameters(Parameters):
@@ -118,6 +118,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         self._observed = 0  # len(data0) at the last common bar
         self._lengths: list[int] = []  # of all datas of the Cerebro
         self._started = False
+        self.passed_over: Any = None  # strategies.wakes.PassedOver, in a run that leaps
 
     def start(self) -> None:
         self._lengths = [len(data) for data in self.env.datas]
@@ -135,6 +136,11 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         if self._is_new() and self.data.datetime[0] >= self._first and self._has_settled():
             self.plan = None
             self.decide()
+
+    def _stop(self) -> None:
+        if self.passed_over is not None:
+            self.passed_over.count(self, is_turn=False)
+        super()._stop()
 
     def _has_settled(self) -> bool:
         return all(len(data) >= self._settled for data in self.datas)
@@ -168,10 +174,10 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
 
     def is_filtered(self, sign: int, gate: Gate | None) -> bool:
         """Count a signal to go ``sign`` and whether a gate forbids it."""
-        self.tally.signals += 1
         if gate is None:
+            self.tally.signals += 1
             return False
-        self.tally.filtered[gate[0]] += 1
+        self.tally.filter(gate[0])
         self.log("filtered", self.data, sign=sign, why=f"{gate[0]} {gate[1]:.4g}")
         return True
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
+from core.steps import Floats
 from indicators import RSI, Bollinger, Keltner, ObservedIndicator, ZScore
 
 
@@ -11,6 +14,7 @@ class EntryFamily:
     """``stretch`` is below 0 under the mean: long from ``-entry`` down, out from ``-exit`` up; short mirrored."""
 
     indicator: ClassVar[type[ObservedIndicator]]
+    line: ClassVar[str]  # of the indicator
 
     @staticmethod
     def settings(p: Any) -> dict[str, Any]:
@@ -18,9 +22,20 @@ class EntryFamily:
         raise NotImplementedError
 
     @staticmethod
-    def stretch(indicator: Any, p: Any) -> float:
-        """Signed distance from the mean on this bar; NaN where the indicator has no value."""
+    def formula(value: Any, p: Any) -> Any:
+        """Signed distance from the mean at a value of the line, or at each of many; NaN where it has none."""
         raise NotImplementedError
+
+    @classmethod
+    def stretch(cls, indicator: Any, p: Any) -> float:
+        """Signed distance from the mean on this bar."""
+        return float(cls.formula(float(getattr(indicator.lines, cls.line)[0]), p))
+
+    @classmethod
+    def stretches(cls, indicator: Any, p: Any) -> Floats:
+        """Signed distance from the mean on every bar, once the indicator is computed."""
+        values: Floats = cls.formula(np.array(getattr(indicator.lines, cls.line).array), p)
+        return values
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -32,14 +47,15 @@ class BollingerEntry(EntryFamily):
     """%b below ``bollinger_entry`` (above 1 less it), out at ``bollinger_exit``. Unit: widths of the band."""
 
     indicator = Bollinger
+    line = "percent_b"
 
     @staticmethod
     def settings(p: Any) -> dict[str, Any]:
         return {"period": p.bollinger_period, "devs": p.bollinger_devs}
 
     @staticmethod
-    def stretch(indicator: Any, p: Any) -> float:
-        return float(indicator.lines.percent_b[0]) - 0.5
+    def formula(value: Any, p: Any) -> Any:
+        return value - 0.5
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -50,14 +66,15 @@ class ZScoreEntry(EntryFamily):
     """z-score of the close against its moving average. Unit: standard deviations."""
 
     indicator = ZScore
+    line = "zscore"
 
     @staticmethod
     def settings(p: Any) -> dict[str, Any]:
         return {"period": p.zscore_period}
 
     @staticmethod
-    def stretch(indicator: Any, p: Any) -> float:
-        return float(indicator.lines.zscore[0])
+    def formula(value: Any, p: Any) -> Any:
+        return value
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -68,14 +85,15 @@ class RSIEntry(EntryFamily):
     """RSI below ``rsi_entry`` (above 100 less it), out at ``rsi_exit``. Unit: RSI points from 50."""
 
     indicator = RSI
+    line = "rsi"
 
     @staticmethod
     def settings(p: Any) -> dict[str, Any]:
         return {"period": p.rsi_period}
 
     @staticmethod
-    def stretch(indicator: Any, p: Any) -> float:
-        return float(indicator.lines.rsi[0]) - 50.0
+    def formula(value: Any, p: Any) -> Any:
+        return value - 50.0
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:
@@ -86,14 +104,15 @@ class KeltnerEntry(EntryFamily):
     """Close outside the Keltner channel, out ``keltner_exit`` from its middle. Unit: average true ranges."""
 
     indicator = Keltner
+    line = "position"
 
     @staticmethod
     def settings(p: Any) -> dict[str, Any]:
         return {"period": p.keltner_period, "atr_period": p.keltner_atr_period, "mult": p.keltner_mult}
 
     @staticmethod
-    def stretch(indicator: Any, p: Any) -> float:
-        return (float(indicator.lines.position[0]) - 0.5) * 2.0 * float(p.keltner_mult)
+    def formula(value: Any, p: Any) -> Any:
+        return (value - 0.5) * 2.0 * float(p.keltner_mult)
 
     @staticmethod
     def levels(p: Any) -> tuple[float, float]:

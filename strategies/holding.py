@@ -50,15 +50,19 @@ class Holding:
     @property
     def over(self) -> bool:
         """Flat with nothing working."""
-        return not self.size and not self.orders
+        if self.entry is not None or self.stop is not None or self.target is not None or self.exit is not None:
+            return False
+        return not self.size
 
     def slot(self, ref: int) -> str:
         """``entry``, ``stop``, ``target`` or ``exit``; empty when the order is not (or no longer) in a slot."""
-        for name in ("entry", "stop", "target", "exit"):
-            order = getattr(self, name)
-            if order is not None and order.ref == ref:
-                return name
-        return ""
+        if self.entry is not None and self.entry.ref == ref:
+            return "entry"
+        if self.stop is not None and self.stop.ref == ref:
+            return "stop"
+        if self.target is not None and self.target.ref == ref:
+            return "target"
+        return "exit" if self.exit is not None and self.exit.ref == ref else ""
 
     def book(self, order: Any) -> str:
         """Take in a notification; return the slot that the order had when it came."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from core.errors import did_you_mean
+from core.leaping import EVERY_STEP
 from core.orders import ExitReason
+from core.steps import Flags
 from indicators import ADX, ATR, Bollinger, HalfLife, Hurst, RealisedVol, Regime
-from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
+from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.entries import ENTRIES
 from strategies.holding import Holding
-from strategies.stretch import Stretch
+from strategies.stretch import Stretch, reached_on
+from strategies.wakes import CommonBars, Gate, PassedOver, Watched, forbidden, is_restless, time_wakes
 
 REGIMES = {"bear": -1, "sideways": 0, "bull": 1}  # values of indicators.Regime
 
@@ -153,6 +156,43 @@ class MeanReversion(BookStrategy):
         elif holding.size:
             self._look_for_exit(holding)
 
+    # -- leaping (core.leaping) -----------------------------------------------------------------------------------
+
+    def wake_sets(self) -> dict[str, Flags]:
+        entry, leave = self.family.levels(self.p)
+        bars = CommonBars(self.datas, self._settled, self._first)
+        self._watched = watched = Watched(bars, self.family.stretches(self.ind["stretch"], self.p))
+        long, short = reached_on(watched.values, watched.before, entry)
+        signals = {"long": long, "short": short, "both": long | short}[self.p.side] & bars.decided
+        columns = {name: indicator.lines[0].array for name, indicator in self.ind.items()}
+        gates = forbidden(
+            self,
+            signals,
+            lambda number: self._gate(1 if long[number] else -1, lambda name: columns[name][bars.at[number]]),
+        )
+        self.passed_over = PassedOver(watched, gates)
+        signals[list(gates)] = False
+        return {
+            "entry": bars.flags(signals),
+            "exit_long": bars.flags(-watched.values <= leave),
+            "exit_short": bars.flags(watched.values <= leave),
+        }
+
+    def wakes(self) -> list[str | int]:
+        holding = self.holding(self.data)
+        self.passed_over.is_flat = holding is None
+        if not self._watched.bars.is_plain or (holding is not None and is_restless(holding)):
+            return [EVERY_STEP]
+        if holding is None:
+            return ["entry"]
+        if not holding.size or holding.exit_reason:
+            return []  # its orders will be heard of
+        return ["exit_long" if holding.sign > 0 else "exit_short", *time_wakes(self, holding)]
+
+    def leapt(self) -> None:
+        self.passed_over.count(self, is_turn=True)
+        self._watched.restore(self, self.stretch)
+
     # -- entry --------------------------------------------------------------------------------------------------
 
     def _look_for_entry(self) -> None:
@@ -183,17 +223,21 @@ class MeanReversion(BookStrategy):
 
     def blocked(self, sign: int) -> Gate | None:
         """The filter that forbids the entry, with its value; None when none does."""
-        p, ind = self.p, self.ind
-        if p.adx_max and not ind["adx"][0] <= p.adx_max:
-            return "adx", ind["adx"][0]
-        vol = ind["vol"][0]
+        return self._gate(sign, lambda name: self.ind[name][0])
+
+    def _gate(self, sign: int, value: Callable[[str], float]) -> Gate | None:
+        """The same on a bar on which ``value`` gives those of the indicators."""
+        p = self.p
+        if p.adx_max and not value("adx") <= p.adx_max:
+            return "adx", value("adx")
+        vol = value("vol")
         if (p.vol_min and not vol >= p.vol_min) or (p.vol_max and not vol <= p.vol_max):
             return "vol", vol
         allowed = regimes_in(p.long_regimes if sign > 0 else p.short_regimes)
-        if allowed and ind["regime"].lines.regime[0] not in [REGIMES[name] for name in allowed]:
-            return "regime", ind["regime"].lines.regime[0]
-        if p.hurst_max and not ind["hurst"][0] <= p.hurst_max:
-            return "hurst", ind["hurst"][0]
+        if allowed and value("regime") not in [REGIMES[name] for name in allowed]:
+            return "regime", value("regime")
+        if p.hurst_max and not value("hurst") <= p.hurst_max:
+            return "hurst", value("hurst")
         return None
 
     # -- exit ---------------------------------------------------------------------------------------------------

@@ -215,6 +215,10 @@ class ProtectedOrders(bt.Strategy):
                  stop=holding.stop_price)  # fmt: skip
         self._protect(holding, abs(holding.size))
 
+    def tells(self) -> bool:
+        """Whether lines of this class are read by somebody."""
+        return logger.isEnabledFor(logging.INFO) or type(self).log is not ProtectedOrders.log
+
     # -- log ----------------------------------------------------------------------------------------------------
 
     def log(self, event: str, data: Any, level: int = logging.INFO, **fields: Any) -> None:

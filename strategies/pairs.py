@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
+from core.leaping import EVERY_STEP
 from core.orders import ExitReason
+from core.steps import Flags, Floats
 from indicators import (
     Cointegration,
     Correlation,
@@ -20,9 +23,10 @@ from indicators import (
     ZScore,
 )
 from sizers import PairPlan, PairSizer
-from strategies.base import BookStrategy, Gate, Off, Period, StrategyParameters, to_tick
+from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.holding import Holding
-from strategies.stretch import Stretch
+from strategies.stretch import Stretch, latched_on, reached_on
+from strategies.wakes import CommonBars, Gate, PassedOver, Watched, forbidden, is_restless, time_wakes
 
 Positive = Annotated[float, Field(gt=0.0)]
 HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
@@ -163,6 +167,54 @@ class PairsTrading(BookStrategy):
         elif y is not None and x is not None:
             self._look_for_exit(y)
 
+    # -- leaping (core.leaping) -----------------------------------------------------------------------------------
+
+    def _z_values(self) -> Floats:
+        """``z`` on every bar of y."""
+        if self.zscore is not None:
+            return np.array(self.zscore.lines[0].array)
+        spread, std = (np.array(line.array) for line in (self.hedge.lines.spread, self.hedge.lines.spread_std))
+        with np.errstate(all="ignore"):
+            return np.where(std > 0, spread / std, np.nan)
+
+    def wake_sets(self) -> dict[str, Flags]:
+        p = self.p
+        bars = CommonBars(self.datas, self._settled, self._first)
+        self._watched = watched = Watched(bars, self._z_values())
+        z, far = watched.values, p.stop_z or math.inf
+        self._stopped_on = latched_on(np.abs(z) >= far, np.abs(z) <= p.exit_z)
+        long, short = reached_on(z, watched.before, p.entry_z)
+        signals = (long | short) & bars.decided
+        gates = forbidden(self, signals, self._gate_on)
+        self.passed_over = PassedOver(watched, gates)
+        signals[list(gates)] = False
+        lost = np.array(self.coint.lines[0].array)[bars.at] > p.coint_exit if p.coint_exit else np.False_
+        return {
+            "entry": bars.flags(signals),
+            "exit_long": bars.flags((z >= -p.exit_z) | (z <= -far) | lost),
+            "exit_short": bars.flags((-z >= -p.exit_z) | (-z <= -far) | lost),
+        }
+
+    def wakes(self) -> list[str | int]:
+        y, x = legs = [self.holding(data) for data in self.datas]
+        self.passed_over.is_flat = y is None and x is None
+        if not self._watched.bars.is_plain or any(leg is not None and is_restless(leg) for leg in legs):
+            return [EVERY_STEP]
+        if y is None and x is None:
+            return ["entry"]
+        if y is None or x is None or bool(y.exit_reason) != bool(x.exit_reason):
+            return [EVERY_STEP]  # see watch
+        if y.exit_reason:
+            return []  # its orders will be heard of
+        if (y.entry is not None or x.entry is not None) and (y.entered or x.entered):
+            return [EVERY_STEP]  # see _late
+        return ["exit_long" if y.sign > 0 else "exit_short", *time_wakes(self, y)]
+
+    def leapt(self) -> None:
+        self.passed_over.count(self, is_turn=True)
+        number = self._watched.restore(self, self.stretch)
+        self._stopped = number >= 0 and bool(self._stopped_on[number])
+
     # -- entry --------------------------------------------------------------------------------------------------
 
     def _look_for_entry(self) -> None:
@@ -198,18 +250,27 @@ class PairsTrading(BookStrategy):
 
     def blocked(self, z: float) -> Gate | None:
         """What forbids an entry, with its value; None when nothing does."""
-        p, beta = self.p, float(self.hedge.lines.beta[0])
+        return self._gate(z, self._stopped, lambda line: float(line[0]))
+
+    def _gate_on(self, number: int) -> Gate | None:
+        """The same on any common bar, once the indicators are computed."""
+        watched = self._watched
+        bar, z, stopped = watched.bars.at[number], float(watched.values[number]), bool(self._stopped_on[number])
+        return self._gate(z, stopped, lambda line: float(line.array[bar]))
+
+    def _gate(self, z: float, stopped: bool, value: Callable[[Any], float]) -> Gate | None:
+        p, beta = self.p, value(self.hedge.lines.beta)
         if not (math.isfinite(beta) and beta > 0):
             return "hedge_ratio", beta
-        if self._stopped:
+        if stopped:
             return "spread_stop", z
-        if p.coint_max and not self.coint[0] <= p.coint_max:
-            return "cointegration", self.coint[0]
-        half_life = float(self.half_life[0])
+        if p.coint_max and not value(self.coint.lines.p_value) <= p.coint_max:
+            return "cointegration", value(self.coint.lines.p_value)
+        half_life = value(self.half_life.lines.half_life)
         if not half_life >= p.half_life_min or (p.half_life_max and not half_life <= p.half_life_max):
             return "half_life", half_life
-        if p.correlation_min and not self.correlation[0] >= p.correlation_min:
-            return "correlation", self.correlation[0]
+        if p.correlation_min and not value(self.correlation.lines.correlation) >= p.correlation_min:
+            return "correlation", value(self.correlation.lines.correlation)
         return None
 
     def units_of_x(self, plans: list[Any]) -> float:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from core.steps import Flags, Floats
+
 
 @dataclass(slots=True)
 class Stretch:
@@ -27,3 +31,24 @@ class Stretch:
         if self.now >= level and not self.before >= level:
             return -1
         return 0
+
+
+def before_each(values: Floats) -> Floats:
+    """``Stretch.before`` on each of many bars: the last finite value of the bars before it, NaN where there is none."""
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))
+    before = np.full(len(values), np.nan)
+    known = last[:-1] >= 0
+    before[1:][known] = values[last[:-1][known]]
+    return before
+
+
+def reached_on(values: Floats, before: Floats, level: float) -> tuple[Flags, Flags]:
+    """Bars on which ``Stretch.reached`` is +1, and bars on which it is -1."""
+    long = (values <= -level) & ~(before <= -level)
+    return long, (values >= level) & ~(before >= level) & ~long
+
+
+def latched_on(sets: Flags, clears: Flags) -> Flags:
+    """Bars after which a latch is on that ``sets`` switches on and ``clears``, which wins, off; it begins off."""
+    last = np.maximum.accumulate(np.where(sets | clears, np.arange(len(sets)), -1))
+    return (last >= 0) & ~clears[last]

@@ -17,6 +17,11 @@ class Tally:
     refusals: dict[str, str] = field(default_factory=dict)  # trade -> why the broker or its risk gate refused the entry
     trades: set[str] = field(default_factory=set)  # those of which an entry filled
 
+    def filter(self, gate: str) -> None:
+        """Count a signal that a gate forbids."""
+        self.signals += 1
+        self.filtered[gate] += 1
+
     def facts(self) -> dict[str, Any]:
         """The counts as plain values: signals, filtered, not_sized, refused, entered."""
         refused = Counter(reason for trade, reason in self.refusals.items() if trade not in self.trades)

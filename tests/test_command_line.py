@@ -219,7 +219,6 @@ def test_trials_without_a_ledger_is_a_clear_error(tmp_path: Path) -> None:
         (["--set", "strategies.meanrev.strategy=MeanRevesion"], ["HL101", "did you mean 'MeanReversion'?"]),
         (["--set", "strategies.meanrev.parameters.perod=5"], ["HL101", "perod"]),
         (["--set", "data.source=smple"], ["HL101", "did you mean 'sample'?"]),
-        (["--engine", "fast"], ["HL700", "not available", "--engine stock"]),
         (["--engine", "stok"], ["HL700", "did you mean 'stock'?"]),
     ],
 )

@@ -1,0 +1,89 @@
+"""What a strategy and an analyzer say so that the engine may leap over bars.
+
+The engine calls ``next`` of a strategy on the bars on which it may act and on no other. A class that implements none
+of this is called on every bar.
+
+**A strategy** (any ``bt.Strategy``) has three methods:
+
+- ``wake_sets()`` is asked once, when all indicators have been computed over all bars. It names sets of bars of the
+  strategy's first data: arrays of bool, one item for each bar of that data.
+- ``wakes()`` is asked after each call, and before the first. It gives what can make the strategy act from here on,
+  until it is asked again: names of sets, whole numbers n > 0 for "in n bars of the first data", and ``EVERY_STEP`` for
+  "whichever data moves next". Anything that the strategy is told (order, trade, data, store, timer) makes the engine
+  call it on that step, too, and the bar on which the minimum period is reached (``nextstart``) is always called.
+- ``leapt()`` is called before a ``next`` that follows bars on which the strategy was not called, with ``len(data)``
+  and all lines already on the new bar. It brings the strategy to where calls on all bars before it would have.
+
+A declaration that leaves out a bar changes results. It may name bars on which then nothing happens.
+
+**An analyzer** says ``leaps = True`` where it need not be called on bars that are leapt over. Where it has something to
+do for them, a method ``leapt(first, end)`` does it for the steps of a whole stretch at once (``core.steps``). An
+analyzer without ``leaps`` must be called on every bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import FunctionType
+from typing import Any, Protocol, runtime_checkable
+
+from core.steps import Flags
+
+WakeSets = Mapping[str, Flags]
+Wakes = Iterable[str | int]
+EVERY_STEP = "*"
+
+
+@runtime_checkable
+class LeapingStrategy(Protocol):
+    """A strategy that says when it acts; see the module."""
+
+    def wake_sets(self) -> WakeSets: ...
+
+    def wakes(self) -> Wakes: ...
+
+    def leapt(self) -> None: ...
+
+
+HARMLESS = (
+    "notify_", "log", "label", "stop", "start", "_make_", "wake_sets", "leapt",
+)  # fmt: skip  # what a subclass may override without a word
+
+
+def declares_wakes(strategy: Any) -> bool:
+    """Whether a strategy says when it acts: its class, or one above it of which nothing that acts was overridden."""
+    if not isinstance(strategy, LeapingStrategy):
+        return False
+    order = type(strategy).__mro__
+    declared = next(at for at, cls in enumerate(order) if "wakes" in vars(cls))
+    return not any(
+        isinstance(value, FunctionType | property)
+        and hasattr(order[declared], name)
+        and not name.startswith(("__", *HARMLESS))
+        for cls in order[:declared]
+        for name, value in vars(cls).items()
+    )
+
+
+def can_leap(analyzer: Any) -> bool:
+    """Whether an analyzer need not be called on bars that are leapt over, its children included.
+
+    ``leaps`` counts in the class that defines it and in those below it that leave the per-bar methods as they are:
+    a subclass that overrides ``next`` declares anew. It may be a property, asked once the analyzer has started.
+    """
+    declared: Any = next((cls for cls in type(analyzer).__mro__ if "leaps" in vars(cls)), None)
+    if declared is None or not analyzer.leaps:
+        return False
+    for name in ("next", "prenext", "nextstart", "notify_cashvalue", "notify_fund", "leapt"):
+        if getattr(type(analyzer), name, None) is not getattr(declared, name, None):
+            return False
+    return all(can_leap(child) for child in getattr(analyzer, "_children", ()))
+
+
+def tell_leapt(analyzer: Any, first: int, end: int) -> None:
+    """Tell an analyzer that can leap, and its children, that the steps ``[first, end)`` were."""
+    for child in getattr(analyzer, "_children", ()):
+        tell_leapt(child, first, end)
+    leapt = getattr(analyzer, "leapt", None)
+    if leapt is not None:
+        leapt(first, end)

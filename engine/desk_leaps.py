@@ -1,0 +1,135 @@
+"""The broker's side of a run that leaps: ``SimBroker(settings=...)`` over steps on which no order can fill.
+
+The engine's loop decides where it would like to go; ``reach`` says how far account and gate let it, ``commit`` puts
+broker, account and gate where stepping would have put them, and on a step that is landed on ``SimBroker.next`` reads
+what depends on data alone (moment, fresh datas, sessions, throttle) from here.
+
+What is left out on a leapt step: orders that rest untouched. Who leaps must know that none fills, expires or moves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+
+from books.leap import AccountLeaps
+from books.leap_stretch import Shorts, Stretch
+from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
+from core.steps import Steps
+from risk.leap import GateLeaps
+
+
+class DeskLeaps:
+    """A started ``SimBroker`` with settings, for the length of one run; ``close`` leaves it as one that steps.
+
+    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``. ``is_settled``: the pass
+    of a step sets it, since it takes over all that ``settle`` would have to.
+    """
+
+    def __init__(self, broker: Any, steps: Steps, begin: dt.datetime | None = None) -> None:
+        settings = broker._settings
+        self.broker = broker
+        self.steps = steps
+        self.step = -1
+        self.begin = 0
+        if begin is not None:  # a moment comes from a float: see SimBroker._is_warming
+            first = begin - dt.timedelta(milliseconds=1) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+            self.begin = int(np.searchsorted(steps.moments, first // dt.timedelta(microseconds=1)))
+        self.traded = [data for data in broker.cerebro.datas if unit_of(data) != REFERENCE_UNIT]
+        self.keys = {data: book_key(data) for data in self.traded}
+        self.bars = [(data, steps.bars[symbol_of(data)]) for data in self.traded]
+        self.account = AccountLeaps(
+            broker.account,
+            steps,
+            begin=self.begin,
+            accrues=settings.costs.enabled,
+            borrow_rates={self.keys[data]: broker._instrument(data).borrow_rate for data in self.traded},
+        )
+        self.gate: GateLeaps | None = None
+        if broker.gate is not None:
+            self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
+        self._stretch: Stretch | None = None
+        self.is_settled = True  # whether the broker's own fields stand on ``step``
+        broker.leaps = self
+
+    def close(self) -> None:
+        self.settle()
+        if self.gate is not None:
+            self.gate.close()
+        self.broker.leaps = None
+
+    # -- a step that is landed on -------------------------------------------------------------------------------
+
+    def fresh(self) -> list[Any]:
+        """Traded datas with a bar on this step."""
+        step = self.step
+        return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
+
+    # -- a stretch ----------------------------------------------------------------------------------------------
+
+    def reach(self, end: int) -> int:
+        """The first step after ``step`` that must be landed on, ``end`` at the latest. Changes nothing."""
+        first = self.step + 1
+        self._stretch = None
+        if first >= end or first == 0:
+            return first
+        stretch = self.account.leap(first, end, self._shorts())
+        if stretch is None:
+            return first
+        self._stretch = stretch
+        return self.gate.leap(first, stretch.end, stretch.equity()) if self.gate is not None else stretch.end
+
+    def commit(self, end: int) -> None:
+        """Stand on ``end - 1``, after the steps that ``reach`` let pass; ``end`` may be less than it said."""
+        first, stretch = self.step + 1, self._stretch
+        if end <= first or stretch is None:
+            return
+        equity = stretch.equity()
+        stretch.commit(end)
+        if self.gate is not None:
+            self.gate.commit(first, end, equity if end == stretch.end else equity[: end - first])
+        self.step = end - 1
+        self._stretch = None
+        self.is_settled = False
+
+    def settle(self) -> None:
+        """Put the broker's own fields where they are after the steps that were leapt; its next pass sets them anew."""
+        if self.is_settled:
+            return
+        self.is_settled = True
+        broker = self.broker
+        broker._when = self.steps.when(self.step)
+        broker._fresh = self.fresh()
+        broker._filled.clear()
+        if self.step >= self.begin:
+            broker.take_values()
+        self.date_positions()
+        self.adjust_positions()
+
+    # -- what stock writes into open positions on every bar -------------------------------------------------------
+
+    def date_positions(self) -> None:
+        """Before orders are matched: the interest of the bar, which is none, its time, and the close before it."""
+        broker = self.broker
+        for data, position in broker.positions.items():
+            if position.size:
+                bars = self.steps.bars[symbol_of(data)]
+                broker.d_credit[data] += 0.0
+                position.datetime = self._naive(bars.last_until(self.step))
+                position.adjbase = bars.closes[self.step - 1]
+
+    def adjust_positions(self) -> None:
+        """After orders were matched: the close from which stock would adjust the cash of futures."""
+        for data, position in self.broker.positions.items():
+            if position.size:
+                position.adjbase = self.steps.bars[symbol_of(data)].closes[self.step]
+
+    def _naive(self, step: int) -> dt.datetime:
+        return self.steps.when(step).replace(tzinfo=None)
+
+    def _shorts(self) -> Shorts:
+        return [
+            (self.keys[data], position.size) for data, position in self.broker.positions.items() if position.size < 0
+        ]

@@ -1,0 +1,183 @@
+"""Lines that share a cursor.
+
+Stock backtrader keeps an index and a length in every line and moves each of them on every bar. In a run over preloaded
+bars all lines of a data, and of the indicators that it clocks, stand on the same bar, and length is index + 1. So here
+they look at one ``Cursor``, and moving a bar is one assignment.
+
+Why it is exact: a line is tied only where stock would move it in step with its cursor, from "before the first bar".
+Whatever sets a line's own index or length (``rewind``, ``forward``, ``home``, ``reset``, by whomever) first unties the
+whole run: every line gets the index and length that stock would have given it, and the run goes on in stock's way.
+
+No backtrader class is changed. The objects of this run get a subclass, whose instances say that their ``__class__`` is
+the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+from backtrader.lineroot import LineRoot
+
+set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
+
+
+class Breakable(Protocol):
+    """What unties a run; see ``ties.Ties``."""
+
+    def break_off(self) -> None: ...
+
+
+class Cursor:
+    """The bar on which lines stand: an index into their arrays, -1 before the first bar."""
+
+    __slots__ = ("idx", "ties")
+
+    def __init__(self, ties: Breakable) -> None:
+        self.idx = -1
+        self.ties = ties
+
+
+_Cached = TypeVar("_Cached", bound=Callable[..., Any])
+
+
+def remembered(function: _Cached) -> _Cached:
+    """``lru_cache`` that keeps the signature: types are hashable, whatever mypy thinks of backtrader's."""
+    return cast(_Cached, functools.lru_cache(maxsize=1024)(function))
+
+
+@remembered
+def lean_class(cls: Any, methods: Any) -> type:
+    """A subclass with the members of ``methods``, made past backtrader's metaclasses, which keep registers."""
+    body: dict[str, Any] = {}
+    for base in reversed(methods.__mro__[:-1]):
+        body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+    body |= {
+        "__class__": property(lambda self: cls),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "__slots__": (),
+    }
+    made: type = type.__new__(type(cls), cls.__name__, (cls,), body)
+    return made
+
+
+def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
+    """A subclass of ``cls`` whose instances hand every write to ``write``."""
+    body = {
+        **members,
+        "__class__": property(lambda self: cls),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__setattr__": write,
+        "__slots__": (),
+    }
+    return type.__new__(type(cls), cls.__name__, (cls,), body)
+
+
+_NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__qualname__"}
+
+
+def _stand(line: Any) -> int:
+    return int(line._cursor.idx)
+
+
+def _go(line: Any, idx: int) -> None:
+    line._cursor.ties.break_off()
+    line._idx = idx
+
+
+def _length(line: Any) -> int:
+    return int(line._cursor.idx) + 1
+
+
+def _lengthen(line: Any, length: int) -> None:
+    line._cursor.ties.break_off()
+    line.lencount = length
+
+
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    compare = getattr(operator, name)
+    stock = getattr(LineRoot, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if self._opstage == 1:
+            return stock(self, other)
+        if isinstance(other, LineRoot):
+            other = other[0]
+        return compare(self[0], other)
+
+    method.__name__ = name
+    return method
+
+
+class _Comparable:
+    """Comparisons by value, as in stage 2 of ``LineRoot``; before that stage stock makes lines of them."""
+
+    __lt__ = _comparison("__lt__")
+    __gt__ = _comparison("__gt__")
+    __le__ = _comparison("__le__")
+    __ge__ = _comparison("__ge__")
+    __eq__ = _comparison("__eq__")
+    __ne__ = _comparison("__ne__")
+    __hash__ = object.__hash__
+
+
+class LeanLine(_Comparable):
+    """A line that stands where its cursor stands."""
+
+    _idx = property(_stand, _go)
+    lencount = property(_length, _lengthen)
+
+    def __getitem__(self: Any, ago: int) -> Any:
+        return self.array[self._cursor.idx + ago]
+
+    def __setitem__(self: Any, ago: int, value: float) -> None:
+        self.array[self._cursor.idx + ago] = value
+        for binding in self.bindings:
+            binding[ago] = value
+
+    def __len__(self: Any) -> int:
+        return int(self._cursor.idx) + 1
+
+
+class LeanDataLine(LeanLine):
+    """A line of a data. What was read from the feed stays in ``tick_*`` when a strategy writes over it, so who writes
+    has the rest of the run stock's way."""
+
+    def __setitem__(self: Any, ago: int, value: float) -> None:
+        self._cursor.ties.break_off()
+        self[ago] = value
+
+    def set(self: Any, value: float, ago: int = 0) -> None:
+        self._cursor.ties.break_off()
+        self[ago] = value
+
+
+class LeanSeries(_Comparable):
+    """Lines of a data or an indicator that stand where one cursor stands."""
+
+    def __getitem__(self: Any, key: int) -> Any:
+        return self._first_line[key]
+
+    def __len__(self: Any) -> int:
+        return int(self._cursor.idx) + 1
+
+
+class LeanData(LeanSeries):
+    """A data whose ``tick_*`` are looked up when read: stock writes eight of them on every bar."""
+
+    def __getattr__(self: Any, name: str) -> Any:
+        if name.startswith("tick_"):
+            ticks = self.__dict__.get("_ticks", {})
+            if name in ticks:
+                idx = self._cursor.idx
+                if idx >= 0:
+                    line = ticks[name]
+                    return line.array[idx] if idx + 1 < line.buflen() else None  # stock: None on the last bar
+                if name in self._old_ticks:
+                    return self._old_ticks[name]
+        return self.__class__.__getattr__(self, name)

@@ -1,0 +1,141 @@
+"""How our own broker does in a leaping run what ``SimBroker`` does; see ``house`` for when.
+
+Why it is exact: orders are made, copied and handed over as in any lean run (``engine.lean.orders``, ``copies``,
+``notices``), and the pass is ``SimBroker.next`` and ``BackBroker.next`` in one, in their order of steps. What is left
+out is nothing for the account: interest and cash adjustment of commission schemes that have none, a history of orders
+that is empty, sorting what is in order. Money, fees, slippage and limits are ``SimBroker``'s own methods.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import backtrader as bt
+from backtrader.order import BuyOrder, Order, SellOrder
+
+from engine.lean.copies import clone_order
+from engine.lean.equity import is_plain
+from engine.lean.orders import make
+from engine.sim_broker import SimBroker
+
+
+def can_take(broker: Any) -> bool:
+    """Whether the pass of a broker is the one that is written out here."""
+    plain = all(is_plain(scheme) for scheme in broker.comminfo.values())
+    return plain and not (broker._userhist or broker._fundhist or broker._cash_addition)
+
+
+class LeanHouse:
+    """Members that a ``SimBroker`` with settings gets for a run."""
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    def buy(
+        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
+        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
+        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
+    ) -> Any:  # fmt: skip
+        given = dict(
+            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
+            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
+            histnotify=histnotify,
+        )  # fmt: skip
+        return _send(self, BuyOrder, given, oco, _checksubmit, kwargs)
+
+    def sell(
+        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
+        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
+        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
+    ) -> Any:  # fmt: skip
+        given = dict(
+            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
+            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
+            histnotify=histnotify,
+        )  # fmt: skip
+        return _send(self, SellOrder, given, oco, _checksubmit, kwargs)
+
+    def notify(self: Any, order: Any) -> None:
+        self.notifs.append(clone_order(order))
+
+    def submit_accept(self: Any, order: Any) -> None:
+        order.pannotated = None
+        order.status = Order.Accepted
+        order.broker = None
+        order.plen = len(order.data)
+        self.pending.append(order)
+        self.notifs.append(clone_order(order))
+
+    # -- the pass -------------------------------------------------------------------------------------------------
+
+    def next(self: Any) -> None:
+        leaps, account = self.leaps, self.account
+        if not can_take(self):
+            SimBroker.next(self)
+            return
+        self._begin_bar(account)
+        leaps.is_settled = True
+        if self.p.checksubmit and self.submitted:
+            self.check_submitted()
+        pending = self.pending
+        if pending:
+            self._expire_day_orders(self._when)
+            if len(pending) > 1:
+                turns = [self._turn(order) for order in pending]
+                if any(turn > after for turn, after in zip(turns, turns[1:], strict=False)):
+                    self.pending = pending = deque(sorted(pending, key=self._turn))
+        while self._toactivate:
+            self._toactivate.popleft().activate()
+        leaps.date_positions()
+        if pending:
+            _match(self, pending)
+        leaps.adjust_positions()
+        self._get_value()
+        if self.gate is not None:
+            self._ask_gate(self.gate, account)
+
+    def _try_exec(self: Any, order: Any) -> None:
+        """Stock's, which prefers a data's ``tick_*``: between preloaded bars they are the bar's own prices."""
+        data, kind = order.data, order.exectype
+        if not self._is_fresh(data):
+            return
+        if kind == Order.Stop:
+            self._try_exec_stop(order, data.open[0], data.high[0], data.low[0], order.created.price, data.close[0])
+        elif kind == Order.Market:
+            self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
+        elif kind == Order.Limit:
+            self._try_exec_limit(order, data.open[0], data.high[0], data.low[0], order.created.price)
+        else:
+            bt.brokers.BackBroker._try_exec(self, order)
+
+
+def _send(broker: Any, cls: type, given: dict[str, Any], oco: Any, check: bool, about: dict[str, Any]) -> Any:
+    order = make(cls, given, broker._ends)
+    state = order.__dict__  # backtrader looks up what an order has not in its parameters, a thousand times
+    state["owner"], state["data"], state["parent"] = given["owner"], given["data"], given["parent"]
+    state["transmit"] = given["transmit"]
+    if about:
+        order.info.update(about)
+    broker._ocoize(order, oco)
+    return broker.submit(order, check=check)
+
+
+def _match(broker: Any, pending: Any) -> None:
+    """The loop of ``BackBroker.next`` over what is pending."""
+    pending.append(None)
+    while True:
+        order = pending.popleft()
+        if order is None:
+            return
+        if order.expire():
+            broker.notify(order)
+            broker._ococheck(order)
+            broker._bracketize(order, cancel=True)
+        elif not order._active:
+            pending.append(order)
+        else:
+            broker._try_exec(order)
+            if order.alive():
+                pending.append(order)
+            elif order.status == Order.Completed:
+                broker._bracketize(order)

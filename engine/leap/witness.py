@@ -1,0 +1,160 @@
+"""What one run was, written down bar by bar, so that ``verify`` can hold two of them against each other.
+
+A witness sits among the analyzers of a strategy without being one that the user sees. It is told of orders and trades,
+looks at the account whenever the strategy or its analyzers have their turn, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from engine.lean.loop import LeanRun
+
+Facts = Mapping[str, Any]
+
+
+class Event(NamedTuple):
+    """``step`` of the run, number of the strategy, what it was told of, and all that was said of it."""
+
+    step: int
+    strategy: int
+    what: str
+    facts: Facts
+
+
+class Record:
+    """One run. ``called``: by strategy, the steps on which it had its turn; ``values``: of the account on each step."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.accounts: dict[int, Facts] = {}  # step -> the account on it
+        self.values: list[float] = []
+        self.called: list[set[int]] = []
+        self._numbers: dict[str, dict[int, int]] = {"order": {}, "trade": {}}  # ref -> number in this run, from 1
+        self.error: Exception | None = None
+        self.run: LeanRun | None = None
+        self.strategies: list[bt.Strategy] = []
+        self.left: dict[str, Any] = {}  # orders, account and gate at the end
+
+    def attend(self, run: LeanRun) -> None:
+        """Be there from the first bar on."""
+        self.run = run
+        self.strategies = list(run.strategies)
+        for number, seat in enumerate(run.seats):
+            self.called.append(set())
+            seat.watching = [Witness(self, number, seat)]
+            seat.listen()
+
+    @property
+    def has_leapt(self) -> bool:
+        return self.run is not None and self.run.is_leaping
+
+    @property
+    def last(self) -> int:
+        """The step on which the run ended."""
+        return self.run.clock.idx if self.run is not None else -1
+
+    def name(self, kind: str, ref: int) -> str:
+        """An order or trade by its number in this run: what backtrader counts goes on from run to run."""
+        known = self._numbers[kind]
+        return f"{kind} {known.setdefault(ref, len(known) + 1)}"
+
+    def close(self) -> None:
+        """The run is over: the value of each of its steps, from those on which somebody looked and from the fills."""
+        run = self.run
+        if run is None:
+            return
+        count = run.clock.idx + 1
+        account = getattr(run.cerebro.broker, "account", None)
+        if not self.has_leapt:
+            return
+        if run.curve is not None:
+            self.values = run.curve.upto(count).tolist()
+        elif account is not None and getattr(account, "leaps", None) is not None:
+            rows = account.leaps.rows("")
+            known = dict(zip(rows.steps.tolist(), rows.equity_eur.tolist(), strict=True))
+            known |= {step: facts["value"] for step, facts in self.accounts.items()}
+            self.values = [known.get(step, float("nan")) for step in range(count)]
+
+
+class Witness:
+    """The ears of a record at one strategy; called as analyzers are."""
+
+    leaps = True
+    _children = ()
+
+    def __init__(self, record: Record, number: int, seat: Any) -> None:
+        self._record = record
+        self._number = number
+        self._seat = seat
+        self._clock = record.run.clock if record.run is not None else None
+
+    @property
+    def _step(self) -> int:
+        return int(self._clock.idx) if self._clock is not None else -1
+
+    def _notify_order(self, order: Any) -> None:
+        name = self._record.name("order", order.ref)
+        self._record.events.append(Event(self._step, self._number, name, order_facts(order)))
+
+    def _notify_trade(self, trade: Any) -> None:
+        name = self._record.name("trade", trade.ref)
+        self._record.events.append(Event(self._step, self._number, name, trade_facts(trade)))
+
+    def _next(self) -> None:
+        if not self._seat.slept:
+            self._record.called[self._number].add(self._step)
+        self._record.accounts[self._step] = account_facts(self._seat.strategy.broker)
+
+    _prenext = _nextstart = _next
+
+    def leapt(self, first: int, end: int) -> None:
+        """Nothing was seen of these steps; ``Record.close`` works out what they were worth."""
+
+
+def order_facts(order: Any) -> Facts:
+    created, executed = order.created, order.executed
+    return {
+        "data": order.data._name, "side": "buy" if order.isbuy() else "sell", "size": order.size,
+        "type": bt.Order.ExecTypes[order.exectype], "status": bt.Order.Status[order.status], "made": created.dt,
+        "price": created.price, "limit": created.pricelimit, "valid": order.valid, "trade": order.tradeid,
+        "executed.size": executed.size, "executed.price": executed.price, "executed.value": executed.value,
+        "executed.comm": executed.comm, "executed.pnl": executed.pnl, "executed.left": executed.remsize,
+        "executed.when": executed.dt, "info": plain(order.info),
+    }  # fmt: skip
+
+
+def trade_facts(trade: Any) -> Facts:
+    return {
+        "data": trade.data._name, "status": trade.status, "size": trade.size, "price": trade.price,
+        "value": trade.value, "commission": trade.commission, "pnl": trade.pnl, "pnlcomm": trade.pnlcomm,
+        "opened on bar": trade.baropen, "closed on bar": trade.barclose, "bars": trade.barlen,
+    }  # fmt: skip
+
+
+def account_facts(broker: Any) -> Facts:
+    held = {data._name: (each.size, each.price) for data, each in broker.positions.items() if each.size}
+    return {
+        "cash": broker.getcash(), "value": broker.getvalue(), "fundvalue": getattr(broker, "fundvalue", None),
+        "positions": held,
+    }  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    """What an analysis is made of, as mappings, lists and single values, in their order."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return plain(value.reset_index().to_dict("list") if isinstance(value, pd.DataFrame) else value.to_dict())
+    if isinstance(value, np.ndarray | np.generic) or type(value).__name__ in ("array", "deque"):
+        return plain(value.tolist() if hasattr(value, "tolist") else list(value))
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else value
