@@ -52,10 +52,12 @@ class OrderLog(bt.Analyzer):
         row = self.rets.get(order.ref)
         if row is None:
             row = self.rets[order.ref] = self._new_row(order)
-        row["status"] = order.getstatusname()
-        row["refusal"] = str(info_of(order, "refusal"))
-        row["detail"] = str(info_of(order, "refusal_detail"))
-        self._add_fills(order, row)
+        row["status"] = order.Status[order.status]
+        if "refusal" in order.info:
+            row["refusal"] = str(info_of(order, "refusal"))
+            row["detail"] = str(info_of(order, "refusal_detail"))
+        if order.executed.size:
+            self._add_fills(order, row)
         if not order.alive():
             row["done"] = utc_time(order.executed.dt or self.strategy.lines.datetime[0])
 

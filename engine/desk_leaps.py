@@ -24,8 +24,8 @@ from risk.leap import GateLeaps
 class DeskLeaps:
     """A started ``SimBroker`` with settings, for the length of one run; ``close`` leaves it as one that steps.
 
-    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``. ``is_settled``: the pass
-    of a step sets it, since it takes over all that ``settle`` would have to.
+    ``step``: where the broker stands, -1 before the first step. Set it before ``broker.next``. ``unsettled``: a pass
+    takes it back, since it sets all that ``settle`` would have to.
     """
 
     def __init__(self, broker: Any, steps: Steps, begin: dt.datetime | None = None) -> None:
@@ -51,7 +51,7 @@ class DeskLeaps:
         if broker.gate is not None:
             self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
         self._stretch: Stretch | None = None
-        self.is_settled = True  # whether the broker's own fields stand on ``step``
+        self.unsettled: int | None = None  # the step to which the broker's own fields have still to be brought
         broker.leaps = self
 
     def close(self) -> None:
@@ -62,9 +62,8 @@ class DeskLeaps:
 
     # -- a step that is landed on -------------------------------------------------------------------------------
 
-    def fresh(self) -> list[Any]:
-        """Traded datas with a bar on this step."""
-        step = self.step
+    def fresh(self, step: int) -> list[Any]:
+        """Traded datas with a bar on a step."""
         return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
 
     # -- a stretch ----------------------------------------------------------------------------------------------
@@ -92,42 +91,39 @@ class DeskLeaps:
             self.gate.commit(first, end, equity if end == stretch.end else equity[: end - first])
         self.step = end - 1
         self._stretch = None
-        self.is_settled = False
+        self.unsettled = self.step
 
     def settle(self) -> None:
         """Put the broker's own fields where they are after the steps that were leapt; its next pass sets them anew."""
-        if self.is_settled:
+        if self.unsettled is None:
             return
-        self.is_settled = True
+        step, self.unsettled = self.unsettled, None
         broker = self.broker
-        broker._when = self.steps.when(self.step)
-        broker._fresh = self.fresh()
+        broker._when = self.steps.when(step)
+        broker._fresh = self.fresh(step)
         broker._filled.clear()
-        if self.step >= self.begin:
+        if step >= self.begin:
             broker.take_values()
-        self.date_positions()
-        self.adjust_positions()
+        self.date_positions(step)
+        self.adjust_positions(step)
 
     # -- what stock writes into open positions on every bar -------------------------------------------------------
 
-    def date_positions(self) -> None:
+    def date_positions(self, step: int) -> None:
         """Before orders are matched: the interest of the bar, which is none, its time, and the close before it."""
         broker = self.broker
         for data, position in broker.positions.items():
             if position.size:
                 bars = self.steps.bars[symbol_of(data)]
                 broker.d_credit[data] += 0.0
-                position.datetime = self._naive(bars.last_until(self.step))
-                position.adjbase = bars.closes[self.step - 1]
+                position.datetime = self.steps.when(bars.last_until(step)).replace(tzinfo=None)
+                position.adjbase = bars.closes[step - 1]
 
-    def adjust_positions(self) -> None:
+    def adjust_positions(self, step: int) -> None:
         """After orders were matched: the close from which stock would adjust the cash of futures."""
         for data, position in self.broker.positions.items():
             if position.size:
-                position.adjbase = self.steps.bars[symbol_of(data)].closes[self.step]
-
-    def _naive(self, step: int) -> dt.datetime:
-        return self.steps.when(step).replace(tzinfo=None)
+                position.adjbase = self.steps.bars[symbol_of(data)].closes[step]
 
     def _shorts(self) -> Shorts:
         return [

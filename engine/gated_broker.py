@@ -49,9 +49,10 @@ class GatedBroker(bt.brokers.BackBroker):
 
     def fx_rate(self, data: bt.AbstractDataBase) -> float:
         """Account currency for one unit of the data's currency, at this bar."""
-        if self.account is None or self._when is None:
+        account = self.account
+        if account is None or self._when is None:
             return 1.0
-        return self.account.rate(data.instrument.currency, self._when)
+        return account.cash.fx.rate(data.instrument.currency, self._when)
 
     def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
         super()._ocoize(order, oco)

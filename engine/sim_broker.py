@@ -161,6 +161,8 @@ class SimBroker(GatedBroker):
         if self.account is None:
             super().next()
             return
+        if self.leaps is not None:
+            self.leaps.settle()
         self._begin_bar(self.account)
         if self.p.checksubmit:
             self.check_submitted()
@@ -175,7 +177,7 @@ class SimBroker(GatedBroker):
         if self.leaps is not None:
             step = self.leaps.step
             when, days = self.leaps.steps.when(step), self.leaps.steps.days_passed[step]
-            self._fresh, warming = self.leaps.fresh(), step < self.leaps.begin
+            self._fresh, warming = self.leaps.fresh(step), step < self.leaps.begin
         else:
             started = [d for d in self.cerebro.datas if len(d)]
             stamp = max(d.datetime[0] for d in started)

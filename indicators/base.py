@@ -24,7 +24,7 @@ from core.errors import SettingsError, StrategyError, UnknownNameError, did_you_
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Row = tuple[float, ...]
 
-CHUNK = 1 << 16  # window elements held at a time, so that temporaries stay in the processor's cache
+CHUNK = 24_000  # window elements held at a time, so that several temporaries stay in a core's own cache
 
 
 class ObservedIndicator(bt.Indicator):

@@ -130,8 +130,9 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
             self._started = True
             if self.p.unit:  # a data without unit may hold another strategy's position
                 self.holdings.update(recover(self))
-        for holding in list(self.holdings.values()):
-            self.mend(holding)
+        if self.holdings:
+            for holding in list(self.holdings.values()):
+                self.mend(holding)
         self.watch()
         if self._is_new() and self.data.datetime[0] >= self._first and self._has_settled():
             self.plan = None
@@ -143,7 +144,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         super()._stop()
 
     def _has_settled(self) -> bool:
-        return all(len(data) >= self._settled for data in self.datas)
+        return min(map(len, self.datas)) >= self._settled
 
     @final
     def prenext(self) -> None:
@@ -152,10 +153,11 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     def _is_new(self) -> bool:
         """Whether this is the first call on a bar that all datas have; then it is observed."""
         length = len(self.data)
-        if length == self._observed or not all(map(len, self.datas)):
+        if length == self._observed:
             return False
-        if any(data.datetime[0] != self.data.datetime[0] for data in self.datas):
-            return False
+        for data in self.datas[1:]:
+            if not len(data) or data.datetime[0] != self.data.datetime[0]:
+                return False
         self._observed = length
         self.observe()
         return True

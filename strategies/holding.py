@@ -9,6 +9,7 @@ from backtrader import Order
 
 WORKING = frozenset({Order.Created, Order.Submitted, Order.Accepted, Order.Partial})
 DEAD = frozenset({Order.Canceled, Order.Expired, Order.Margin, Order.Rejected})
+JUST_SENT = frozenset({Order.Created, Order.Submitted, Order.Accepted})
 FILLING = frozenset({Order.Partial, Order.Completed})
 
 

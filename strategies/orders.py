@@ -11,7 +11,7 @@ from backtrader import Order
 
 from core.logs import log_event
 from core.orders import ExitReason, Role
-from strategies.holding import DEAD, FILLING, Holding
+from strategies.holding import DEAD, FILLING, JUST_SENT, Holding
 from strategies.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class ProtectedOrders(bt.Strategy):
         self.tally = Tally()
 
     def holding(self, data: Any) -> Holding | None:
-        return self.holdings.get(data._name)
+        return self.holdings.get(data._name) if self.holdings else None
 
     def label(self) -> str:
         """Name of the unit in trade ids and log lines."""
@@ -149,6 +149,8 @@ class ProtectedOrders(bt.Strategy):
             return
         if not holding.slot(order.ref):
             self._adopt(holding, order)
+        elif order.status in JUST_SENT and not order.executed.size:
+            return  # it works, as it did
         before = holding.size
         name = holding.book(order)
         if order.status in FILLING and holding.size != before:

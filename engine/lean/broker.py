@@ -224,7 +224,7 @@ class LeanBroker:
         if book.moved:
             book.moved = False
             book.after_fills()
-        if self._toactivate:
+        if self._toactivate or self.submitted:  # these wait as long as ``checksubmit`` is off
             book.wake = 0
         elif self.pending:
             book.rest()

@@ -21,7 +21,7 @@ from engine.lean.notices import deliver
 from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
-from engine.leap.house_broker import LeanHouse
+from engine.leap.house_broker import LeanHouse, can_take
 from engine.sim_broker import SimBroker
 
 _AT_ONCE = frozenset({bt.Order.Market, bt.Order.Close})
@@ -54,6 +54,7 @@ class HouseBroker:
         broker = self._broker
         self._leaps = DeskLeaps(broker, self._steps, broker.cerebro.history.begin)
         broker._ends = self._steps.cache.setdefault("session ends", SessionEnds())
+        broker._is_plain = can_take(broker)
         set_class(broker, lean_class(SimBroker, LeanHouse))
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class HouseBroker:
             self._leaps.close()
             self._leaps = None
             set_class(self._broker, SimBroker)
-            del self._broker.__dict__["_ends"]
+            del self._broker.__dict__["_ends"], self._broker.__dict__["_is_plain"]
 
     def stand(self, step: int) -> None:
         """Before the broker's pass on a step."""

@@ -21,9 +21,8 @@ from engine.sim_broker import SimBroker
 
 
 def can_take(broker: Any) -> bool:
-    """Whether the pass of a broker is the one that is written out here."""
-    plain = all(is_plain(scheme) for scheme in broker.comminfo.values())
-    return plain and not (broker._userhist or broker._fundhist or broker._cash_addition)
+    """Whether the commission schemes of a broker ask for nothing but what is written out here."""
+    return all(is_plain(scheme) for scheme in broker.comminfo.values())
 
 
 class LeanHouse:
@@ -66,15 +65,24 @@ class LeanHouse:
         self.pending.append(order)
         self.notifs.append(clone_order(order))
 
+    def setcommission(self: Any, *args: Any, **kwargs: Any) -> None:
+        SimBroker.setcommission(self, *args, **kwargs)
+        self._is_plain = can_take(self)
+
+    def addcommissioninfo(self: Any, comminfo: Any, name: Any = None) -> None:
+        SimBroker.addcommissioninfo(self, comminfo, name)
+        self._is_plain = can_take(self)
+
     # -- the pass -------------------------------------------------------------------------------------------------
 
     def next(self: Any) -> None:
         leaps, account = self.leaps, self.account
-        if not can_take(self):
+        if not self._is_plain or self._userhist or self._fundhist or self._cash_addition:
+            leaps.settle()
             SimBroker.next(self)
             return
         self._begin_bar(account)
-        leaps.is_settled = True
+        leaps.unsettled = None
         if self.p.checksubmit and self.submitted:
             self.check_submitted()
         pending = self.pending
@@ -86,10 +94,10 @@ class LeanHouse:
                     self.pending = pending = deque(sorted(pending, key=self._turn))
         while self._toactivate:
             self._toactivate.popleft().activate()
-        leaps.date_positions()
+        leaps.date_positions(leaps.step)
         if pending:
             _match(self, pending)
-        leaps.adjust_positions()
+        leaps.adjust_positions(leaps.step)
         self._get_value()
         if self.gate is not None:
             self._ask_gate(self.gate, account)

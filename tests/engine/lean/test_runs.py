@@ -66,6 +66,20 @@ class Resting(Logged):
             self.buy(size=1, exectype=bt.Order.StopLimit, price=price * 1.01, plimit=price * 1.005)
 
 
+class Unchecked(Logged):
+    """Sends an order, and then keeps the broker from looking at what was sent for a while."""
+
+    def next(self) -> None:
+        if len(self) == 5:
+            self.buy(size=1)
+        self.broker.set_checksubmit(not 5 <= len(self) < 12)
+
+
+def test_orders_wait_for_their_check() -> None:
+    _, ours = both(Unchecked)
+    assert len(ours.log) > 0
+
+
 def test_resting_orders() -> None:
     _, ours = both(Resting)
     assert {event[3] for event in ours.log if event[0] == "order"} >= {1, 2, 4, 5, 6}
