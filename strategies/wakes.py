@@ -83,7 +83,7 @@ class PassedOver:
 
     def count(self, strategy: Any, is_turn: bool) -> None:
         """Count those slept through. ``is_turn``: the strategy is about to look at this bar by itself."""
-        if not self.is_flat or not self._numbers:
+        if not self.is_flat or not self._numbers or not len(strategy):  # stopped before its first bar
             return
         at = self._watched.bars.at
         if is_turn:
