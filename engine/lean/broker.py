@@ -51,9 +51,8 @@ def _put_cash(broker: Any, cash: float) -> None:
 
 
 def _get_credit(broker: Any) -> Any:
-    book = broker._book
-    if book.plain and not book.passing:
-        book.take_credit()
+    if broker._book.plain and not broker._book.passing:
+        broker._book.take_credit()
     return broker.__dict__["d_credit"]
 
 

@@ -23,7 +23,7 @@ from backtrader.position import Position
 
 from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
-from engine.lean.moving import Moving
+from engine.lean.moving import TRAILS, Moving
 from engine.lean.orders import SessionEnds
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
@@ -87,6 +87,9 @@ class Book:
     def rest(self) -> None:
         """Sleep until the next step on which a resting order can change, or until somebody writes into one."""
         pending, step = self.broker.pending, self.clock.idx
+        if self.repeats and any(order.exectype in TRAILS for order in pending):
+            self.wake = step + 1  # one that rests twice meets each bar twice, the second time with a price it moved
+            return
         self.wake = self.touch.next_step(pending, step)
         if self.wake <= step + 1:
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from engine.leap.alarms import Alarms
 from engine.leap.sleeper import Sleeper, all_datas, obstacles
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def sleepers_of(run: LeanRun) -> tuple[list[Sleeper], list[str]]:
     reasons = [reason for seat in run.seats for reason in obstacles(seat)]
     if run.leaping_broker is None:
         reasons.append("the broker has a pass on every bar")
-    if run.is_timed:
-        reasons.append("timers are asked on every bar")
+    if cerebro._timerscheat:
+        reasons.append("a timer that cheats goes off before the broker")
     if cerebro.p.cheat_on_open or cerebro.p.quicknotify:
         reasons.append("strategies are called before the broker (cheat_on_open) or in the midst of it (quicknotify)")
     if cerebro.runwriters:
@@ -51,8 +52,16 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
     """Whether the run is over; stock has to go on from the bar on which it is where it is not."""
     broker, steps = run.leaping_broker, len(run.timeline.stamps)
     assert broker is not None
-    step, turn = _next(broker, sleepers, -1, steps), 0
-    run.settle_sleepers = run.ties.before_break = lambda: _catch_up(sleepers[:turn], step + 1)
+    alarms = Alarms(run.cerebro._timers, run.timeline.stamps, run.move)
+    step, turn = _next(broker, sleepers, alarms, -1, steps), 0
+    run.settle_sleepers = lambda: _catch_up(sleepers[:turn], step + 1)
+
+    def before_break() -> None:
+        run.settle_sleepers()
+        alarms.give_back(step)
+        run.move(step)
+
+    run.ties.before_break = before_break
     while step < steps:
         turn = 0
         _arrive(run, sleepers, step)
@@ -61,6 +70,7 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
         run.serve(step)
         if run.is_stopped():
             return True
+        alarms.ring(step, run.strategies, sleepers)
         for turn, sleeper in enumerate(sleepers):
             run.acting = sleeper.seat
             try:
@@ -76,7 +86,8 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
                 return True
         if not run.ties.tied:
             return False
-        step = _next(broker, sleepers, step, steps)
+        alarms.go_on(step)
+        step = _next(broker, sleepers, alarms, step, steps)
     _arrive(run, sleepers, steps)
     return True
 
@@ -92,9 +103,9 @@ def _catch_up(sleepers: list[Sleeper], step: int) -> None:
         sleeper.catch_up(step)
 
 
-def _next(broker: LeapingBroker, sleepers: list[Sleeper], step: int, steps: int) -> int:
+def _next(broker: LeapingBroker, sleepers: list[Sleeper], alarms: Alarms, step: int, steps: int) -> int:
     """The next step to land on; the broker has taken those before it."""
-    wake = min(broker.wakes_at(step), steps)
+    wake = min(broker.wakes_at(step), alarms.at, steps)
     for sleeper in sleepers:
         wake = min(wake, sleeper.wakes_at(step))
     return wake if wake <= step + 1 else broker.leap(step + 1, wake)

@@ -10,7 +10,7 @@ from parity.programme import Action, Plan, Programme
 
 RAW = SIZE + 40
 FED_LATER = ("TradeAnalyzer", "DrawDown", "TimeReturn", "SharpeRatio")
-HEARD = {"bar", "filled", "order", "trade", "start", "stop"}
+HEARD = {"bar", "filled", "order", "trade", "timer", "start", "stop"}
 
 
 def leaping(raw: bytes, profile: str) -> Programme:
@@ -31,7 +31,7 @@ def leaping(raw: bytes, profile: str) -> Programme:
                 dataclasses.replace(feed, to=None, shape=c.of("walk", feed.shape)) for feed in made.feeds
             ),
         }  # fmt: skip
-        changes["timers"] = made.timers if c.some(8) else ()
+        changes["timers"] = made.timers if c.some(2) else ()
     return dataclasses.replace(made, **changes)
 
 
@@ -49,5 +49,5 @@ def _plan(c: Choices, plan: Plan) -> Plan:
         actions.append(Action(where="filled", at=1, do="close"))
     kind = None if c.some(24) else c.of(*KINDS)
     return dataclasses.replace(
-        plan, actions=tuple(actions), wakes=kind, noise=c.of(0, 0, 7, 3), timer=plan.timer if c.some(4) else None,
+        plan, actions=tuple(actions), wakes=kind, noise=c.of(0, 0, 7, 3), timer=plan.timer if c.some(2) else None,
     )  # fmt: skip

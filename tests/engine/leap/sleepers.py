@@ -141,7 +141,14 @@ def _notify_trade(self: Any, trade: bt.Trade) -> None:
     self.called("trade")
 
 
-WHOLE = {"prenext": _prenext, "nextstart": _nextstart, "notify_trade": _notify_trade}  # the hooks of all bars, too
+def _notify_timer(self: Any, timer: Any, when: Any, *args: Any, **kwargs: Any) -> None:
+    self.note("timer", timer.p.tid, str(when), len(self), self.broker.getvalue(), timer.p.cheat)
+    self.called("timer")
+
+
+WHOLE = {
+    "prenext": _prenext, "nextstart": _nextstart, "notify_trade": _notify_trade, "notify_timer": _notify_timer,
+}  # fmt: skip
 KINDS = {"set": Sleeper, "count": Counting, "hold": Holding, "change": Changing}
 for name, kind in KINDS.items():
     STRATEGIES[name, False] = kind
