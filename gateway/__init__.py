@@ -1,0 +1,1 @@
+"""The paper gateway: a TWS that runs on loopback, with a market behind it and faults on demand."""
