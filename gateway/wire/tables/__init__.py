@@ -1,0 +1,1 @@
+"""Layouts of all messages, by number and version."""
