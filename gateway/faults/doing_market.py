@@ -1,0 +1,60 @@
+"""Verbs on the market and its tape. A symbol is a name, ``first`` (of the tape) or ``*`` (all of them)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from gateway.faults.effects import Halt, Resume, Split
+from gateway.faults.scene import Scene
+from gateway.faults.verbs import Param, verb
+
+SYMBOL = Param("symbol", "symbol")
+
+
+@verb("halt", SYMBOL, says="trading in the symbol is halted")
+def halt(scene: Scene, symbol: str) -> None:
+    scene.effects += [Halt(one) for one in scene.memory.rewrites.symbols(symbol)]
+
+
+@verb("resume", SYMBOL, says="a halted symbol trades again")
+def resume(scene: Scene, symbol: str) -> None:
+    scene.effects += [Resume(one) for one in scene.memory.rewrites.symbols(symbol)]
+
+
+@verb(
+    "outlier",
+    SYMBOL,
+    Param("factor", "positive"),
+    says="the next bar and quote have a print that far off",
+)
+def outlier(scene: Scene, symbol: str, factor: float) -> None:
+    for one in scene.memory.rewrites.symbols(symbol):
+        scene.memory.rewrites.outliers[one] = factor
+
+
+@verb("cross", SYMBOL, says="the next quote has its bid above its ask")
+def cross(scene: Scene, symbol: str) -> None:
+    scene.memory.rewrites.crossed.update(scene.memory.rewrites.symbols(symbol))
+
+
+@verb(
+    "stale",
+    SYMBOL,
+    Param("seconds", "duration"),
+    says="bars and quotes repeat the last price for so long",
+)
+def stale(scene: Scene, symbol: str, seconds: float) -> None:
+    for one in scene.memory.rewrites.symbols(symbol):
+        scene.memory.rewrites.stale[one] = scene.now + dt.timedelta(seconds=seconds)
+
+
+@verb(
+    "split",
+    SYMBOL,
+    Param("ratio", "positive"),
+    says="one share becomes so many, everywhere",
+)
+def split(scene: Scene, symbol: str, ratio: float) -> None:
+    for one in scene.memory.rewrites.symbols(symbol):
+        scene.memory.rewrites.ratios[one] = scene.memory.rewrites.ratios.get(one, 1.0) * ratio
+        scene.effects.append(Split(one, ratio))

@@ -1,0 +1,102 @@
+"""Fields of a message by name: found, written into a text, changed in a copy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from core.errors import did_you_mean
+from gateway.model import Values
+
+REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)")
+
+
+class AbsentError(LookupError):
+    """What an action needs is not there: a field, an order, an execution."""
+
+
+def _paths(values: Values) -> Iterator[tuple[str, ...]]:
+    yield from ((key,) for key in values)
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from ((key, inner) for inner in value)
+
+
+def path_of(values: Values, name: str) -> tuple[str, ...]:
+    """Where a field is: ``order.tif`` there, ``tif`` at the top or else one level down."""
+    if "." in name:
+        wanted = tuple(name.split("."))
+        if wanted in _paths(values):
+            return wanted
+    elif name in values:
+        return (name,)
+    else:
+        for path in _paths(values):
+            if path[-1] == name:
+                return path
+    raise AbsentError(f"no field '{name}'{did_you_mean(name, {'.'.join(path) for path in _paths(values)})}")
+
+
+def get(values: Values, name: str) -> Any:
+    """The field's value; ``AbsentError`` if there is none of the name."""
+    found: Any = values
+    for key in path_of(values, name):
+        found = found[key]
+    return found
+
+
+def render(text: str, values: Values) -> Any:
+    """``$field`` alone is the field's value; within a text it is written out."""
+    if match := REFERENCE.fullmatch(text):
+        return get(values, match[1])
+    return REFERENCE.sub(lambda match: as_text(get(values, match[1])), text)
+
+
+def as_text(value: Any) -> str:
+    """A value as IBKR's texts show it: 100, not 100.0."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def like(old: Any, new: Any) -> Any:
+    """``new``, a text, as the type that the field has; where that says nothing, a number if it reads as one."""
+    if not isinstance(new, str) or isinstance(old, str):
+        return new if not isinstance(old, str) else as_text(new)
+    if isinstance(old, bool):
+        return new in ("yes", "true", "True", "1")
+    for kind in (int, float):
+        try:
+            return float(new) if isinstance(old, float) else kind(new)
+        except ValueError:
+            continue
+    return new
+
+
+def changed(values: Values, fields: dict[str, Any]) -> Values:
+    """A copy of the values with some fields different; fields that are not there are added at the top."""
+    copy = dict(values)
+    for name, new in fields.items():
+        try:
+            path = path_of(values, name)
+        except AbsentError:
+            path = (name,)
+        if len(path) == 1:
+            copy[path[0]] = like(copy.get(path[0]), new)
+        else:
+            inner = copy[path[0]] = dict(copy[path[0]])
+            inner[path[1]] = like(inner[path[1]], new)
+    return copy
+
+
+def equal(value: Any, text: str) -> bool:
+    """Whether a field has the value that a condition names: numbers as numbers, yes/no for true/false."""
+    if isinstance(value, bool):
+        return text.lower() in (("yes", "true", "1") if value else ("no", "false", "0"))
+    if isinstance(value, int | float):
+        try:
+            return float(text) == value
+        except ValueError:
+            return False
+    return str(value) == text
