@@ -60,7 +60,7 @@ class Actor(Protocol):
 
     # State of the gateway
     def roll_back_ids(self, by: int) -> None:
-        """The next valid id is lower by so many (not below 1) from the next log-in or reqIds; used ids are free again."""
+        """From the next log-in or reqIds the next valid id is lower by so many (>= 1); used ids are free again."""
 
     def lose_streams(self, client: int | None) -> None:
         """Market data, real-time bars and updates of bars end, without a word."""

@@ -22,8 +22,8 @@ def load(fault: str) -> Script:
     """A script by what names it.
 
     Args:
-        fault: A scenario (``nightly_restart``, or with settings ``nightly_restart:time=23:45,seconds=180``), the path of
-            a file that ends with .fault, or a script itself (it begins with at, every, on or seed).
+        fault: A scenario (``nightly_restart``, or with settings ``nightly_restart:time=23:45,seconds=180``), the path
+            of a file that ends with .fault, or a script itself (it begins with at, every, on or seed).
 
     Raises:
         ScriptError: There is no such scenario, setting or file, or the script cannot be understood.

@@ -1,4 +1,4 @@
-"""Reads the script language: one rule for each line, ``trigger: action; action``. docs/gateway_faults.md describes it."""
+"""Reads the script language: a rule for each line, ``trigger: action; action``. See docs/gateway_faults.md."""
 
 from __future__ import annotations
 

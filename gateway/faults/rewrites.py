@@ -67,7 +67,7 @@ class Rewrites:
     def _bar(self, instrument: Instrument, bar: Bar) -> Bar:
         symbol = instrument.symbol
         if (ratio := self.ratios.get(symbol)) is not None:
-            prices = {name: _divided(getattr(bar, name), ratio, instrument.min_tick) for name in PRICES}
+            prices: dict[str, Any] = {name: _divided(getattr(bar, name), ratio, instrument.min_tick) for name in PRICES}
             bar = dataclasses.replace(bar, volume=bar.volume * ratio, wap=bar.wap / ratio, **prices)
         if self._is_stale(symbol, bar.end) and symbol in self._bars:
             last = self._bars[symbol].close

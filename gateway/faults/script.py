@@ -1,4 +1,4 @@
-"""A script as data: rules, each a trigger and what is done. ``str`` of a script is its text, which parses to the same."""
+"""A script as data: rules, each a trigger and what is done. ``str`` of a script is a text that parses to the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IBKR's texts of errors by code, as its page on message codes and client logs show them. ``$field``: of the message."""
+"""IBKR's texts of errors by code, as its page on message codes and logs show them. ``$field``: of the message."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ TEXTS: dict[int, str] = {
     2106: "HMDS data farm connection is OK:ushmds",
     2107: "HMDS data farm connection is inactive but should be available upon demand.ushmds",
     2108: "Market data farm connection is inactive but should be available upon demand.usfarm",
-    2109: "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and destination."
-    " PlaceOrder is now being processed.",
+    2109: "Order Event Warning: Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now being processed.",
     2110: "Connectivity between Trader Workstation and server is broken. It will be restored automatically.",
     2157: "Sec-def data farm connection is broken:secdefnj",
     2158: "Sec-def data farm connection is OK:secdefnj",
-    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog for"
-    " more details.Delayed market data is available.$contract.symbol",
+    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog "
+    "for more details.Delayed market data is available.$contract.symbol",
     10147: "OrderId $orderId that needs to be cancelled is not found.",
     10148: "OrderId $orderId that needs to be cancelled cannot be cancelled, state: Filled.",
     10167: "Requested market data is not subscribed. Displaying delayed market data.",
