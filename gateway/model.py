@@ -30,6 +30,9 @@ class Instrument:
     shortable: float = 10_000_000.0  # shares that can be borrowed
     isin: str = ""
 
+    def __hash__(self) -> int:  # it is the key of the tape's steps, so of all its fields the one that identifies it
+        return self.con_id
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
