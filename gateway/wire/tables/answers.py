@@ -110,7 +110,7 @@ CONTRACTS = (
         (
             "#6@<164 reqId:int",
             Inside("contract", "symbol secType"),
-            "cusip coupon:float maturity issueDate ratings bondType couponType convertible:bool callable:bool "
+            "cusip coupon:size maturity issueDate ratings bondType couponType convertible:bool callable:bool "
             "putable:bool descAppend",
             Inside("contract", "exchange currency"),
             "marketName",
