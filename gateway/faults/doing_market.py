@@ -13,12 +13,12 @@ SYMBOL = Param("symbol", "symbol")
 
 @verb("halt", SYMBOL, says="trading in the symbol is halted")
 def halt(scene: Scene, symbol: str) -> None:
-    scene.effects += [Halt(one) for one in scene.memory.rewrites.symbols(symbol)]
+    scene.effects += [Halt(one) for one in scene.symbols(symbol)]
 
 
 @verb("resume", SYMBOL, says="a halted symbol trades again")
 def resume(scene: Scene, symbol: str) -> None:
-    scene.effects += [Resume(one) for one in scene.memory.rewrites.symbols(symbol)]
+    scene.effects += [Resume(one) for one in scene.symbols(symbol)]
 
 
 @verb(
@@ -28,13 +28,13 @@ def resume(scene: Scene, symbol: str) -> None:
     says="the next bar and quote have a print that far off",
 )
 def outlier(scene: Scene, symbol: str, factor: float) -> None:
-    for one in scene.memory.rewrites.symbols(symbol):
+    for one in scene.symbols(symbol):
         scene.memory.rewrites.outliers[one] = factor
 
 
 @verb("cross", SYMBOL, says="the next quote has its bid above its ask")
 def cross(scene: Scene, symbol: str) -> None:
-    scene.memory.rewrites.crossed.update(scene.memory.rewrites.symbols(symbol))
+    scene.memory.rewrites.crossed.update(scene.symbols(symbol))
 
 
 @verb(
@@ -44,7 +44,7 @@ def cross(scene: Scene, symbol: str) -> None:
     says="bars and quotes repeat the last price for so long",
 )
 def stale(scene: Scene, symbol: str, seconds: float) -> None:
-    for one in scene.memory.rewrites.symbols(symbol):
+    for one in scene.symbols(symbol):
         scene.memory.rewrites.stale[one] = scene.now + dt.timedelta(seconds=seconds)
 
 
@@ -55,6 +55,6 @@ def stale(scene: Scene, symbol: str, seconds: float) -> None:
     says="one share becomes so many, everywhere",
 )
 def split(scene: Scene, symbol: str, ratio: float) -> None:
-    for one in scene.memory.rewrites.symbols(symbol):
+    for one in scene.symbols(symbol):
         scene.memory.rewrites.ratios[one] = scene.memory.rewrites.ratios.get(one, 1.0) * ratio
         scene.effects.append(Split(one, ratio))

@@ -8,18 +8,9 @@ from collections.abc import Iterable
 from gateway.faults.effects import Effect, Receive, Send
 from gateway.faults.scene import Block, Scene
 from gateway.faults.values import changed, get
-from gateway.faults.verbs import ANSWER, MESSAGES, REQUEST, Param, verb
-from gateway.model import Values
+from gateway.faults.verbs import ANSWER, MESSAGES, Param, verb
 
 ANSWERS_ONLY = frozenset({ANSWER})
-
-
-def _further(scene: Scene, values: Values) -> Effect:
-    """The message once more, as an effect of its own."""
-    if scene.place == REQUEST:
-        assert scene.client is not None  # a request has a client
-        return Receive(scene.client, scene.name, values)
-    return Send(scene.client, scene.name, values)
 
 
 @verb("drop", says="the message is lost", places=MESSAGES, under_way=True)
@@ -35,7 +26,7 @@ def drop(scene: Scene) -> None:
 )
 def pass_(scene: Scene) -> None:
     if not scene.dropped:
-        scene.effects.append(_further(scene, scene.values))
+        scene.effects.append(scene.further(scene.values))
     scene.dropped = True
 
 
@@ -67,12 +58,12 @@ def shuffle(scene: Scene) -> None:
 
 @verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields=True)
 def duplicate(scene: Scene) -> None:
-    scene.effects.append(_further(scene, changed(scene.values, scene.fields)))
+    scene.effects.append(scene.further(changed(scene.values, scene.fields)))
 
 
 @verb("delay", Param("seconds", "duration"), says="the message comes later", places=MESSAGES, under_way=True)
 def delay(scene: Scene, seconds: float) -> None:
-    message = _further(scene, scene.values)
+    message = scene.further(scene.values)
     scene.memory.at(scene.now + dt.timedelta(seconds=seconds), lambda now: [message])
     scene.dropped = True
 
@@ -128,7 +119,7 @@ def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: s
 
 @verb(
     "mute", Param("names", "names"), Param("seconds", "duration", ""), Param("client", "client", "all"),
-    says="answers of these names (or groups: data, orders, account, all) are lost, for so long or for ever",
+    says="messages of these names (or groups: data, orders, account, all) are lost, for so long or for ever",
 )  # fmt: skip
 def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int) -> None:
     _block(scene, names, seconds, client, keeps=False)
@@ -136,7 +127,7 @@ def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str
 
 @verb(
     "hold_back", Param("names", "names"), Param("seconds", "duration"), Param("client", "client", "all"),
-    says="answers of these names or groups are kept, and come in their order after so long",
+    says="messages of these names or groups are kept, and come in their order after so long",
 )  # fmt: skip
 def hold_back(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int) -> None:
     _block(scene, names, seconds, client, keeps=True)

@@ -19,11 +19,19 @@ def release(scene: Scene) -> None:
     scene.effects.append(ReleaseOrder(*scene.order()))
 
 
+def _check_fill(place: str, waited: bool, given: dict[str, str]) -> None:
+    if "shares" in given and "fraction" in given:
+        raise ScriptError("`execute` takes shares or fraction, not both")
+
+
 @verb(
-    "execute", Param("shares", "positive", ""), Param("price", "number", ""),
-    says="fill the order whatever its status: what remains, at its limit or the last price, unless they are given",
+    "execute", Param("shares", "positive", ""), Param("price", "number", ""), Param("fraction", "positive", ""),
+    says="fill the order whatever its status: what remains, so many shares, or that part of it; at its limit or the "
+    "last price, unless one is given", check=_check_fill,
 )  # fmt: skip
-def execute(scene: Scene, shares: float | None, price: float | None) -> None:
+def execute(scene: Scene, shares: float | None, price: float | None, fraction: float | None) -> None:
+    if fraction is not None:
+        shares = scene.part(fraction)
     scene.effects.append(Execute(*scene.order(), shares, price))
 
 

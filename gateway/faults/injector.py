@@ -124,15 +124,17 @@ class Injector:
         side = self._requests
         side.count += 1
         placed = name == "placeOrder"
-        if not (placed or name in side.by_name or side.count in side.at):
+        if not (placed or name in side.by_name or side.count in side.at or self.memory.blocks):
             return _NOTHING
         scene = self._scene(REQUEST, self._now(), client_id, name, values)
         order = (client_id, int(get(values, "orderId"))) if placed else None
         if order is not None:
             self.memory.order = order
+        self._lift(scene)
         self._consult(side, scene)
+        self._blocked(scene)
         if order is not None and not scene.dropped:
-            self.memory.known.add(order)
+            self.memory.placed[order] = float(get(values, "totalQuantity"))
         return _ended(scene)
 
     def step(self, step: S) -> S:
@@ -186,7 +188,7 @@ class Injector:
             if condition.field == CLIENT:
                 value: Any = scene.client
             elif condition.field == NEW:
-                value = self.memory.order not in self.memory.known
+                value = self.memory.order not in self.memory.placed
             else:
                 try:
                     value = get(values, condition.field)
@@ -236,7 +238,7 @@ class Injector:
         for block in self.memory.blocks:
             if not scene.dropped and block.stops(scene.client, scene.name):
                 if block.keeps:
-                    block.kept.append(Send(scene.client, scene.name, scene.values))
+                    block.kept.append(scene.further(scene.values))
                 scene.dropped = True
 
     def _lift(self, scene: Scene) -> None:

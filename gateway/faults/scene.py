@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.faults.effects import Effect, Send
+from gateway.faults.effects import Effect, Receive, Send
 from gateway.faults.rewrites import Rewrites
 from gateway.faults.values import AbsentError, get, render
-from gateway.faults.verbs import CLOCK
+from gateway.faults.verbs import REQUEST
 from gateway.model import Values
 
 Later = Callable[[dt.datetime], Iterable[Effect]]
@@ -20,13 +20,13 @@ Later = Callable[[dt.datetime], Iterable[Effect]]
 
 @dataclass(slots=True)
 class Block:
-    """Answers that do not go out until then (None: for ever): lost, or kept and sent in their order."""
+    """Messages that go no further until then (None: for ever): lost, or kept and let go in their order."""
 
     names: frozenset[str]
     client: int | None
     until: dt.datetime | None
     keeps: bool
-    kept: list[Send] = field(default_factory=list)
+    kept: list[Effect] = field(default_factory=list)
 
     def stops(self, client: int, name: str) -> bool:
         return name in self.names and self.client in (None, client)
@@ -38,7 +38,7 @@ class Memory:
 
     order: tuple[int, int] | None = None  # client, order id of the latest placeOrder
     execution: Values | None = None  # of the latest execDetails
-    known: set[tuple[int, int]] = field(default_factory=set)  # orders that were placed
+    placed: dict[tuple[int, int], float] = field(default_factory=dict)  # client, order id -> quantity
     blocks: list[Block] = field(default_factory=list)
     swapped: dict[tuple[int, str], list[Send]] = field(default_factory=dict)  # wait for the next of their name
     rewrites: Rewrites = field(default_factory=Rewrites)
@@ -74,7 +74,6 @@ class Scene:
     effects: list[Effect] = field(default_factory=list)
     dropped: bool = False
     changed: bool = False
-    over: bool = False  # a wait: the message has gone
 
     def render(self, text: str) -> Any:
         """A parameter with its ``$field`` references."""
@@ -106,6 +105,29 @@ class Scene:
                 raise
             return self.client
 
+    def part(self, fraction: float) -> float:
+        """So much of the order's quantity, in whole shares, at least one."""
+        order = self.order()
+        try:
+            quantity = float(get(self.values, "totalQuantity"))
+        except AbsentError:
+            if order not in self.memory.placed:
+                raise
+            quantity = self.memory.placed[order]
+        return max(1.0, float(int(quantity * fraction)))
+
+    def symbols(self, symbol: str) -> list[str]:
+        """The symbols that a script means by a name, ``first`` or ``*``."""
+        found = self.memory.rewrites.symbols(symbol)
+        if not found:
+            raise AbsentError("there was nothing on the tape yet")
+        return found
+
+    def further(self, values: Values) -> Effect:
+        """The message under way once more, as an effect of its own."""
+        assert self.client is not None  # messages have a client
+        return (Receive if self.place == REQUEST else Send)(self.client, self.name, values)
+
     def execution(self) -> Values:
         """The message's execution, or the latest."""
         found = self.values.get("execution") or self.memory.execution
@@ -115,8 +137,4 @@ class Scene:
 
     def detached(self) -> Scene:
         """The same after the message has gone."""
-        return Scene(self.place, self.now, self.memory, self.chance, self.client, self.name, self.values, over=True)
-
-    @property
-    def has_message(self) -> bool:
-        return not self.over and self.place != CLOCK
+        return Scene(self.place, self.now, self.memory, self.chance, self.client, self.name, self.values)

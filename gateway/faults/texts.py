@@ -34,8 +34,8 @@ TEXTS: dict[int, str] = {
     2110: "Connectivity between Trader Workstation and server is broken. It will be restored automatically.",
     2157: "Sec-def data farm connection is broken:secdefnj",
     2158: "Sec-def data farm connection is OK:secdefnj",
-    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog "
-    "for more details.Delayed market data is available.$contract.symbol",
+    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' "
+    "dialog for more details.Delayed market data is available.",
     10147: "OrderId $orderId that needs to be cancelled is not found.",
     10148: "OrderId $orderId that needs to be cancelled cannot be cancelled, state: Filled.",
     10167: "Requested market data is not subscribed. Displaying delayed market data.",

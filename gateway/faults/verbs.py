@@ -143,7 +143,7 @@ def _name(text: str, known: frozenset[str], what: str) -> str:
 def _names(text: str) -> frozenset[str]:
     names: set[str] = set()
     for word in text.split(","):
-        names |= GROUPS[word] if word in GROUPS else {_name(word, ANSWERS | frozenset(GROUPS), "answer or group")}
+        names |= GROUPS[word] if word in GROUPS else {_name(word, ANSWERS | REQUESTS | frozenset(GROUPS), "message")}
     return frozenset(names)
 
 
