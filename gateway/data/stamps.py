@@ -25,6 +25,7 @@ class Stamps:
 
     def __init__(self, hours: TradingHours, version: int, format_date: int = 1, zone: str = "") -> None:
         self.hours = hours
+        self.version = version
         self.told = version >= ZONES_TOLD
         self.epoch = format_date == 2
         self.name = zone if zone and not self.told else hours.time_zone

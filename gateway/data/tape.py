@@ -96,6 +96,19 @@ class Tape:
         at = -1 if columns is None else columns.last_at(moment_of(now))
         return None if columns is None or at < 0 else next(_quotes(columns.rows(at, at + 1)))
 
+    def rows_of(
+        self, instrument: Instrument, after: dt.datetime, until: dt.datetime
+    ) -> Iterator[tuple[Bar | None, Quote | None]]:
+        """Bars and quotes of one instrument after a moment up to and including another, in order."""
+        span = moment_of(after), moment_of(until)
+        found: list[tuple[dt.datetime, Bar | None, Quote | None]] = []
+        if instrument in self.bars:
+            found += [(bar.end, bar, None) for bar in _bars(self.bars[instrument].within(*span))]
+        if instrument in self.quotes:
+            found += [(quote.when, None, quote) for quote in _quotes(self.quotes[instrument].within(*span))]
+        found.sort(key=lambda row: row[0])
+        return ((bar, quote) for _, bar, quote in found)
+
     def _chunk(self, moments: Moments) -> Iterator[Step]:
         steps = [Step(when) for when in index_of(moments).to_pydatetime()]
         after, until = int(moments[0]) - 1, int(moments[-1])
