@@ -64,6 +64,7 @@ class Injector:
         self._now = now
         self._zone = ZoneInfo(zone)
         self._chance = random.Random(self.seed)
+        self._complaints: set[tuple[str, str, str, str]] = set()  # each is made once
         self._answers, self._requests, self._tape = _Counted(), _Counted(), _Counted()
         twins: dict[str, int] = defaultdict(int)  # rules of the same text have chances of their own
         for rule in script.rules:
@@ -134,7 +135,7 @@ class Injector:
         self._consult(side, scene)
         self._blocked(scene)
         if order is not None and not scene.dropped:
-            self.memory.placed[order] = float(get(values, "totalQuantity"))
+            self.memory.placed[order] = _quantity(values)
         return _ended(scene)
 
     def step(self, step: S) -> S:
@@ -231,7 +232,10 @@ class Injector:
         self.memory.at(scene.now + dt.timedelta(seconds=seconds), go_on)
 
     def _complain(self, rule: Rule, scene: Scene, error: AbsentError) -> None:
-        _log.warning("%s: `%s` on %s: %s", rule.place, rule, scene.name or "the clock", error)
+        complaint = (rule.place, str(rule), scene.name, str(error))
+        if complaint not in self._complaints:
+            self._complaints.add(complaint)
+            _log.warning("%s: `%s` on %s: %s", rule.place, rule, scene.name or "the clock", error)
 
     def _blocked(self, scene: Scene) -> None:
         assert scene.client is not None
@@ -248,6 +252,13 @@ class Injector:
                 scene.effects += block.kept
                 block.kept = []
         self.memory.blocks = [b for b in self.memory.blocks if b.until is None or b.until > scene.now]
+
+
+def _quantity(values: Values) -> float:
+    try:
+        return float(get(values, "totalQuantity") or 0.0)
+    except AbsentError:
+        return 0.0
 
 
 def _given(effects: Sequence[Effect]) -> Later:

@@ -102,7 +102,7 @@ CONNECTION = {
         {"when": "every Sunday at 01:00 exchange", "seconds": "8h"},
     ),
     "client_id_in_use": Scenario(
-        "on startApi {n}: drop; error 326; close",
+        "on managedAccounts {n}: drop; error 326; close",
         "326: the id of the client is still taken by its old connection; this one is dropped.",
         "Wait and try again with the same id: another id sees other orders.",
         f"{IB_INSYNC}/376",
