@@ -1,4 +1,5 @@
-"""The board of one instrument: the values that market data shows, and the ticks that change them. Types are IBKR's numbers."""
+"""The board of one instrument: the values that market data shows, and the ticks that change them. Types are IBKR's
+numbers."""
 
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ def size_tick(kind: int, size: float, generic: int = 0) -> Tick:
 class Board:
     """Bid, ask, last, sizes, volume, open, high, low and close of one instrument as they stand at a moment.
 
-    Volume and number of trades count the whole session, open, high and low its regular hours. Instruments without trades have
-    high and low of the middle of bid and ask. ``close`` is that of the session before.
+    Volume and number of trades count the whole session, open, high and low its regular hours. Instruments without
+    trades have high and low of the middle of bid and ask. ``close`` is that of the session before.
     """
 
     def __init__(self, instrument: Instrument, history: History, now: dt.datetime) -> None:
@@ -184,7 +185,8 @@ class Board:
         return [] if math.isnan(mark) else [price_tick(MARK_PRICE, mark, generic=code) for code in (221, 232)]
 
     def _inventory(self) -> list[Tick]:
-        """Generic tick 236: above 2.5 there are at least 1,000 shares to borrow, above 1.5 it depends, else there are none."""
+        """Generic tick 236: above 2.5 there are at least 1,000 shares to borrow, above 1.5 it depends, else there are
+        none."""
         if self.instrument.sec_type != "STK":
             return []
         shares = self.instrument.shortable
@@ -195,7 +197,8 @@ class Board:
         ]
 
     def _statistics(self) -> list[Tick]:
-        """Generic ticks 165 (lows and highs of 13, 26 and 52 weeks, average volume of 90 sessions) and 104 (volatility of 30)."""
+        """Generic ticks 165 (lows and highs of 13, 26 and 52 weeks, average volume of 90 sessions) and 104
+        (volatility of 30)."""
         grid = Grid(self._hours, DAY_SECONDS, regular=True)
         what = "MIDPOINT" if self.instrument.sec_type == "CASH" else "TRADES"
         rows = self._history.series(self.instrument, what, grid, -(2**62), self._session[0])

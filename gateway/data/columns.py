@@ -76,8 +76,8 @@ class QuoteColumns(_Columns):
 def bar_columns(frame: pd.DataFrame, name: str, seconds: int | None = None) -> BarColumns:
     """Arrays of a frame open, high, low, close, volume (and wap, count), indexed by the bars' ends, UTC.
 
-    ``seconds``: size of the bars; None: the smallest distance of two. Without wap it is the mean of high, low and close,
-    and a count is made of 100 shares each. Raises FeedError for bars that cannot be replayed.
+    ``seconds``: size of the bars; None: the smallest distance of two. Without wap it is the mean of high, low and
+    close, and a count is made of 100 shares each. Raises FeedError for bars that cannot be replayed.
     """
     end = _moments(frame, name, (*PRICES, "volume"))
     prices = {column: _numbers(frame, name, column) for column in PRICES}
@@ -85,8 +85,8 @@ def bar_columns(frame: pd.DataFrame, name: str, seconds: int | None = None) -> B
     bad = (high < np.maximum(prices["open"], prices["close"])) | (low > np.minimum(prices["open"], prices["close"]))
     if bad.any():
         raise FeedError(
-            f"{name}: the bar that ends {frame.index[int(np.argmax(bad))]} has a high below or a low above its open or close;"
-            " mend it (`halflife data check` names all)"
+            f"{name}: the bar that ends {frame.index[int(np.argmax(bad))]} has a high below or a low above its open or"
+            " close; mend it (`halflife data check` names all)"
         )
     if seconds is None:
         if len(end) < 2:

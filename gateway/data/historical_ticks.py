@@ -17,7 +17,8 @@ _LOOK = dt.timedelta(minutes=10)
 
 
 def historical_ticks(history: History, request: Values, now: dt.datetime) -> tuple[str, Values]:
-    """The answer, by name, to reqHistoricalTicks; its last second is complete, so there may be more than were asked for.
+    """The answer, by name, to reqHistoricalTicks; its last second is complete, so there may be more than were asked
+    for.
 
     ``request``: contract, startDateTime or endDateTime, numberOfTicks, whatToShow, useRth, ignoreSize.
     Raises Refused (200, 321, 10187).

@@ -1,6 +1,7 @@
 """Historical data: bars, head timestamp, schedule, as HMDS gives them, of the tape and of the frames before it.
 
-Nothing that ends after ``now`` is ever shown. Bars are stamped with their start; daily, weekly and monthly ones with a date.
+Nothing that ends after ``now`` is ever shown. Bars are stamped with their start; daily, weekly and monthly ones with
+a date.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ class Shown:
 class History:
     """Answers for historical bars from a tape and from frames of earlier days.
 
-    ``frames``: by instrument and size of the bars in seconds (86,400: daily bars of the regular sessions, stamped with their date
-    or their close) open, high, low, close, volume as on the tape. ``fill``: slots without a trade are shown flat with
-    volume 0, as HMDS does. ``zone``: of the times told to clients older than 174 (default: the instrument's).
+    ``frames``: by instrument and size of the bars in seconds (86,400: daily bars of the regular sessions, stamped
+    with their date or their close) open, high, low, close, volume as on the tape. ``fill``: slots without a trade are
+    shown flat with volume 0, as HMDS does. ``zone``: of the times told to clients older than 174 (default: the
+    instrument's).
     """
 
     def __init__(
@@ -138,7 +140,8 @@ class History:
         return Stamps(hours_of(instrument), version, format_date, self.zone)
 
     def head(self, request: Values, now: dt.datetime) -> str:
-        """The first moment of which there are bars: headTimestamp, ``yyyymmdd-hh:mm:ss`` UTC, or seconds with formatDate 2."""
+        """The first moment of which there are bars: headTimestamp, ``yyyymmdd-hh:mm:ss`` UTC, or seconds with
+        formatDate 2."""
         instrument = self.book.one(request["contract"])
         what = str(request.get("whatToShow") or "TRADES").upper()
         regular = bool(int(request.get("useRTH") or 0))
@@ -242,7 +245,7 @@ def _of_quotes(quotes: QuoteColumns, grid: Grid, what: str, after: int, bound: i
     if what != "BID_ASK":
         return quoted(rows, grid, what)
     known = np.isfinite(rows.bid) & np.isfinite(rows.ask)
-    rows = QuoteColumns(*(column[known] for column in (rows.end, rows.bid, rows.ask, rows.bid_size, rows.ask_size)))
+    rows = QuoteColumns(rows.end[known], rows.bid[known], rows.ask[known], rows.bid_size[known], rows.ask_size[known])
     return both_sides(rows, grid, bound, (quoted(rows, grid, "BID"), quoted(rows, grid, "ASK")))
 
 

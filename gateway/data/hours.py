@@ -1,8 +1,8 @@
 """When an instrument trades: regular and extended hours by session, from ``core.calendar``, and IBKR's text of them.
 
-Extended hours of US exchanges are 04:00 to 20:00 New York time, to 17:00 after an early close. Currency pairs on IDEALPRO
-trade from 17:15 of the day before to 17:00 New York time, Monday to Friday, but not on 25 December and 1 January.
-Elsewhere extended hours are the regular ones.
+Extended hours of US exchanges are 04:00 to 20:00 New York time, to 17:00 after an early close. Currency pairs on
+IDEALPRO trade from 17:15 of the day before to 17:00 New York time, Monday to Friday, but not on 25 December and 1
+January. Elsewhere extended hours are the regular ones.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class TradingHours:
         return range(bisect_left(self.days, first), bisect_right(self.days, last))
 
     def text(self, now: dt.datetime, regular: bool) -> str:
-        """tradingHours (or, ``regular``, liquidHours) of the coming days: ``20240308:0930-20240308:1600;20240309:CLOSED``."""
+        """tradingHours (or, ``regular``, liquidHours) of the coming days:
+        ``20240308:0930-20240308:1600;20240309:CLOSED``."""
         today = now.astimezone(self.zone).date()
         starts, ends = self.windows(regular)
         parts = []

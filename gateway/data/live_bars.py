@@ -32,8 +32,9 @@ class Listener:
 class FiveSeconds:
     """The bars of 5 seconds of one instrument, told to all who listen.
 
-    A bar is told as soon as it has ended. One without a trade repeats the last price with volume 0, from the first trade of a
-    session on. A bar of the tape that is longer is told when it ends, as the bars of 5 seconds that it consists of.
+    A bar is told as soon as it has ended. One without a trade repeats the last price with volume 0, from the first
+    trade of a session on. A bar of the tape that is longer is told when it ends, as the bars of 5 seconds that it
+    consists of.
     """
 
     def __init__(self, instrument: Instrument, pieces: Pieces, regular: bool, now: int) -> None:

@@ -1,7 +1,8 @@
 """IBKR's limits of requests: messages a second of a client, and historical data of small bars.
 
-Historical limits are those of the log-in, so of all clients together: interactivebrokers.github.io/tws-api/historical_limitations.html.
-They hold for bars of 30 seconds and less; IBKR slows larger ones down, which it does not announce, and the gateway answers at once.
+Historical limits are those of the log-in, so of all clients together:
+interactivebrokers.github.io/tws-api/historical_limitations.html. They hold for bars of 30 seconds and less; IBKR
+slows larger ones down, which it does not announce, and the gateway answers at once.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class MessageRate:
 
 
 class HistoricalPacing:
-    """Historical requests of all clients, by the gateway's ``clock``. A request that is refused counts, too, as at IBKR."""
+    """Historical requests of all clients, by the gateway's ``clock``. A request that is refused counts, too, as at
+    IBKR."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -73,7 +75,8 @@ class HistoricalPacing:
         self._open: set[tuple[Hashable, int]] = set()
 
     def begin(self, client: Hashable, request: Values, instrument: Instrument) -> None:
-        """Count a request of bars, which stays open until ``end``. Raises Refused: 162 (pacing) or 322 (too many, twice)."""
+        """Count a request of bars, which stays open until ``end``. Raises Refused: 162 (pacing) or 322 (too many,
+        twice)."""
         key = client, int(request["reqId"])
         if key in self._open:
             raise Refused(
@@ -84,7 +87,8 @@ class HistoricalPacing:
         if len(self._open) >= OPEN:
             raise Refused(
                 322,
-                f"Error processing request.-'bK' : cause - Only {OPEN} simultaneous API historical data requests allowed.",
+                "Error processing request.-'bK' : cause - "
+                f"Only {OPEN} simultaneous API historical data requests allowed.",
             )
         if parse_bar_size(str(request["barSizeSetting"])) <= SMALL_BARS:
             self._check(request, instrument)

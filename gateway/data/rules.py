@@ -1,8 +1,8 @@
 """Market rules: the price increments that apply from a price on, by IBKR's number.
 
 26 and 32 (US stocks, one cent) and 239 (currency pairs, half a pip) are those that ``reqMarketRule`` gives at IBKR, as
-published by nautilus_trader's table of IB tick schemes. IBKR does not publish the others: numbers from 9001 on are the gateway's
-own, for pairs in yen and for the tick-size bands of MiFID II (RTS 11, the most liquid shares).
+published by nautilus_trader's table of IB tick schemes. IBKR does not publish the others: numbers from 9001 on are
+the gateway's own, for pairs in yen and for the tick-size bands of MiFID II (RTS 11, the most liquid shares).
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""The sample market: seeded intraday days of two invented cointegrated stocks, with a truth that research can find again.
+"""The sample market: seeded intraday days of two invented cointegrated stocks, with a truth that research can find
+again.
 
-XMPLA = ``intercept`` + ``hedge_ratio`` * XMPLB + spread. XMPLB is a geometric random walk, the spread an Ornstein-Uhlenbeck
-process with the given half-life and standard deviation (dollars); both are those of the mid prices, trades and quotes lie a tick
-or two beside them. Volume is U-shaped over the session, with an auction at its open and close. A day is a function of ``seed``
-and its date alone; earlier days lead up to its open. XMPLD is an ambiguous symbol: it has no data.
+XMPLA = ``intercept`` + ``hedge_ratio`` * XMPLB + spread. XMPLB is a geometric random walk, the spread an
+Ornstein-Uhlenbeck process with the given half-life and standard deviation (dollars); both are those of the mid
+prices, trades and quotes lie a tick or two beside them. Volume is U-shaped over the session, with an auction at its
+open and close. A day is a function of ``seed`` and its date alone; earlier days lead up to its open. XMPLD is an
+ambiguous symbol: it has no data.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ class Truth:
 
 @dataclass(slots=True)
 class Sample:
-    """Frames of the sample: ``bars`` of 1 second, ``quotes``, and ``frames`` of earlier days (60 and 86,400 seconds)."""
+    """Frames of the sample: ``bars`` of 1 second, ``quotes``, and ``frames`` of earlier days (60 and 86,400
+    seconds)."""
 
     days: tuple[dt.date, ...]
     truth: Truth
@@ -88,7 +91,8 @@ def make_sample(
     truth: Truth | None = None,
 ) -> Sample:
     """``sessions`` trading days from ``day`` on at 1 second, before them ``minute_days`` sessions at 1 minute and
-    ``daily_days`` daily bars. Raises CalendarError where the exchange is closed on ``day``, which names the next session.
+    ``daily_days`` daily bars. Raises CalendarError where the exchange is closed on ``day``, which names the next
+    session.
     """
     ExchangeCalendar(XMPLA.calendar).close_of(day)  # raises
     truth = truth or Truth()

@@ -12,7 +12,8 @@ from gateway.model import Instrument
 TRADED = frozenset({"TRADES", "ADJUSTED_LAST"})
 QUOTED = frozenset({"MIDPOINT", "BID", "ASK", "BID_ASK"})
 OTHER = frozenset(
-    "HISTORICAL_VOLATILITY OPTION_IMPLIED_VOLATILITY FEE_RATE YIELD_BID YIELD_ASK YIELD_BID_ASK YIELD_LAST SCHEDULE AGGTRADES".split()
+    "HISTORICAL_VOLATILITY OPTION_IMPLIED_VOLATILITY FEE_RATE YIELD_BID YIELD_ASK YIELD_BID_ASK YIELD_LAST SCHEDULE "
+    "AGGTRADES".split()
 )
 NAMES = {  # as error 162 writes them
     "TRADES": "Trades",
@@ -84,8 +85,8 @@ def quoted(quotes: QuoteColumns, grid: Grid, what: str) -> Series:
 
 
 def both_sides(quotes: QuoteColumns, grid: Grid, bound: int, bars: tuple[Series, Series]) -> Series:
-    """BID_ASK from the bars of bid and ask: open and close are the averages over time of bid and ask, high is the highest ask,
-    low the lowest bid."""
+    """BID_ASK from the bars of bid and ask: open and close are the averages over time of bid and ask, high is the
+    highest ask, low the lowest bid."""
     bid, ask = bars
     first, last = grid.edges(bid.number, bid.slot)
     begin = grid.hours.windows(grid.regular)[0][bid.number]

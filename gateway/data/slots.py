@@ -1,8 +1,8 @@
 """Slots of a bar size: how finer rows become bars.
 
-Intraday slots are aligned to midnight of the instrument's time zone and cut by the session, so the first hourly bar of a regular
-US session runs from 09:30 to 10:00. A daily, weekly or monthly slot runs from the start of its first to the end of its last session.
-A row belongs to the slot that holds the moment just before its end.
+Intraday slots are aligned to midnight of the instrument's time zone and cut by the session, so the first hourly bar
+of a regular US session runs from 09:30 to 10:00. A daily, weekly or monthly slot runs from the start of its first to
+the end of its last session. A row belongs to the slot that holds the moment just before its end.
 """
 
 from __future__ import annotations
@@ -100,11 +100,9 @@ class Series:
     def joined(cls, parts: list[Series]) -> Series:
         """Parts one after the other."""
         if not parts:
-            return cls(*(np.zeros(0, dtype=np.int64 if name in _WHOLE else np.float64) for name in cls.__slots__))
+            whole, real = np.zeros(0, dtype=np.int64), np.zeros(0)
+            return cls(whole, whole, real, real, real, real, real, real, whole)
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
-
-
-_WHOLE = frozenset({"number", "slot", "count"})
 
 
 def grouped(rows: BarColumns, grid: Grid) -> Series:
@@ -114,8 +112,13 @@ def grouped(rows: BarColumns, grid: Grid) -> Series:
         Series(
             number,
             slot,
-            *(column[inside] for column in (rows.open, rows.high, rows.low, rows.close, rows.volume, rows.wap)),
-            count=rows.count[inside],
+            rows.open[inside],
+            rows.high[inside],
+            rows.low[inside],
+            rows.close[inside],
+            rows.volume[inside],
+            rows.wap[inside],
+            rows.count[inside],
         )
     )
 
@@ -154,10 +157,10 @@ def filled(rows: Series, grid: Grid, bound: int) -> Series:
     ends = grid.hours.windows(grid.regular)[1]
     parts, numbers = [], []
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
-        number = int(rows.number[first])
-        over = (min(bound, int(ends[number])) - int(grid.hours.midnight[number])) // size  # slots that have ended
+        at = int(rows.number[first])
+        over = (min(bound, int(ends[at])) - int(grid.hours.midnight[at])) // size  # slots that have ended
         parts.append(np.arange(int(rows.slot[first]), max(over, int(rows.slot[last]) + 1), dtype=np.int64))
-        numbers.append(np.full(len(parts[-1]), number, dtype=np.int64))
+        numbers.append(np.full(len(parts[-1]), at, dtype=np.int64))
     number, slot = np.concatenate(numbers), np.concatenate(parts)
     base = int(min(0, slot.min()))
     width = int(slot.max()) - base + 1

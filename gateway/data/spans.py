@@ -1,8 +1,8 @@
 """Bar sizes and durations as IBKR spells them, what may be asked together, and how far back a duration reaches.
 
 Durations in seconds count trading time and those in days, weeks, months and years begin with a session (seen at IBKR:
-github.com/wboayue/rust-ibapi/pull/837). Bars of 30 seconds and less are given for some 2,000 bars at a time at most; beyond it
-HMDS answers ``invalid step`` (github.com/wrighter/ib-scripts/issues/1).
+github.com/wboayue/rust-ibapi/pull/837). Bars of 30 seconds and less are given for some 2,000 bars at a time at most;
+beyond it HMDS answers ``invalid step`` (github.com/wrighter/ib-scripts/issues/1).
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def parse_bar_size(text: str) -> int:
 
 
 def parse_duration(text: str) -> Duration:
-    """A durationStr. Raises Refused (321) for a form that IBKR does not have and for days and seconds beyond its limits."""
+    """A durationStr. Raises Refused (321) for a form that IBKR does not have and for days and seconds beyond its
+    limits."""
     found = _DURATION.fullmatch(text)
     if found is None or int(found[1]) == 0:
         raise invalid(

@@ -16,8 +16,13 @@ from gateway.data.refused import invalid
 
 ZONES_TOLD = 174  # times carry their zone from this version on
 _TEXT = re.compile(r"(\d{8})(?:(-)|\s+)(\d{1,2}:\d{2}(?::\d{2})?)(?:\s+(\S+))?")
-_SHORT_ZONES = {"EST": "America/New_York", "EST5EDT": "America/New_York", "CST": "America/Chicago", "MET": "Europe/Berlin",
-                "GMT": "UTC", "GB": "Europe/London", "JST": "Asia/Tokyo", "HKT": "Asia/Hong_Kong"}  # fmt: skip
+_SHORT_ZONES = {
+    "EST": "America/New_York",
+    "CST": "America/Chicago",
+    "GMT": "UTC",
+    "JST": "Asia/Tokyo",
+    "HKT": "Asia/Hong_Kong",
+}
 
 
 class Stamps:
@@ -53,15 +58,16 @@ def parse_moment(text: str, hours: TradingHours, zone: str = "") -> dt.datetime:
     if dash and not named:
         named = "UTC"
     try:
-        local = dt.datetime.strptime(f"{day} {clock}{':00' if clock.count(':') == 1 else ''}", "%Y%m%d %H:%M:%S")
         info = ZoneInfo(_SHORT_ZONES.get(named, named) if named else zone or hours.time_zone)
+        seconds = ":00" if clock.count(":") == 1 else ""
+        return dt.datetime.strptime(day + clock + seconds, "%Y%m%d%H:%M:%S").replace(tzinfo=info).astimezone(dt.UTC)
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise _malformed(text) from error
-    return local.replace(tzinfo=info).astimezone(dt.UTC)
 
 
 def _malformed(text: str) -> Exception:
     return invalid(
-        f"Historical data query end date/time string [{text}] is invalid.  Format is 'YYYYMMDD{{SPACE}}hh:mm:ss[{{SPACE}}TMZ]'.",
+        f"Historical data query end date/time string [{text}] is invalid.  "
+        "Format is 'YYYYMMDD{SPACE}hh:mm:ss[{SPACE}TMZ]'.",
         "bN",
     )

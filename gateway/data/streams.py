@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.data.board import Tick
 from gateway.data.contracts import ContractBook, lot_of
 from gateway.data.generic_ticks import parse_generic_ticks
-from gateway.data.history import WHOLE_SHARES, History, Shown
 from gateway.data.historical_ticks import historical_ticks
+from gateway.data.history import WHOLE_SHARES, History, Shown
 from gateway.data.hours import hours_of, moment_of
 from gateway.data.live_bars import Answer, Client, FiveSeconds, GrowingBar, Listener, first_slot
 from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIVE, NO_DELAY, Feed, Line
@@ -25,8 +25,8 @@ LINES = 100  # market data lines of a log-in
 TICK_BY_TICK = 5  # of them at the same time
 COARSEST = 3_600  # seconds: longer bars of a tape are not told as bars of 5 seconds
 NOT_SUBSCRIBED = (
-    "Requested market data is not subscribed. Check API status by selecting the Account menu then under Management choose "
-    "Market Data Subscription Manager and/or availability of delayed data."
+    "Requested market data is not subscribed. Check API status by selecting the Account menu then under Management "
+    "choose Market Data Subscription Manager and/or availability of delayed data."
 )
 DISPLAYING_DELAYED = "Requested market data is not subscribed. Displaying delayed market data."
 _BY_TICK = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
@@ -128,8 +128,16 @@ class Streams:
                 found = shown.grid.slot_at(int(end[0]))
                 window = window if found is None else (found[1], found[2])
             volume = float(last.volume[0])
-            prices = (float(column[0]) for column in (last.open, last.high, last.low, last.close))
-            piece = Piece(shown.bound, *prices, volume, float(last.wap[0]) * volume, int(last.count[0]))
+            piece = Piece(
+                shown.bound,
+                float(last.open[0]),
+                float(last.high[0]),
+                float(last.low[0]),
+                float(last.close[0]),
+                volume,
+                float(last.wap[0]) * volume,
+                int(last.count[0]),
+            )
             growing.begin(int(last.number[0]), window, piece)
         self._growing[key] = shown.instrument, growing
         self._busy = True
@@ -154,8 +162,8 @@ class Streams:
         if delayed:
             if wanted not in (DELAYED, DELAYED_FROZEN):
                 raise Refused(354, NOT_SUBSCRIBED)
-            text = {"errorCode": 10167, "errorString": DISPLAYING_DELAYED, "advancedOrderRejectJson": ""}
-            out.append((client, "error", {"reqId": key[1], **text}))
+            warning = {"errorCode": 10167, "errorString": DISPLAYING_DELAYED, "advancedOrderRejectJson": ""}
+            out.append((client, "error", {"reqId": key[1], **warning}))
         feed = self._feeds.get((instrument, delayed))
         if feed is None:
             feed = Feed(instrument, self.history, now, DELAY if delayed else NO_DELAY)
@@ -300,7 +308,9 @@ class Streams:
 
     # ---- inside
 
-    def _new_key(self, held: dict[tuple[Client, int], object], client: Client, request: Values) -> tuple[Client, int]:
+    def _new_key(
+        self, held: Mapping[tuple[Client, int], object], client: Client, request: Values
+    ) -> tuple[Client, int]:
         key = client, int(request["reqId"])
         if key in held:
             raise Refused(102, "Duplicate ticker ID.")

@@ -29,9 +29,9 @@ class Step:
 class Tape:
     """Bars (stamped with their end) and quotes, each instrument with one size of bars; sizes may differ between them.
 
-    ``bars``: frames open, high, low, close, volume and, where known, wap and count; ``quotes``: frames bid, ask, bid_size,
-    ask_size. ``bar_seconds``: the bars' size, one for all or by instrument; None: the smallest distance of two.
-    Raises FeedError for rows that cannot be replayed and FeedEmptyError where there are none.
+    ``bars``: frames open, high, low, close, volume and, where known, wap and count; ``quotes``: frames bid, ask,
+    bid_size, ask_size. ``bar_seconds``: the bars' size, one for all or by instrument; None: the smallest distance of
+    two. Raises FeedError for rows that cannot be replayed and FeedEmptyError where there are none.
     """
 
     def __init__(
