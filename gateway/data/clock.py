@@ -18,20 +18,20 @@ class AcceleratedClock:
         if not 0.0 < factor < float("inf"):
             raise SettingsError(f"a clock cannot run {factor} times as fast; give a number above 0, such as 60")
         self.factor = factor
-        self._base = base or SystemClock()
-        self._anchor = self._base.now()
+        self.base = base or SystemClock()
+        self._anchor = self.base.now()
         self._start = as_utc(start)
         self._paused = False
 
     def now(self) -> dt.datetime:
         if self._paused:
             return self._start
-        return self._start + (self._base.now() - self._anchor) * self.factor
+        return self._start + (self.base.now() - self._anchor) * self.factor
 
     def sleep(self, seconds: float) -> None:
         if seconds < 0:
             raise ValueError(f"cannot sleep for {seconds} seconds; give 0 or more")
-        self._base.sleep(seconds / self.factor)
+        self.base.sleep(seconds / self.factor)
 
     def wait_for(self, when: dt.datetime) -> float:
         """Seconds of ``base`` until this clock shows ``when``; 0 where that is past, infinite while it is paused."""
@@ -45,7 +45,7 @@ class AcceleratedClock:
 
     def resume(self) -> None:
         if self._paused:
-            self._anchor, self._paused = self._base.now(), False
+            self._anchor, self._paused = self.base.now(), False
 
 
 def make_clock(speed: str | float, start: dt.datetime, base: Clock | None = None) -> AcceleratedClock | VirtualClock:

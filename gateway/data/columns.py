@@ -62,6 +62,18 @@ class BarColumns(_Columns):
     def start(self) -> Moments:
         return self.end - self.seconds * SECOND
 
+    def split(self, ratio: float, tick: float) -> BarColumns:
+        """Of one share have become ``ratio``: prices to the tick."""
+        return replace(
+            self,
+            open=_to_tick(self.open / ratio, tick),
+            high=_to_tick(self.high / ratio, tick),
+            low=_to_tick(self.low / ratio, tick),
+            close=_to_tick(self.close / ratio, tick),
+            volume=self.volume * ratio,
+            wap=self.wap / ratio,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuoteColumns(_Columns):
@@ -71,6 +83,16 @@ class QuoteColumns(_Columns):
     ask: Floats
     bid_size: Floats
     ask_size: Floats
+
+    def split(self, ratio: float, tick: float) -> QuoteColumns:
+        """Of one share have become ``ratio``: prices to the tick."""
+        return replace(
+            self,
+            bid=_to_tick(self.bid / ratio, tick),
+            ask=_to_tick(self.ask / ratio, tick),
+            bid_size=self.bid_size * ratio,
+            ask_size=self.ask_size * ratio,
+        )
 
 
 def bar_columns(frame: pd.DataFrame, name: str, seconds: int | None = None) -> BarColumns:
@@ -114,6 +136,12 @@ def quote_columns(frame: pd.DataFrame, name: str) -> QuoteColumns:
 def index_of(moments: Moments) -> pd.DatetimeIndex:
     """Moments as an index in UTC."""
     return pd.DatetimeIndex(moments.view("M8[us]")).tz_localize("UTC")
+
+
+def _to_tick(prices: Floats, tick: float) -> Floats:
+    """Prices on the grid, without the dust of the multiplication."""
+    on_grid: Floats = np.round(np.round(prices / tick) * tick, 8)
+    return on_grid
 
 
 def _moments(frame: pd.DataFrame, name: str, wanted: tuple[str, ...]) -> Moments:

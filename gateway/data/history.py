@@ -53,7 +53,7 @@ class History:
     def __init__(
         self, tape: Tape, book: ContractBook, frames: Frames | None = None, *, fill: bool = True, zone: str = ""
     ) -> None:
-        self.tape = tape
+        self.tape = tape.copy()
         self.book = book
         self.fill = fill
         self.zone = zone
@@ -135,6 +135,13 @@ class History:
             dict(zip(_FIELDS, (date, *(_tidy(price) for price in prices), volume, _tidy(wap), count), strict=True))
             for date, *prices, volume, wap, count in zip(dates, *numbers, *sizes, strict=True)
         ]
+
+    def split(self, instrument: Instrument, ratio: float) -> None:
+        """One share has become ``ratio``: from now on all history is shown as if it had always been so."""
+        self.tape.split(instrument, ratio)
+        by_size = self.frames.get(instrument, {})
+        for seconds, bars in by_size.items():
+            by_size[seconds] = bars.split(ratio, instrument.min_tick)
 
     def stamps(self, instrument: Instrument, version: int, format_date: int) -> Stamps:
         return Stamps(hours_of(instrument), version, format_date, self.zone)

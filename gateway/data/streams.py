@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from gateway.data.board import Tick
+from gateway.data.by_tick import BY_TICK, ByTick
 from gateway.data.contracts import ContractBook, lot_of
 from gateway.data.generic_ticks import parse_generic_ticks
 from gateway.data.historical_ticks import historical_ticks
@@ -18,47 +18,18 @@ from gateway.data.pieces import Piece, Pieces
 from gateway.data.refused import Refused, invalid
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
-from gateway.data.trades import last_values, quote_values, trades_of
-from gateway.model import Bar, Instrument, Quote, Values
+from gateway.model import Instrument, Values
 
 LINES = 100  # market data lines of a log-in
-TICK_BY_TICK = 5  # of them at the same time
+OPEN = 50  # historical requests at the same time, which those that keepUpToDate stay
+TICKBY_TICK = 5  # of them at the same time
 COARSEST = 3_600  # seconds: longer bars of a tape are not told as bars of 5 seconds
 NOT_SUBSCRIBED = (
     "Requested market data is not subscribed. Check API status by selecting the Account menu then under Management "
     "choose Market Data Subscription Manager and/or availability of delayed data."
 )
 DISPLAYING_DELAYED = "Requested market data is not subscribed. Displaying delayed market data."
-_BY_TICK = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
-
-
-@dataclass(slots=True)
-class ByTick:
-    """A request of tick-by-tick data."""
-
-    client: Client
-    req_id: int
-    kind: str
-    ignore_size: bool
-    last: tuple[float, float] = (0.0, 0.0)
-
-    def hear(self, instrument: Instrument, bar: Bar | None, quote: Quote | None, out: list[Answer]) -> None:
-        if self.kind in ("Last", "AllLast"):
-            for trade in trades_of(bar) if bar is not None else ():
-                values = {"reqId": self.req_id, "tickType": _BY_TICK[self.kind]}
-                values |= last_values(trade, instrument.primary_exchange)
-                out.append((self.client, "tickByTickAllLast", values))
-            return
-        if quote is None:
-            return
-        values = {"reqId": self.req_id, "tickType": _BY_TICK[self.kind]} | quote_values(quote)
-        prices = (values["bidPrice"], values["askPrice"])
-        changed, self.last = prices != self.last, prices
-        if self.kind == "BidAsk" and (changed or not self.ignore_size):
-            out.append((self.client, "tickByTickBidAsk", values))
-        elif self.kind == "MidPoint" and changed and all(prices):
-            middle = {"reqId": self.req_id, "tickType": 4, "time": values["time"], "midPoint": sum(prices) / 2.0}
-            out.append((self.client, "tickByTickMidPoint", middle))
+_PROCESSING = "Error processing request.-'bK' : cause - "
 
 
 class Streams:
@@ -87,6 +58,11 @@ class Streams:
     def __len__(self) -> int:
         return len(self._growing) + len(self._lines) + len(self._by_tick) + len(self._listeners)
 
+    def has(self, client: Client) -> bool:
+        """Whether a client has any subscription."""
+        held = (self._growing, self._lines, self._by_tick, self._listeners)
+        return self._busy and any(owner == client for keys in held for owner, _ in keys)
+
     # ---- what clients ask for
 
     def real_time_bars(self, client: Client, request: Values, now: dt.datetime, version: int = 176) -> None:
@@ -113,8 +89,12 @@ class Streams:
     def keep_up_to_date(
         self, client: Client, request: Values, shown: Shown, now: dt.datetime, version: int = 176
     ) -> None:
-        """Go on with a request of historical bars that has just been answered with ``shown``."""
-        key = self._new_key(self._growing, client, request)
+        """Go on with a request of historical bars, which is answered with ``shown``. Raises Refused (322)."""
+        key = client, int(request["reqId"])
+        if key in self._growing:
+            raise Refused(322, f"{_PROCESSING}Duplicate ticker ID for API historical data query: {key[1]}")
+        if len(self._growing) >= OPEN:
+            raise Refused(322, f"{_PROCESSING}Only {OPEN} simultaneous API historical data requests allowed.")
         pieces = self._pieces(shown.instrument, shown.what)
         if pieces is None:
             return
@@ -205,7 +185,7 @@ class Streams:
         """
         key = self._new_key(self._by_tick, client, request)
         kind = str(request.get("tickType") or "")
-        if kind not in _BY_TICK:
+        if kind not in BY_TICK:
             raise invalid(f"Invalid tick-by-tick type {kind}", "bP")
         instrument = self.book.one(request["contract"])
         traded = kind in ("Last", "AllLast")
@@ -216,7 +196,7 @@ class Streams:
                 "Failed to request tick-by-tick data.No market data permissions for "
                 f"{instrument.primary_exchange} {instrument.sec_type}",
             )
-        if len(self._by_tick) >= TICK_BY_TICK or len(self._lines) + len(self._by_tick) >= LINES:
+        if len(self._by_tick) >= TICKBY_TICK or len(self._lines) + len(self._by_tick) >= LINES:
             raise Refused(10190, "Max number of tick-by-tick requests has been reached.")
         out: list[Answer] = []
         count = int(request.get("numberOfTicks") or 0)

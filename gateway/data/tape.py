@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,19 @@ class Tape:
         if not ends:
             raise FeedEmptyError("the tape holds no bar and no quote; give data for the day, or another day")
         self._moments: Moments = np.unique(np.concatenate(ends))
+
+    def copy(self) -> Tape:
+        """A tape of its own over the same arrays."""
+        twin = copy.copy(self)
+        twin.bars, twin.quotes = dict(self.bars), dict(self.quotes)
+        return twin
+
+    def split(self, instrument: Instrument, ratio: float) -> None:
+        """One share becomes ``ratio``: prices are divided, to the tick, and sizes multiplied."""
+        if instrument in self.bars:
+            self.bars[instrument] = self.bars[instrument].split(ratio, instrument.min_tick)
+        if instrument in self.quotes:
+            self.quotes[instrument] = self.quotes[instrument].split(ratio, instrument.min_tick)
 
     def __len__(self) -> int:
         """How many steps there are."""
