@@ -148,6 +148,12 @@ class EngineError(HalflifeError, RuntimeError):
     code = "HL700"
 
 
+class GatewayError(HalflifeError, ConnectionError):
+    """A paper gateway that cannot be started, asked or moved on."""
+
+    code = "HL800"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, else the list of what there is."""
     names = sorted(known)

@@ -32,7 +32,8 @@ class Market(Interventions):
     ``rules``: market rules by id (``gateway.data``); an instrument whose rule is not there has its minTick throughout.
     ``prefix``: of execution ids, 8 hexadecimal digits; ``first_perm_id``: where permanent ids begin. ``zone``: the
     midnight at which a new day begins. ``order_limit``: working orders for one side of a contract in an account.
-    ``participation`` and ``standing``: see Life.
+    ``cancel_seconds``: how long a cancel takes, during which the order can still fill. ``participation`` and
+    ``standing``: see Life.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Market(Interventions):
         order_limit: int = 20,
         participation: float | None = None,
         standing: bool = False,
+        cancel_seconds: float = 0.0,
     ) -> None:
         self.instruments = {instrument.con_id: instrument for instrument in instruments}
         self.accounts = accounts
@@ -60,6 +62,7 @@ class Market(Interventions):
         self._seq = 0
         self._zone = ZoneInfo(zone)
         self._order_limit = order_limit
+        self._cancel_seconds = cancel_seconds
         accounts.open(now())
         self._midnight = self._next_midnight(now())
 
@@ -171,6 +174,9 @@ class Market(Interventions):
             ticket.is_held = False
             self.life.end(ticket, "Inactive", notice, notice.text)
             return
+        self._begin(ticket)
+
+    def _begin(self, ticket: Ticket) -> None:
         if ticket.parent is None and ticket.terms.sign < 0 and self._lacks_shares(ticket):
             ticket.waits_for.add("locate")
         self.life.begin(ticket)
@@ -219,7 +225,7 @@ class Market(Interventions):
         if order.filled:
             ticket.fees = type(ticket.fees)(ticket.fees.volume)
         life.timetable.remove(ticket)
-        ticket.waits_for.discard("time")
+        ticket.waits_for -= {"time", "locate"}
         if ticket.is_live:
             life.exchange.remove(ticket)
             ticket.is_live = False
@@ -230,7 +236,7 @@ class Market(Interventions):
         self._seq += 1
         ticket.seq = self._seq
         ticket.has_rested = False
-        life.begin(ticket)
+        self._begin(ticket)
 
     def _check_change(self, ticket: Ticket, contract: Values, terms: Values) -> Terms:
         order = ticket.order
@@ -262,6 +268,9 @@ class Market(Interventions):
             return
         if not ticket.is_held:
             life.say(ticket, "PendingCancel")
+            if self._cancel_seconds > 0.0:
+                life.timetable.add(self.now() + dt.timedelta(seconds=self._cancel_seconds), "cancel", ticket)
+                return
         life.end(ticket, "Cancelled", texts.CANCELLED, "Cancelled by Trader", by_trader=True)
 
     def cancel_all(self, client_id: int | None = None) -> None:
@@ -290,6 +299,11 @@ class Market(Interventions):
         return told, margin_notice(state, order.instrument, read, read.quantity, self.now())
 
     # ------------------------------------------------------------------ time
+
+    @property
+    def next_due(self) -> dt.datetime:
+        """When ``advance`` next does something."""
+        return min(self.life.timetable.due, self._midnight)
 
     def bar(self, instrument: Instrument, bar: Bar) -> None:
         """A completed bar. Give the quotes of the same step first, and the step before the clock leaves it."""
@@ -324,12 +338,14 @@ class Market(Interventions):
             life.stop_waiting(ticket, "time")
         elif action == "open":
             status = life.status_of(ticket)
-            if status != ticket.order.status:
+            if ticket.order.status not in (status, "PendingCancel"):
                 life.say(ticket, status)
         elif action == "close" and ticket.is_live and not ticket.is_frozen:
             price = self.accounts.prices.get(ticket.order.instrument.con_id)
             if price is not None:
                 life.exchange.close_auction(ticket, price, due - _INSTANT)
+        elif action == "cancel":
+            life.end(ticket, "Cancelled", texts.CANCELLED, "Cancelled by Trader", by_trader=True)
         elif action == "expire":
             life.end(ticket, "Cancelled", texts.CANCELLED, "Expired")
 

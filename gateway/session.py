@@ -1,0 +1,210 @@
+"""One connection: from the handshake to the last frame. What it asks for is answered by ``handlers``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from core.logs import log_event
+from gateway.data.refused import Refused
+from gateway.handlers import HANDLERS, NOT_SERVED
+from gateway.model import Values
+from gateway.wire import Wire, WireError, wire_for
+from gateway.wire.frames import FrameReader, Handshake, frame, welcome
+
+if TYPE_CHECKING:
+    from gateway.tws import Tws
+
+logger = logging.getLogger(__name__)
+
+MOST_UNSENT = 64 << 20  # bytes that a client may leave unread before it is dropped
+FARMS = (
+    (2104, "Market data farm connection is OK:usfarm"),
+    (2106, "HMDS data farm connection is OK:ushmds"),
+    (2158, "Sec-def data farm connection is OK:secdefil"),
+)
+
+
+class Session(asyncio.Protocol):
+    """A client's connection.
+
+    ``client_id`` is None until START_API; ``version`` is the negotiated server version, 0 before the handshake.
+    """
+
+    def __init__(self, tws: Tws) -> None:
+        self.tws = tws
+        self.client_id: int | None = None
+        self.version = 0
+        self.peer = ""
+        self.barrier = False  # in lockstep: whether it has asked for the time and waits for the next bars
+        self.is_half_open = False
+        self.is_closed = False
+        self.rate = tws.new_rate()
+        self._handshake = Handshake()
+        self._frames = FrameReader()
+        self._waiting: list[bytes] = []  # payloads that came while nothing is read
+        self._reads = True
+        self._wire: Wire | None = None
+        self._transport: asyncio.Transport | None = None
+
+    # -- the socket -----------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        host, port = (self._transport.get_extra_info("peername") or ("?", 0))[:2]
+        self.peer = f"{host}:{port}"
+        self.tws.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_closed = True
+        self.tws.left(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_half_open or self.is_closed:
+            return
+        try:
+            if not self.version:
+                data = self._shake_hands(data)
+            for payload in self._frames.feed(data):
+                if self._reads:
+                    self._handle(payload)
+                else:
+                    self._waiting.append(payload)
+        except WireError as error:
+            log_event(logger, "dropped", level=logging.WARNING, peer=self.peer, client=self.client_id, why=str(error))
+            self.close()
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Answer the first bytes once they are whole; return what came behind them."""
+        if not self._handshake.feed(data):
+            return b""
+        if self.tws.refuses_logins():
+            log_event(logger, "login_refused", level=logging.WARNING, peer=self.peer)
+            self.close()
+            return b""
+        self.version = self._handshake.negotiate()
+        self._wire = wire_for(self.version)
+        self._write(welcome(self.version, self.tws.time_text()))
+        return self._handshake.rest
+
+    def pause(self) -> None:
+        """Read nothing until ``resume``; what comes waits."""
+        self._reads = False
+        if self._transport is not None and not self.is_closed:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._reads = True
+        if self._transport is not None and not self.is_closed:
+            self._transport.resume_reading()
+        waiting, self._waiting = self._waiting, []
+        for payload in waiting:
+            if self.is_closed:
+                return
+            self._handle(payload)
+
+    def close(self) -> None:
+        """Close the socket once what was written has gone out."""
+        if self._transport is not None and not self.is_closed:
+            self.is_closed = True
+            self._transport.close()
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def _handle(self, payload: bytes) -> None:
+        if self._wire is None:
+            raise WireError("a frame before the handshake")
+        name, values = self._wire.request(payload)
+        excess = self.rate.message() if self.rate is not None else None
+        if excess is not None and self.rate is not None:
+            self.error(-1, excess.number, excess.text)
+            if self.rate.is_over:
+                log_event(logger, "dropped", level=logging.WARNING, client=self.client_id, why=excess.text)
+                self.close()
+                return
+        if self.tws.actor is None:
+            self.handle(name, values)
+        else:
+            self.tws.actor.incoming(self, name, values)
+
+    def handle(self, name: str, values: Values) -> None:
+        """Answer a request."""
+        if self.client_id is None and name != "startApi":
+            log_event(logger, "dropped", level=logging.WARNING, peer=self.peer, why=f"{name} before startApi")
+            self.close()
+            return
+        handler = HANDLERS.get(name)
+        try:
+            if handler is None:
+                raise Refused(*NOT_SERVED.get(name, _unserved(name)))
+            handler(self.tws, self, values)
+        except Refused as refused:
+            self.error(_asked_by(values), refused.number, refused.text)
+
+    @property
+    def client(self) -> int:
+        """The client id of a client that has started."""
+        assert self.client_id is not None  # nothing else is answered before startApi
+        return self.client_id
+
+    def start(self, client_id: int) -> None:
+        """START_API: a client id has one connection."""
+        if self.client_id is not None:
+            return
+        if client_id in self.tws.clients:
+            self.error(-1, 326, "Unable to connect as the client id is already in use. Retry with a unique client id.")
+            self.close()
+            return
+        self.client_id = client_id
+        self.tws.logged_in(self)
+        self.send("managedAccounts", {"accountsList": ",".join(self.tws.accounts.names)})
+        self.send("nextValidId", {"orderId": self.tws.ids.next_of(client_id)})
+        for code, text in FARMS:
+            self.error(-1, code, text)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def send(self, name: str, values: Values) -> None:
+        """Send an answer, unless a fault has it otherwise."""
+        if self.is_closed or self._wire is None:
+            return
+        if self.tws.actor is None:
+            self._write(frame(self._wire.answer(name, values)))
+        else:
+            self.tws.actor.outgoing(self, name, values)
+
+    def error(self, req_id: int, code: int, text: str, reject: str = "") -> None:
+        """``req_id`` is that of a request or order, -1 where it concerns none."""
+        self.send("error", {"reqId": req_id, "errorCode": code, "errorString": text, "advancedOrderRejectJson": reject})
+
+    def encode(self, name: str, values: Values) -> bytes:
+        """The frame of an answer."""
+        assert self._wire is not None  # nothing is sent before the handshake
+        return frame(self._wire.answer(name, values))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes past the faults."""
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        if self.is_half_open or self.is_closed or self._transport is None:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > MOST_UNSENT:
+            log_event(
+                logger, "dropped", level=logging.WARNING, peer=self.peer, client=self.client_id,
+                why=f"the client leaves more than {MOST_UNSENT >> 20} MiB unread",
+            )  # fmt: skip
+            self._transport.abort()
+
+
+def _asked_by(values: Values) -> int:
+    for key in ("reqId", "orderId", "tickerId"):
+        if key in values:
+            return int(values[key])
+    return -1
+
+
+def _unserved(name: str) -> tuple[int, str]:
+    return 321, f"Error validating request.-'bJ' : cause - {name} is not served by the paper gateway"
