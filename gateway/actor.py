@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.logs import log_event
-from gateway.data.hours import SECOND
 from gateway.faults import Injector, perform
 from gateway.faults.effects import Effect, Moment
 from gateway.market import Market, MarketError
@@ -185,11 +184,7 @@ class FaultActor:
         self._tws.skew = dt.timedelta(seconds=seconds)
 
     def limit(self, kind: Literal["messages", "historical"], count: int, seconds: float) -> None:
-        if kind == "messages":
-            self._tws.limit_messages(count, seconds)
-        else:
-            pacing = self._tws.historical_pacing
-            pacing.run_limit, pacing.run_window = count, int(seconds * SECOND)
+        self._tws.pacing.limit(kind, count, seconds)
 
     # -- orders and fills -----------------------------------------------------------------------------------------
 

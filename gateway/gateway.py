@@ -58,7 +58,6 @@ class Gateway:
         faults: Iterable[str] = (),
         seed: int | None = None,
         zone: str = "US/Eastern",
-        message_rate: int | None = None,
         standing: bool = False,
     ) -> None:
         self.tape = tape
@@ -70,7 +69,6 @@ class Gateway:
         self.tws = Tws(
             clock=clock, book=book, history=history or History(tape, book), accounts=accounts or Accounts(),
             zone=zone, is_lockstep=speed == "max", faults=faults, seed=seed, standing=standing,
-            message_rate=message_rate,
         )  # fmt: skip
         self.tws.on_port = lambda wanted: self._soon(self._move(wanted))
         walk = Walk(self.tws, tape.steps(begin, end))

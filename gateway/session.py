@@ -40,7 +40,6 @@ class Session(asyncio.Protocol):
         self.barrier = False  # in lockstep: whether it has asked for the time and waits for the next bars
         self.is_half_open = False
         self.is_closed = False
-        self.rate = tws.new_rate()
         self._handshake = Handshake()
         self._frames = FrameReader()
         self._waiting: list[bytes] = []  # payloads that came while nothing is read
@@ -116,11 +115,11 @@ class Session(asyncio.Protocol):
         if self._wire is None:
             raise WireError("a frame before the handshake")
         name, values = self._wire.request(payload)
-        excess = self.rate.message() if self.rate is not None else None
-        if excess is not None and self.rate is not None:
-            self.error(-1, excess.number, excess.text)
-            if self.rate.is_over:
-                log_event(logger, "dropped", level=logging.WARNING, client=self.client_id, why=excess.text)
+        excess = self.tws.pacing.message(self)
+        if excess is not None:
+            self.error(-1, *excess)
+            if self.tws.pacing.is_over(self):
+                log_event(logger, "dropped", level=logging.WARNING, client=self.client_id, why=excess[1])
                 self.close()
                 return
         if self.tws.actor is None:

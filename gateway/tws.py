@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
-from core.clock import Clock, SystemClock
+from core.clock import Clock
 from core.logs import log_event
 from gateway.account_feeds import AccountFeeds
 from gateway.actor import FaultActor
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
 from gateway.data.live_bars import Answer
-from gateway.data.pacing import HistoricalPacing, MessageRate
+from gateway.data.pacing import Pacing
 from gateway.data.rules import MARKET_RULES
 from gateway.data.streams import Streams
 from gateway.data.tape import Step
@@ -36,8 +36,7 @@ class Tws:
     """What a running TWS is, apart from its sockets.
 
     ``zone``: the time zone it is set to. ``is_lockstep``: the tape waits for its clients. ``faults``: scenarios, files
-    or scripts; ``seed``: of their chance. ``message_rate``: messages a second that a client may send; None: any.
-    ``standing``: orders meet the quote that stands when they come, instead of the tape's next one.
+    or scripts; ``seed``: of their chance. ``standing``: orders meet the quote that stands when they come, instead of the tape's next one.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Tws:
         zone: str,
         is_lockstep: bool,
         standing: bool = False,
-        message_rate: int | None = None,
         faults: Iterable[str] = (),
         seed: int | None = None,
     ) -> None:
@@ -60,7 +58,6 @@ class Tws:
         self.accounts = accounts
         self.zone = ZoneInfo(zone)
         self.is_lockstep = is_lockstep
-        self._rate = message_rate, 1.0
         self.skew = dt.timedelta(0)  # what a fault adds to the times that are sent
         self.ids = OrderIds()
         self.clients: dict[int, Session] = {}  # client id -> its connection
@@ -69,7 +66,7 @@ class Tws:
         self.on_port: Callable[[int], None] = lambda port: None  # told that a fault wants another port
         self.account_feeds = AccountFeeds(self)
         self.barriers = Barriers(self)
-        self.historical_pacing = HistoricalPacing(clock)
+        self.pacing = Pacing(clock)
         self.streams = Streams(history.tape, history, book)
         self.reporter = Reporter(self)
         self.market = Market(
@@ -94,20 +91,6 @@ class Tws:
 
     # -- connections ----------------------------------------------------------------------------------------------
 
-    def new_rate(self) -> MessageRate | None:
-        """What counts the messages of a new connection; None: nothing does.
-
-        Virtual time stands still while clients work, so messages are counted in real time.
-        """
-        limit, seconds = self._rate
-        return None if limit is None else MessageRate(SystemClock(), limit, seconds)
-
-    def limit_messages(self, count: int, seconds: float) -> None:
-        """Allow only so many messages in so many seconds, for all connections from now on."""
-        self._rate = count, seconds
-        for session in self.connections:
-            session.rate = self.new_rate()
-
     def joined(self, session: Session) -> None:
         self.connections.add(session)
 
@@ -121,7 +104,7 @@ class Tws:
         self.connections.discard(session)
         self.streams.drop(session)
         self.account_feeds.drop(session)
-        self.historical_pacing.drop(session)
+        self.pacing.drop(session)
         if session.client_id is not None and self.clients.get(session.client_id) is session:
             del self.clients[session.client_id]
             log_event(logger, "client_gone", client=session.client_id, peer=session.peer)

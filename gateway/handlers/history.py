@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 def historical_data(tws: Tws, session: Session, values: Values) -> None:
     """Bars up to now at the most; with keepUpToDate they go on as updates."""
     now = tws.clock.now()
-    tws.historical_pacing.begin(session, values, tws.book.one(values["contract"]))
-    try:
-        session.send("historicalData", tws.history.bars(values, now, session.version))
-    finally:
-        tws.historical_pacing.end(session, values["reqId"])
+    tws.pacing.historical(session, values)
+    session.send("historicalData", tws.history.bars(values, now, session.version))
     if values["keepUpToDate"]:
         tws.streams.keep_up_to_date(session, values, tws.history.shown(values, now), now, session.version)
         tws.barriers.moved()
@@ -35,6 +32,7 @@ def cancel_historical_data(tws: Tws, session: Session, values: Values) -> None:
 
 @on("reqHistoricalTicks")
 def ticks(tws: Tws, session: Session, values: Values) -> None:
+    tws.pacing.historical(session, values)
     session.send(*historical_ticks(tws.history, values, tws.clock.now()))
 
 

@@ -43,6 +43,7 @@ def cancel_tick_by_tick(tws: Tws, session: Session, values: Values) -> None:
 
 @on("reqRealTimeBars")
 def real_time_bars(tws: Tws, session: Session, values: Values) -> None:
+    tws.pacing.historical(session, values)
     tws.streams.real_time_bars(session, values, tws.clock.now(), session.version)
     tws.barriers.moved()
 
