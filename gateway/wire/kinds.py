@@ -21,6 +21,7 @@ UNSET_TEXTS = {"int?": "2147483647", "float?": "1.7976931348623157E308"}  # Java
 INFINITE = "Infinity"  # as the official clients read and write it; ib_insync writes Infinite
 INFINITES = frozenset({INFINITE, "Infinite", "inf"})
 
+_TOO_LOW = -(2**63) - 1
 _UNSET_NUMBERS = frozenset({UNSET_INTEGER, UNSET_LONG, UNSET_DOUBLE})
 _UNSET_SIZES = _UNSET_NUMBERS | {float(UNSET_LONG), float(2**127 - 1)}  # the last: official clients' UNSET_DECIMAL
 
@@ -83,21 +84,29 @@ def write_tags(value: Any) -> str:
 
 
 def read_int(text: str) -> int:
+    """Whole numbers of 64 bits; 5.0 is one as well."""
     try:
         number = int(text)
     except ValueError:
-        value = float(text)
-        number = int(value) if value.is_integer() else -(2**63) - 1
+        value = _number(text)
+        number = int(value) if value.is_integer() else _TOO_LOW
     if not -(2**63) <= number < 2**63 or "_" in text:
         raise ValueError(f"{text[:40]!r} is not a whole number of 64 bits")
     return number
 
 
 def read_float(text: str) -> float:
-    number = float(text)
+    number = _number(text)
     if not math.isfinite(number) or "_" in text:
         raise ValueError(f"{text[:40]!r} is not a finite number")
     return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def read_bool(text: str) -> bool:

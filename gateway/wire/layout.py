@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gateway.wire.kinds import INFINITES, KINDS, UNSET_TEXTS, Kind, bits
+from gateway.wire.kinds import INFINITES, KINDS, UNSET_DOUBLE, UNSET_TEXTS, Kind, bits
 
 _TOKEN = re.compile(
     r"(?P<name>#?[\w.]*)(?::(?P<kind>[a-z]+\??)(?:\((?P<bits>[\w,]+)\))?)?(?:=(?P<default>[^@]*))?(?:@(?P<gate>\S+))?"
@@ -103,7 +103,7 @@ class Test:
         if self.texts:
             return text in self.texts
         if self.positive:
-            return text != "" and 0.0 < float(text) < 1.7e308
+            return text != "" and 0.0 < float(text) < UNSET_DOUBLE
         return text != "" and not (self.counted and text == "0")
 
 

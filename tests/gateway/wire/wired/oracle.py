@@ -68,7 +68,7 @@ class Objections(logging.Handler):
         self.texts.append(text)
 
 
-class Fields(list):  # type: ignore[type-arg]
+class Fields(list[bytes]):
     """Fields of a message that remember how far they were read."""
 
     def __iter__(self) -> Iterator[bytes]:

@@ -153,12 +153,31 @@ def answers(version: int, count: int = 4) -> Iterator[tuple[str, Values, bytes]]
             yield name, values, wire.answer(name, values)
 
 
+def asked(version: int, count: int = 4) -> Iterator[tuple[str, Values]]:
+    """Name and values of made-up requests, every message of the version."""
+    wire = wire_for(version)
+    for name in wire.requests.by_name:
+        for values in list(samples(wire.requests, name, version, count))[1:]:
+            yield name, values
+
+
 def write_frames(path: Path, versions: Sequence[int]) -> int:
     """A file that ``oracle.py`` reads in another environment: a line of JSON for each message; their number."""
     lines = [
         json.dumps({"version": version, "name": name, "values": values, "payload": payload.decode("latin-1")})
         for version in versions
         for name, values, payload in answers(version)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return len(lines)
+
+
+def write_asked(path: Path, versions: Sequence[int]) -> int:
+    """A file that ``asker.py`` reads in another environment; the number of its lines."""
+    lines = [
+        json.dumps({"version": version, "name": name, "values": values})
+        for version in versions
+        for name, values in asked(version)
     ]
     path.write_text("\n".join(lines) + "\n")
     return len(lines)
