@@ -1,22 +1,22 @@
 """IBKR's limits of requests: messages a second of a client, and historical data of small bars.
 
 Historical limits are those of the log-in, so of all clients together, and hold for bars of 30 seconds and less, ticks
-and real-time bars: interactivebrokers.github.io/tws-api/historical_limitations.html. IBKR slows larger bars down, which
-it does not announce; the gateway answers them at once.
+and real-time bars: interactivebrokers.github.io/tws-api/historical_limitations.html. IBKR slows larger bars down,
+which it does not announce; the gateway answers them at once. (At most 50 requests may be open: see ``Streams``.)
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from typing import Literal
 
-from core.clock import Clock
+from core.clock import Clock, VirtualClock
 from gateway.data.clock import AcceleratedClock
-from gateway.data.contracts import local_symbol
 from gateway.data.hours import SECOND, moment_of
-from gateway.data.refused import Refused, hmds
+from gateway.data.refused import hmds
 from gateway.data.spans import parse_bar_size
-from gateway.model import Instrument, Values
+from gateway.model import Values
 
 MESSAGES = 50  # a second, by each client
 VIOLATIONS = 3  # after so many TWS ends the connection
@@ -24,103 +24,79 @@ SMALL_BARS = 30  # seconds
 SAME_AGAIN = 15 * SECOND  # an identical request must wait as long
 BURST, BURST_WINDOW = 6, 2 * SECOND  # so many for one contract, exchange and kind of price are too many
 LONG_RUN, LONG_WINDOW = 60, 600 * SECOND  # more than these are too many
-OPEN = 50  # requests at the same time
 PACING = "Historical data request pacing violation"
 _FIELDS = (
     "endDateTime durationStr barSizeSetting whatToShow useRTH useRth formatDate keepUpToDate startDateTime "
     "numberOfTicks ignoreSize"
 ).split()
+_CONTRACT = ("conId", "symbol", "secType", "currency", "localSymbol", "primaryExchange")
 
 
-class MessageRate:
-    """Messages of one client: at most ``limit`` in ``seconds`` of ``clock``.
+class Pacing:
+    """Counts what clients send, by a clock.
 
-    Clients send in real time: give a clock that runs as theirs does, not the one of the replayed day.
-    """
-
-    def __init__(self, clock: Clock, limit: int = MESSAGES, seconds: float = 1.0) -> None:
-        self.limit = limit
-        self.violations = 0
-        self._clock = clock
-        self._window = round(seconds * SECOND)
-        self._sent: deque[int] = deque()
-        self._told_until: int | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether TWS would end the connection: it does at the third violation."""
-        return self.violations >= VIOLATIONS
-
-    def message(self) -> Refused | None:
-        """Count a message: error 100 where it is one too many. The surplus of one window is one violation."""
-        now = moment_of(self._clock.now())
-        sent = _counted(self._sent, now, 1, self._window)
-        if len(sent) <= self.limit or (self._told_until is not None and now < self._told_until):
-            return None
-        self.violations += 1
-        self._told_until = now + self._window
-        return Refused(
-            100,
-            f"Max rate of messages per second has been exceeded:max={self.limit} rec={len(sent)} ({self.violations})",
-        )
-
-
-class HistoricalPacing:
-    """Historical requests of all clients. One that is refused counts, too, as at IBKR.
-
-    ``clock``: the gateway's; of an accelerated one that on which it runs, for clients wait in real time.
-    ``run_limit`` requests in ``run_window`` microseconds may be changed.
+    An accelerated clock gives way to the one it is made of: clients send in real time. Under a virtual clock, which
+    stands still while clients send, messages are counted only after ``limit`` has been called for them.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.run_limit, self.run_window = LONG_RUN, LONG_WINDOW
         self._clock: Clock = clock.base if isinstance(clock, AcceleratedClock) else clock
+        self._messages = (MESSAGES, SECOND)
+        self._is_counting = not isinstance(clock, VirtualClock)
+        self._historical = (LONG_RUN, LONG_WINDOW)
+        self._rates: dict[Hashable, _Rate] = {}
         self._same: dict[Hashable, int] = {}  # request -> when it was made last
         self._bursts: dict[Hashable, deque[int]] = {}
         self._run: deque[int] = deque()
-        self._open: set[tuple[Hashable, int]] = set()
 
-    def begin(self, client: Hashable, request: Values, instrument: Instrument) -> None:
-        """Count a request of bars, which stays open until ``end``. Raises Refused: 162 pacing, 321, 322 too many open
-        or a reqId twice."""
-        key = client, int(request["reqId"])
-        if key in self._open:
-            raise Refused(
-                322,
-                "Error processing request.-'bK' : cause - Duplicate ticker ID for API historical data query: "
-                f"{key[1]} {local_symbol(instrument)}",
-            )
-        if len(self._open) >= OPEN:
-            raise Refused(
-                322,
-                "Error processing request.-'bK' : cause - "
-                f"Only {OPEN} simultaneous API historical data requests allowed.",
-            )
-        self.count(request, instrument)
-        self._open.add(key)
+    def limit(self, kind: Literal["messages", "historical"], count: int, seconds: float) -> None:
+        """Another limit: ``count`` messages of a client, or historical requests of all, in so many seconds."""
+        if kind == "messages":
+            self._messages, self._is_counting = (count, round(seconds * SECOND)), True
+        else:
+            self._historical = count, round(seconds * SECOND)
 
-    def end(self, client: Hashable, req_id: int) -> bool:
-        """The request is answered or cancelled; return whether it was open."""
-        there = (client, req_id) in self._open
-        self._open.discard((client, req_id))
-        return there
+    def message(self, client: Hashable) -> tuple[int, str] | None:
+        """Count a message: number and text of error 100 where it is one too many; a window is complained of once."""
+        if not self._is_counting:
+            return None
+        limit, length = self._messages
+        rate = self._rates.setdefault(client, _Rate())
+        received = rate.count(moment_of(self._clock.now()), limit, length)
+        if received is None:
+            return None
+        return (
+            100,
+            f"Max rate of messages per second has been exceeded:max={limit} rec={received} ({rate.violations})",
+        )
+
+    def is_over(self, client: Hashable) -> bool:
+        """Whether TWS would end the connection: it does at the third violation."""
+        return client in self._rates and self._rates[client].violations >= VIOLATIONS
 
     def drop(self, client: Hashable) -> None:
-        """A client has left; what it has asked for still counts."""
-        self._open = {key for key in self._open if key[0] != client}
+        """A client has left; what it has asked of the history still counts."""
+        self._rates.pop(client, None)
 
-    def count(self, request: Values, instrument: Instrument) -> None:
-        """Count a request of bars, ticks or real-time bars. Raises Refused: 162, pacing violation, or 321."""
-        if "barSizeSetting" in request and parse_bar_size(str(request["barSizeSetting"])) > SMALL_BARS:
+    def historical(self, client: Hashable, request: Values) -> None:
+        """Count a request of history, ticks or real-time bars. Raises Refused: 162, pacing violation, or 321.
+
+        One that is refused counts, too, as at IBKR. Head timestamps are not limited.
+        """
+        if "barSizeSetting" in request:
+            if parse_bar_size(str(request["barSizeSetting"])) > SMALL_BARS:
+                return
+        elif "numberOfTicks" not in request and "barSize" not in request:
             return
         now = moment_of(self._clock.now())
-        exchange = str(request["contract"].get("exchange") or instrument.exchange)
+        contract = request["contract"]
         kind = str(request.get("whatToShow") or "TRADES").upper()
-        subject = (instrument.con_id, exchange, kind)
+        subject = (*(str(contract.get(name) or "") for name in _CONTRACT), str(contract.get("exchange") or ""))
         weight = 2 if kind == "BID_ASK" else 1
-        burst = self._bursts.setdefault(subject, deque())
+        count, length = self._historical
+        burst = self._bursts.setdefault((subject, kind), deque())
         many = len(_counted(burst, now, weight, BURST_WINDOW)) >= BURST
-        many |= len(_counted(self._run, now, weight, self.run_window)) > self.run_limit
+        many |= len(_counted(self._run, now, weight, length)) > count
         if "barSize" not in request:  # real-time bars may be asked for again at once
             same = (subject, *(str(request.get(name) or "") for name in _FIELDS))
             before, self._same[same] = self._same.get(same), now
@@ -131,8 +107,25 @@ class HistoricalPacing:
             raise hmds(PACING)
 
 
+class _Rate:
+    """Messages of one client within a window that slides."""
+
+    def __init__(self) -> None:
+        self.violations = 0
+        self._sent: deque[int] = deque()
+        self._quiet_until = 0
+
+    def count(self, now: int, limit: int, length: int) -> int | None:
+        """One message more; how many there are where these are too many."""
+        sent = _counted(self._sent, now, 1, length)
+        if len(sent) <= limit or now < self._quiet_until:
+            return None
+        self.violations += 1
+        self._quiet_until = now + length
+        return len(sent)
+
+
 def _counted(window: deque[int], now: int, weight: int, length: int) -> deque[int]:
-    """The moments of a window that ends now, with ``weight`` more."""
     window.extend([now] * weight)
     while window[0] <= now - length:
         window.popleft()
