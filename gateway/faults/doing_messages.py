@@ -32,7 +32,7 @@ def pass_(scene: Scene) -> None:
 
 @verb("set", says="fields of the message are changed", places=MESSAGES, under_way=True, fields=True)
 def set_(scene: Scene) -> None:
-    scene.values = changed(scene.values, scene.fields)
+    scene.values = changed(scene.name, scene.values, scene.fields)
     scene.changed = True
 
 
@@ -41,7 +41,8 @@ def set_(scene: Scene) -> None:
     says="a number of the message is multiplied", places=MESSAGES, under_way=True,
 )  # fmt: skip
 def scale(scene: Scene, field: str, factor: float) -> None:
-    scene.values = changed(scene.values, {field: round(float(get(scene.values, field)) * factor, 4)})
+    scaled = round(float(get(scene.values, field)) * factor, 4)
+    scene.values = changed(scene.name, scene.values, {field: scaled})
     scene.changed = True
 
 
@@ -58,7 +59,7 @@ def shuffle(scene: Scene) -> None:
 
 @verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields=True)
 def duplicate(scene: Scene) -> None:
-    scene.effects.append(scene.further(changed(scene.values, scene.fields)))
+    scene.effects.append(scene.further(changed(scene.name, scene.values, scene.fields)))
 
 
 @verb("delay", Param("seconds", "duration"), says="the message comes later", places=MESSAGES, under_way=True)
@@ -94,13 +95,13 @@ def swap(scene: Scene, seconds: float) -> None:
     says="a further answer with the given fields", fields=True,
 )  # fmt: skip
 def send(scene: Scene, name: str, client: str | int) -> None:
-    scene.effects.append(Send(scene.target(client), name, changed({}, scene.fields)))
+    scene.effects.append(Send(scene.target(client), name, changed(name, {}, scene.fields)))
 
 
 @verb("receive", Param("name", "request"), says="as if the client had sent this request", places=MESSAGES, fields=True)
 def receive(scene: Scene, name: str) -> None:
     assert scene.client is not None  # it stands on messages only
-    scene.effects.append(Receive(scene.client, name, changed({}, scene.fields)))
+    scene.effects.append(Receive(scene.client, name, changed(name, {}, scene.fields)))
 
 
 def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, keeps: bool) -> None:

@@ -193,9 +193,8 @@ class Injector:
             else:
                 try:
                     value = get(values, condition.field)
-                except AbsentError as error:
-                    self._complain(watched.rule, scene, error)
-                    return False
+                except AbsentError:
+                    value = None  # the sender leaves it to the layout
             if equal(value, condition.value) == condition.negated:
                 return False
         watched.count += 1

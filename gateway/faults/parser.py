@@ -7,9 +7,11 @@ import datetime as dt
 from core.errors import did_you_mean
 from gateway.faults.actions import VERBS
 from gateway.faults.errors import ScriptError
+from gateway.faults.fields import locate
 from gateway.faults.lexer import Word, words_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
 from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Script, Trigger
+from gateway.faults.values import REFERENCE
 from gateway.faults.verbs import ANSWER, CLOCK, ON_TAPE, REQUEST, Verb, convert
 
 STARTS = ("at", "every", "on", "seed")
@@ -161,6 +163,8 @@ def _on(words: list[Word]) -> On:
         while rest and rest[0].is_pair:
             if not rest[0].key:
                 raise ScriptError(f"'{rest[0]}' names no field; write `where status=Filled`")
+            if rest[0].key not in (CLIENT, NEW):
+                locate(name, rest[0].key)
             where.append(Condition(rest[0].key, rest[0].text, rest[0].sign == "!="))
             rest = rest[1:]
         if not where:
@@ -215,8 +219,27 @@ def _action(words: list[Word], trigger: Trigger, waited: bool) -> Action:
     if verb.under_way and waited:
         raise ScriptError(f"`{name}` after `wait`, when the message is gone; put it first, or use `delay`")
     action = Action(name, *_arguments(verb, words[1:]))
+    _check_fields(verb, action, trigger)
     verb.check(place, waited, dict(action.parameters))
     return action
+
+
+def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
+    """Fields that are set are the message's, and so are those of ``$field``."""
+    given = dict(action.parameters)
+    about = trigger.name if isinstance(trigger, On) else None  # None: any message
+    target = given.get("name", about) if verb.takes_fields else about
+    named = [name for name, _ in action.fields]
+    named += [given[param.name] for param in verb.params if param.kind == "field" and "$" not in given[param.name]]
+    if target is not None and "$" not in target:
+        for name in named:
+            locate(target, name)
+    for text in (*given.values(), *(value for _, value in action.fields)):
+        for reference in REFERENCE.findall(text):
+            if isinstance(trigger, AtStart | AtTime):
+                raise ScriptError(f"'${reference}' of which message? `{trigger}` is a time; use `on` with a message")
+            if about is not None:
+                locate(about, reference)
 
 
 def _arguments(verb: Verb, words: list[Word]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.errors import did_you_mean
+from gateway.faults.errors import ScriptError
+from gateway.faults.fields import locate
 from gateway.model import Values
 
 REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)")
@@ -74,24 +76,29 @@ def like(old: Any, new: Any) -> Any:
     return new
 
 
-def changed(values: Values, fields: dict[str, Any]) -> Values:
-    """A copy of the values with some fields different; fields that are not there are added at the top."""
+def changed(message: str, values: Values, fields: dict[str, Any]) -> Values:
+    """A copy of the message's values with some fields different, each where the message has it."""
     copy = dict(values)
     for name, new in fields.items():
         try:
-            path = path_of(values, name)
-        except AbsentError:
-            path = (name,)
-        if len(path) == 1:
-            copy[path[0]] = like(copy.get(path[0]), new)
-        else:
-            inner = copy[path[0]] = dict(copy[path[0]])
-            inner[path[1]] = like(inner[path[1]], new)
+            *above, last = locate(message, name)
+        except ScriptError as error:
+            raise AbsentError(error.args[0]) from None
+        inner = copy
+        for key in above:
+            inner[key] = dict(inner.get(key) or {})
+            inner = inner[key]
+        inner[last] = like(inner.get(last), new)
     return copy
 
 
 def equal(value: Any, text: str) -> bool:
-    """Whether a field has the value that a condition names: numbers as numbers, yes/no for true/false."""
+    """Whether a field has the value that a condition names: numbers as numbers, yes/no for true/false.
+
+    A field without a value equals the empty text.
+    """
+    if value is None:
+        return text == ""
     if isinstance(value, bool):
         return text.lower() in (("yes", "true", "1") if value else ("no", "false", "0"))
     if isinstance(value, int | float):

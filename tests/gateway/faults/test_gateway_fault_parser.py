@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.faults import Script, ScriptError, parse
 from gateway.faults.actions import VERBS
+from gateway.faults.fields import paths_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
 from gateway.faults.parser import place_of
 from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
@@ -159,6 +160,14 @@ WRONG = {
     'on orderStatus: error 201 "open': ["column 27", "not closed"],
     'on orderStatus: error 201 "a\\d"': ["write \\\\ for a backslash"],
     "on orderStatus: drop : drop": ["a second ': '"],
+    "on orderStatus where stauts=Filled: drop": ["orderStatus has no field 'stauts'", "did you mean 'status'"],
+    "on placeOrder where order.tiff=DAY: drop": ["placeOrder has no field 'order.tiff'", "did you mean 'order.tif'"],
+    "on placeOrder: set tiff=DAY": ["placeOrder has no field 'tiff'"],
+    "on tickPrice: scale prize 2": ["tickPrice has no field 'prize'", "did you mean 'price'"],
+    "on placeOrder: send orderStatus stauts=x": ["orderStatus has no field 'stauts'"],
+    "on placeOrder: receive cancelOrder id=1": ["cancelOrder has no field 'id'"],
+    "on bar: halt $symbl": ["bar has no field 'symbl'", "did you mean 'symbol'"],
+    "at start: error 202 $orderId": ["'$orderId' of which message"],
 }
 
 
@@ -181,7 +190,7 @@ SAMPLES = {
     "port": ["0", "4002"],
     "number": ["1.5", "-2"],
     "positive": ["0.5", "100"],
-    "duration": ["0", "30", "5m", "4h", "1.5s", "$seconds"],
+    "duration": ["0", "30", "5m", "4h", "1.5s"],
     "offset": ["-90s", "+2m", "0"],
     "names": ["data", "all", "orderStatus,execDetails", "placeOrder,orders"],
     "answer": ["orderStatus", "error"],
@@ -190,7 +199,6 @@ SAMPLES = {
     "client": ["own", "all", "3"],
 }
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-FIELDS = st.from_regex(r"[a-z][A-Za-z]{0,8}(\.[a-z][A-Za-z]{0,8})?", fullmatch=True)
 
 
 def values_of(kind: str) -> st.SearchStrategy[str]:
@@ -199,7 +207,17 @@ def values_of(kind: str) -> st.SearchStrategy[str]:
     return TEXTS if kind == "text" else st.sampled_from(SAMPLES[kind])
 
 
-conditions = st.lists(st.builds(Condition, FIELDS.filter(lambda f: f != "new"), TEXTS, st.booleans()), max_size=3)
+def fields_of(message: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([".".join(path) for path in paths_of(message)] or ["client"])
+
+
+@st.composite
+def on(draw: st.DrawFn) -> On:
+    name = draw(st.sampled_from(sorted(ANSWERS | REQUESTS | TAPE)))
+    where = draw(st.lists(st.builds(Condition, fields_of(name) | st.just("client"), TEXTS, st.booleans()), max_size=3))
+    return On(name, tuple(where), **draw(counts))
+
+
 times = st.times().map(lambda time: time.replace(microsecond=0))
 counts = st.sampled_from([{}, {"nth": 1}, {"nth": 12}, {"every": 3}, {"probability": 0.125}, {"probability": 1.0}])
 triggers = st.one_of(
@@ -207,11 +225,8 @@ triggers = st.one_of(
     st.builds(AtMessage, st.integers(1, 10**6), st.sampled_from(["message", "request"])),
     st.builds(AtTime, times, st.sampled_from(["UTC", "exchange"]), st.none() | st.dates()),
     st.builds(AtTime, times, st.just("UTC"), st.none(), st.sampled_from(["day", *WEEKDAYS])),
-    st.builds(
-        lambda name, where, count: On(name, tuple(where), **count),
-        st.sampled_from(sorted(ANSWERS | REQUESTS | TAPE)), conditions, counts,
-    ),
-)  # fmt: skip
+    on(),
+)
 
 
 @st.composite
@@ -227,11 +242,15 @@ def actions(draw: st.DrawFn, trigger: Trigger) -> tuple[Action, ...]:
             verb.check(place_of(trigger), waited, given)
         except ScriptError:
             continue
-        names = [p.name for p in verb.params]
-        fields = draw(st.dictionaries(FIELDS, TEXTS, max_size=2)) if verb.takes_fields else {}
-        found.append(
-            Action(verb.name, tuple(given.items()), tuple((k, v) for k, v in fields.items() if k not in names))
-        )
+        about = trigger.name if isinstance(trigger, On) else None
+        if "field" in given:
+            given["field"] = draw(fields_of(about)) if about else "price"
+        target = given.get("name", about) if verb.takes_fields else None
+        fields = draw(st.dictionaries(fields_of(target), TEXTS, max_size=2)) if target else {}
+        fields = {name: value for name, value in fields.items() if name not in [p.name for p in verb.params]}
+        if any("$" in text for text in (*given.values(), *fields.values())):
+            continue  # what a reference names is checked apart
+        found.append(Action(verb.name, tuple(given.items()), tuple(fields.items())))
         waited = waited or verb.name == "wait"
     return tuple(found) or (Action("wait", (("seconds", "1"),)),)
 
