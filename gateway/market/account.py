@@ -93,11 +93,15 @@ class Position:
         self.began_with, self.began_at, self.began_worth = self.quantity, self.cost, self.quantity * price
         self.fills.clear()
 
-    def replay(self) -> None:
-        """Book the day's fills anew, from what it began with: after one of them was corrected."""
+    def replay(self, key: str) -> float | None:
+        """Book the day's fills anew, from what it began with; return what the fill ``key`` realises now."""
+        gained = None
         self.quantity, self.cost, self.realized, self.flow = self.began_with, self.began_at, 0.0, 0.0
-        for signed, price, fee in self.fills.values():
-            self.add(signed, price, fee)
+        for fill, (signed, price, fee) in self.fills.items():
+            realized = self.add(signed, price, fee)
+            if fill == key:
+                gained = realized
+        return gained
 
 
 class AccountState:
@@ -202,7 +206,7 @@ class AccountState:
         return fee, self.base, realized
 
     def correct(self, instrument: Instrument, key: str, signed: float, price: float, when: dt.datetime) -> float | None:
-        """Replace a fill of the day (0 shares: take it back, with its fee); return what its instrument realised anew.
+        """Replace a fill of the day (0 shares: take it back, with its fee); return what it realises now.
 
         Raises KeyError for a fill that is not of the current day.
         """
@@ -212,7 +216,7 @@ class AccountState:
         before, realized = position.cost, position.realized
         position.fills[key] = (signed, price, fee if signed else 0.0)
         self.cash.revalue(when, self.principal)
-        position.replay()
+        told = position.replay(key)
         back = old_signed * old_price - signed * price
         if instrument.sec_type == "CASH":
             self.cash.post(instrument.symbol, signed - old_signed, when)
@@ -220,7 +224,7 @@ class AccountState:
             fx = self.cash.fx
             moved = (signed - old_signed) * fx.rate(instrument.symbol, when)
             self.converted_base += moved + back * fx.rate(instrument.currency, when)
-            return position.realized - realized
+            return told
         refund = 0.0 if signed else fee
         self.cash.post(instrument.currency, back + refund, when)
         rate = self.cash.fx.rate(instrument.currency, when)
@@ -230,7 +234,7 @@ class AccountState:
         gained = position.realized - realized
         self.realized[currency] = self.realized.get(currency, 0.0) + gained
         self.realized_base += gained * rate
-        return gained
+        return told
 
     def split(self, con_id: int, ratio: float) -> None:
         """A split overnight: ``ratio`` new shares for one."""

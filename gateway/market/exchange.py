@@ -79,11 +79,10 @@ class Exchange:
             if bar.close == bar.close:
                 self._prices[con_id] = bar.close
             return
-        if book.quote is None or book.quote.when <= bar.start:
-            self._match_bar(book, bar)
+        self._match_bar(book, bar, book.quote is not None and book.quote.when > bar.start)
         self._prices[con_id] = bar.close
 
-    def _match_bar(self, book: Book, bar: Bar) -> None:
+    def _match_bar(self, book: Book, bar: Bar, was_quoted: bool) -> None:
         session = book.hours.session(bar.start)
         is_regular = bar.end > session.open and bar.start < session.close
         if not is_regular and bar.end <= session.first:
@@ -100,7 +99,7 @@ class Exchange:
 
         # 1. The open
         asked: set[int] = set()
-        while True:
+        while not was_quoted:
             offers = []
             for ticket in book.tickets:
                 if ticket.seq not in asked and meets(ticket) and ticket.terms.kind not in AT_CLOSE:
@@ -115,16 +114,15 @@ class Exchange:
                     left -= self._trade(ticket, price, left, begun, rank == 2 and ticket.has_rested, True)
         # 2. The range
         offers = []
-        for ticket in list(book.tickets):
+        for ticket in () if was_quoted else list(book.tickets):
             if meets(ticket) and ticket.terms.kind not in AT_CLOSE:
                 if ticket.auction is not None or ticket.terms.tif in ("IOC", "FOK"):
                     self._expire_at_once(ticket)
                     continue
-                was_triggered = ticket.is_triggered
                 price = in_range(ticket, bar)
                 if price is not None:
                     offers.append((_rank(ticket), ticket.seq, ticket, price))
-                elif ticket.is_triggered and not was_triggered:
+                elif ticket.is_triggered and ticket.order.status == "PreSubmitted":
                     self._life.say(ticket, "Submitted")
         for rank, _, ticket, price in sorted(offers, key=_turn):
             if meets(ticket):
@@ -137,8 +135,6 @@ class Exchange:
         for ticket in book.tickets:
             if ticket.after <= begun:
                 ticket.has_rested = True
-                if ticket.trails() and meets(ticket):
-                    ticket.follow(bar.low if ticket.terms.sign > 0 else bar.high)
 
     def _trade(
         self, ticket: Ticket, price: float, left: float, when: dt.datetime, adds: bool, is_at_open: bool

@@ -54,12 +54,21 @@ class Interventions:
                 self.life.stop_waiting(ticket, "locate")
 
     def _lacks_shares(self, ticket: Ticket) -> bool:
-        """Whether a sale needs more borrowed shares than there are."""
+        """Whether a sale, with those that work already, needs more borrowed shares than there are.
+
+        Of an OCA group the largest order counts, as one of them fills.
+        """
         order = ticket.order
         instrument = order.instrument
         if instrument.sec_type == "CASH":
             return False
-        shorted = ticket.terms.quantity - order.filled - max(self.accounts[order.account].held(instrument.con_id), 0.0)
+        sales = {ticket.group or ticket.seq: ticket.terms.quantity - order.filled}
+        if self.life.working[order.account, instrument.con_id, -1] > 1:
+            for other in self.life.exchange.book(instrument).tickets:
+                if other.terms.sign < 0 and other.parent is None and other.order.account == order.account:
+                    key = other.group or other.seq
+                    sales[key] = max(sales.get(key, 0.0), other.terms.quantity - other.order.filled)
+        shorted = sum(sales.values()) - max(self.accounts[order.account].held(instrument.con_id), 0.0)
         if shorted <= 0.0:
             return False
         borrowed = sum(max(-state.held(instrument.con_id), 0.0) for state in self.accounts)
@@ -140,7 +149,7 @@ class Interventions:
 
         Raises MarketError for one that is not of today, and for a size beyond the order's.
         """
-        base, _, version = execution.exec_id.rpartition(".")
+        base = execution.exec_id.rpartition(".")[0]
         current = self.life.executions.get(base)
         order = execution.order
         if current is None:
@@ -148,12 +157,13 @@ class Interventions:
         shares = current.shares if shares is None else shares
         if not 0.0 <= shares <= current.shares + order.remaining + EPSILON:
             raise MarketError(f"execution {execution.exec_id} cannot become {shares:g} shares of {order.quantity:g}")
+        version = int(current.exec_id.rpartition(".")[2]) + 1
         sign = 1.0 if current.side == "BOT" else -1.0
         state = self.accounts[order.account]
         realized = state.correct(order.instrument, base, sign * shares, price or current.price, self.now())
         fee = state.positions[order.instrument.con_id].fills[base][2]
         corrected = dataclasses.replace(
-            current, exec_id=f"{base}.{int(version) + 1:02d}", shares=shares, price=price or current.price
+            current, exec_id=f"{base}.{version:02d}", shares=shares, price=price or current.price
         )
         at = order.executions.index(current)
         order.executions[at : at + 1] = [corrected] if shares else []

@@ -192,7 +192,7 @@ class Life:
             order.end_reason = f"Filled Size: {total:g}"
             if was_working:
                 self.detach(ticket)
-        elif was_working:
+        elif was_working and order.status != "PendingCancel":
             order.status, order.why_held = "Submitted", ""
         listener.order_changed(order)
         listener.charged(execution, CommissionReport(execution.exec_id, fee, currency, realized))

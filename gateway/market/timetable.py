@@ -49,7 +49,7 @@ class Timetable:
         return when, [(key[0], found[key]) for key in sorted(found, key=_rank)]
 
 
-ACTIONS = ("wake", "open", "close", "expire")  # in the order in which they act at one moment
+ACTIONS = ("wake", "open", "cancel", "close", "expire")  # in the order in which they act at one moment
 
 
 def _rank(key: tuple[str, int]) -> tuple[int, int]:
