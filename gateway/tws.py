@@ -36,7 +36,8 @@ class Tws:
     """What a running TWS is, apart from its sockets.
 
     ``zone``: the time zone it is set to. ``is_lockstep``: the tape waits for its clients. ``faults``: scenarios, files
-    or scripts; ``seed``: of their chance. ``standing``: orders meet the quote that stands when they come, instead of the tape's next one.
+    or scripts; ``seed``: of their chance.
+    ``standing``: orders meet the quote that stands when they come, instead of the tape's next one.
     """
 
     def __init__(
