@@ -153,17 +153,21 @@ class History:
         what = str(request.get("whatToShow") or "TRADES").upper()
         regular = bool(int(request.get("useRTH") or 0))
         hours = hours_of(instrument)
-        known = [columns.start for columns in self.frames.get(instrument, {}).values()]
-        known += [self.tape.bars[instrument].start] if instrument in self.tape.bars else []
+        starts, ends = hours.windows(regular)
+        known: list[int] = []
+        for seconds, columns in self.frames.get(instrument, {}).items():
+            if len(columns):
+                number = hours.begun_before(int(columns.end[0]), regular)
+                known.append(int(starts[max(number, 0)] if seconds == DAY_SECONDS else columns.start[0]))
+        if instrument in self.tape.bars:
+            known.append(int(self.tape.bars[instrument].start[0]))
         if what in QUOTED and instrument in self.tape.quotes:
-            known.append(self.tape.quotes[instrument].end)
-        first = min((int(moments[0]) for moments in known if len(moments)), default=moment_of(now))
-        number = hours.begun_before(first + 1, regular)
-        if first >= moment_of(now) or number < 0 or (what in TRADED and not _trades(instrument, what)):
-            raise Refused(
-                162, f"Historical Market Data Service error message:No head time stamp: {_name(instrument, request)}"
-            )
-        first = max(first, int(hours.windows(regular)[0][number]))
+            known.append(int(self.tape.quotes[instrument].end[0]))
+        now_moment = moment_of(now)
+        first = min(known, default=now_moment)
+        first = max(first, int(starts[np.searchsorted(ends, first, side="right")]))  # within the hours
+        if first >= now_moment or (what in TRADED and not _trades(instrument, what)):
+            raise hmds(f"No head time stamp: {_name(instrument, request)}")
         if int(request.get("formatDate") or 1) == 2:
             return str(first // SECOND)
         return f"{pd.Timestamp(first, unit='us'):%Y%m%d-%H:%M:%S}"
