@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.data.historical_ticks import historical_ticks
+from gateway.data.schedule import historical_schedule
 from gateway.handlers import on
 from gateway.model import Values
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 @on("reqHistoricalData")
 def historical_data(tws: Tws, session: Session, values: Values) -> None:
-    """Bars up to now at the most; with keepUpToDate they go on as updates."""
+    """Bars up to now at the most; with keepUpToDate they go on as updates. SCHEDULE: sessions instead of bars."""
     now = tws.clock.now()
+    if str(values["whatToShow"]).upper() == "SCHEDULE":
+        session.send("historicalSchedule", historical_schedule(tws.history, values, now))
+        return
     tws.pacing.historical(session, values)
     session.send("historicalData", tws.history.bars(values, now, session.version))
     if values["keepUpToDate"]:
