@@ -67,16 +67,21 @@ def write_bool(value: Any) -> str:
 
 def write_text(value: Any) -> str:
     """ASCII only, as TWS has it from version 153 on: other characters as unicode escapes, the backslash doubled."""
-    text = str(value)
-    if text.isascii() and "\\" not in text:
-        return text
-    return text.encode("unicode_escape").decode("ascii")
+    return _escaped(str(value).replace("\\", "\\\\"))
 
 
 def write_notice(value: Any) -> str:
     """As ``write_text``, but backslashes stay: half of the clients show errors without undoing the escapes."""
-    text = str(value)
-    return text if text.isascii() else text.encode("ascii", "backslashreplace").decode("ascii")
+    return _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(
+        letter if letter.isascii() else f"\\u{ord(letter):04x}" if letter <= "\uffff" else f"\\U{ord(letter):08x}"
+        for letter in text
+    )
 
 
 def write_tags(value: Any) -> str:
@@ -188,6 +193,7 @@ KINDS = {
         Kind("int", write_int, read_int, "0", 0),
         Kind("float", write_float, read_float, "0.0", 0.0),
         Kind("size", write_size, read_float, "0", 0.0),
+        Kind("whole", lambda size: write_size(round(size)), read_float, "0", 0.0),
         Kind("bool", write_bool, read_bool, "0", False),
         Kind("int?", _or_unset(write_int, UNSET_TEXTS["int?"]), _int_or_none, "", None),
         Kind("float?", _or_unset(write_float, UNSET_TEXTS["float?"]), _float_or_none, "", None),

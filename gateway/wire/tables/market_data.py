@@ -1,4 +1,4 @@
-"""Answers with prices: ticks, bars, depth, history."""
+"""Answers with prices: ticks, bars, depth, history. Sizes are whole below version 163."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _BY_TICK = 2  # position of the sort of tick
 
 MARKET_DATA = (
     Message(
-        1, "tickPrice", "#6 reqId:int tickType:int price:float size:size attrib:bits(canAutoExecute,pastLimit,preOpen)"
+        1, "tickPrice", "#6 reqId:int tickType:int price:float size:lot attrib:bits(canAutoExecute,pastLimit,preOpen)"
     ),
-    Message(2, "tickSize", "#6 reqId:int tickType:int size:size"),
+    Message(2, "tickSize", "#6 reqId:int tickType:int size:lot"),
     Message(45, "tickGeneric", "#6 reqId:int tickType:int value:float"),
     Message(46, "tickString", "#6 reqId:int tickType:int value"),
     Message(
@@ -32,11 +32,11 @@ MARKET_DATA = (
     Message(82, "smartComponents", ("reqId:int", Repeat("smartComponentMap", "bitNumber:int exchange exchangeLetter"))),
     Message(91, "rerouteMktDataReq", "reqId:int conId:int exchange"),
     Message(92, "rerouteMktDepthReq", "reqId:int conId:int exchange"),
-    Message(12, "updateMktDepth", "#1 reqId:int position:int operation:int side:int price:float size:size"),
+    Message(12, "updateMktDepth", "#1 reqId:int position:int operation:int side:int price:float size:lot"),
     Message(
         13,
         "updateMktDepthL2",
-        "#1 reqId:int position:int marketMaker operation:int side:int price:float size:size isSmartDepth:bool",
+        "#1 reqId:int position:int marketMaker operation:int side:int price:float size:lot isSmartDepth:bool",
     ),
     Message(
         80,
@@ -46,37 +46,37 @@ MARKET_DATA = (
     Message(
         99,
         "tickByTickAllLast",
-        "reqId:int tickType:int=1 time:int price:float size:size tickAttribLast:bits(pastLimit,unreported) exchange "
+        "reqId:int tickType:int=1 time:int price:float size:lot tickAttribLast:bits(pastLimit,unreported) exchange "
         "specialConditions",
         variant=(_BY_TICK, frozenset({"1", "2"})),
     ),
     Message(
         99,
         "tickByTickBidAsk",
-        "reqId:int tickType:int=3 time:int bidPrice:float askPrice:float bidSize:size askSize:size "
+        "reqId:int tickType:int=3 time:int bidPrice:float askPrice:float bidSize:lot askSize:lot "
         "tickAttribBidAsk:bits(bidPastLow,askPastHigh)",
         variant=(_BY_TICK, frozenset({"3"})),
     ),
     Message(
         99, "tickByTickMidPoint", "reqId:int tickType:int=4 time:int midPoint:float", variant=(_BY_TICK, frozenset("4"))
     ),
-    Message(50, "realtimeBar", f"#3 reqId:int time:int {_PRICES} volume:size wap:float count:int"),
+    Message(50, "realtimeBar", f"#3 reqId:int time:int {_PRICES} volume:lot wap:float count:int"),
     Message(
         17,
         "historicalData",
-        ("reqId:int start end", Repeat("bars", f"date {_PRICES} volume:size wap:float barCount:int")),
+        ("reqId:int start end", Repeat("bars", f"date {_PRICES} volume:lot wap:float barCount:int")),
     ),
     Message(
         90,
         "historicalDataUpdate",
         (
             "reqId:int",
-            Inside("bar", "barCount:int date open:float close:float high:float low:float wap:float volume:size"),
+            Inside("bar", "barCount:int date open:float close:float high:float low:float wap:float volume:lot"),
         ),
     ),
     Message(88, "headTimestamp", "reqId:int headTimestamp"),
-    Message(89, "histogramData", ("reqId:int", Repeat("items", "price:float size:size"))),
-    Message(96, "historicalTicks", ("reqId:int", Repeat("ticks", "time:int #0 price:float size:size"), "done:bool=1")),
+    Message(89, "histogramData", ("reqId:int", Repeat("items", "price:float size:lot"))),
+    Message(96, "historicalTicks", ("reqId:int", Repeat("ticks", "time:int #0 price:float size:lot"), "done:bool=1")),
     Message(
         97,
         "historicalTicksBidAsk",
@@ -84,8 +84,8 @@ MARKET_DATA = (
             "reqId:int",
             Repeat(  # the bits are the other way round than in tickByTickBidAsk
                 "ticks",
-                "time:int tickAttribBidAsk:bits(askPastHigh,bidPastLow) priceBid:float priceAsk:float sizeBid:size "
-                "sizeAsk:size",
+                "time:int tickAttribBidAsk:bits(askPastHigh,bidPastLow) priceBid:float priceAsk:float sizeBid:lot "
+                "sizeAsk:lot",
             ),
             "done:bool=1",
         ),
@@ -97,7 +97,7 @@ MARKET_DATA = (
             "reqId:int",
             Repeat(
                 "ticks",
-                "time:int tickAttribLast:bits(pastLimit,unreported) price:float size:size exchange specialConditions",
+                "time:int tickAttribLast:bits(pastLimit,unreported) price:float size:lot exchange specialConditions",
             ),
             "done:bool=1",
         ),

@@ -6,6 +6,7 @@ which look at the values by name (``oracle.py``).
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections import defaultdict
@@ -103,7 +104,7 @@ class Maker:
             return TIMES[kind == "unzoned"]
         if kind.endswith("?") and not self.full and self.dice.random() < 0.3:
             return None
-        if kind.rstrip("?") == "int":
+        if kind in ("int", "int?", "whole"):
             return number
         if kind.rstrip("?") == "size":
             whole = self.version < 163 or field.name in WHOLE or self.dice.random() < 0.5
@@ -137,7 +138,7 @@ def deciding(steps: Sequence[Step], found: dict[str, list[str]] | None = None) -
 def samples(book: Book, name: str, version: int, count: int = 4) -> Iterator[Values]:
     """Values of a message: none at all, everything, and parts."""
     steps = book.plan(name)[1]
-    yield NEEDED.get(name, {})
+    yield copy.deepcopy(NEEDED.get(name, {}))
     for seed in range(count):
         yield Maker(version, seed, full=seed < 2).values(steps)
 
