@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_UNSENT = 64 << 20  # bytes that a client may leave unread before it is dropped
+AT_ONCE = 1 << 16  # bytes that are collected before they are handed to the socket
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
     (2106, "HMDS data farm connection is OK:ushmds"),
@@ -44,6 +45,7 @@ class Session(asyncio.Protocol):
         self._frames = FrameReader()
         self._waiting: list[bytes] = []  # payloads that came while nothing is read
         self._reads = True
+        self._unsent = bytearray()
         self._wire: Wire | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -106,6 +108,7 @@ class Session(asyncio.Protocol):
     def close(self) -> None:
         """Close the socket once what was written has gone out."""
         if self._transport is not None and not self.is_closed:
+            self._flush()
             self.is_closed = True
             self._transport.close()
 
@@ -187,14 +190,26 @@ class Session(asyncio.Protocol):
         self._write(data)
 
     def _write(self, data: bytes) -> None:
-        if self.is_half_open or self.is_closed or self._transport is None:
+        """Bytes of one turn of the loop go out together."""
+        if self.is_half_open or self.is_closed:
             return
-        self._transport.write(data)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent += data
+        if len(self._unsent) > AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._unsent or self._transport is None:
+            return
+        self._transport.write(bytes(self._unsent))
+        self._unsent.clear()
         if self._transport.get_write_buffer_size() > MOST_UNSENT:
             log_event(
                 logger, "dropped", level=logging.WARNING, peer=self.peer, client=self.client_id,
                 why=f"the client leaves more than {MOST_UNSENT >> 20} MiB unread",
             )  # fmt: skip
+            self.is_closed = True
             self._transport.abort()
 
 
