@@ -172,7 +172,8 @@ class AccountState:
         fee = charge.total
         currency = instrument.currency
         position = self.position(instrument)
-        self.cash.revalue(when, self.principal)
+        if self.cash.fx.constant(currency) is None:
+            self.cash.revalue(when, self.principal)
         before = position.cost
         realized = position.add(signed, price, fee)
         position.fills[key] = (signed, price, fee)

@@ -142,7 +142,7 @@ class Exchange:
         """Fill what is offered; return how much that was."""
         wanted = ticket.open_shares
         shares = min(wanted, left)
-        if ticket.terms.tif == "FOK" and shares < wanted:
+        if ticket.terms.is_whole and shares < ticket.terms.quantity - ticket.order.filled:
             return 0.0
         if shares > 0.0:
             self._life.fill(ticket, shares, price, when, adds, is_at_open)

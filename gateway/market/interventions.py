@@ -47,7 +47,7 @@ class Interventions:
         self.shortable[instrument.con_id] = shares
         for ticket in list(self.life.tickets.values()):
             if (
-                ticket.order.instrument is instrument
+                ticket.order.instrument.con_id == instrument.con_id
                 and "locate" in ticket.waits_for
                 and not self._lacks_shares(ticket)
             ):
@@ -76,7 +76,7 @@ class Interventions:
 
     def split(self, instrument: Instrument, ratio: float) -> None:
         """``ratio`` new shares for one: positions and prices change, working orders are cancelled, as IBKR does."""
-        for ticket in [t for t in self.life.tickets.values() if t.order.instrument is instrument]:
+        for ticket in [t for t in self.life.tickets.values() if t.order.instrument.con_id == instrument.con_id]:
             self.life.end(ticket, "Cancelled", texts.CANCELLED, "Cancelled")
         for state in self.accounts:
             state.split(instrument.con_id, ratio)
@@ -176,7 +176,7 @@ class Interventions:
         listener = self.life.listener
         listener.executed(corrected)
         listener.order_changed(order)
-        if shares:
+        if shares and order.instrument.sec_type != "CASH":  # a pair's commission stands
             report = CommissionReport(corrected.exec_id, fee, order.instrument.currency, realized)
             listener.charged(corrected, report)
         return corrected

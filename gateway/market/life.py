@@ -83,6 +83,8 @@ class Life:
         ticket.is_held = False
         if terms.good_after is not None and terms.good_after > now:
             ticket.waits_for.add("time")
+        if terms.is_conditional:
+            ticket.waits_for.add("conditions")  # which are not evaluated: it is kept, and never fires
         self.schedule(ticket)
         self.warn_closed(ticket)
         if ticket.waits_for:

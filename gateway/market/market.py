@@ -225,7 +225,7 @@ class Market(Interventions):
         if order.filled:
             ticket.fees = type(ticket.fees)(ticket.fees.volume)
         life.timetable.remove(ticket)
-        ticket.waits_for -= {"time", "locate"}
+        ticket.waits_for -= {"time", "locate", "conditions"}
         if ticket.is_live:
             life.exchange.remove(ticket)
             ticket.is_live = False

@@ -36,13 +36,16 @@ class Terms:
     """The terms of an order, as matching needs them. Prices in the instrument's currency; None: not given.
 
     ``kind``: one of ``TYPES``. ``percent``: of a trailing stop, 1.5 = 1.5%. ``offset``: from stop to limit of a TRAIL
-    LIMIT. ``good_after`` and ``good_till``: UTC.
+    LIMIT. ``good_after`` and ``good_till``: UTC. ``is_whole``: it fills in one piece or not at all. ``is_conditional``:
+    it waits for what the gateway does not evaluate.
     """
 
     __slots__ = (
         "good_after",
         "good_till",
+        "is_conditional",
         "is_outside",
+        "is_whole",
         "kind",
         "limit",
         "offset",
@@ -78,6 +81,8 @@ class Terms:
         self.parent_id = int(get("parentId") or 0)
         self.transmits = bool(get("transmit", True))
         self.is_outside = bool(get("outsideRth", False))
+        self.is_whole = tif == "FOK" or bool(get("allOrNone", False))
+        self.is_conditional = bool(get("conditions"))
         self.limit = self.stop = self.trail = self.percent = self.offset = None
         self.good_after = self.good_till = None
         if kind != "MKT":

@@ -88,7 +88,7 @@ class Ticket:
         return (
             parent is not None
             and parent.terms.sign != self.terms.sign
-            and parent.order.instrument is self.order.instrument
+            and parent.order.instrument.con_id == self.order.instrument.con_id
         )
 
     @property

@@ -209,3 +209,21 @@ def test_a_bar_without_a_price_is_no_bar(world):
     nan = float("nan")
     world.bar(nan, nan, nan, nan)
     assert order.status == "Submitted" and world.market.last_price(world.a) is None
+
+
+def test_all_or_none_waits_until_it_can_fill_whole(make_world):
+    world = make_world(participation=0.1)
+    order = world.place(1, "BUY", "LMT", lmtPrice=101.0, allOrNone=True)
+    world.bar(*BAR, 990.0)
+    assert order.status == "Submitted" and world.fills() == []
+    world.bar(*NEXT, 1000.0)
+    assert world.fills() == [(100, 97.0)]
+
+
+def test_an_order_with_conditions_is_kept_and_never_fires(world):
+    order = world.place(1, conditions=[{"condType": 1}])
+    world.bar(*BAR)
+    assert order.status == "PreSubmitted" and world.fills() == []
+    world.modify(order, conditions=[])
+    world.bar(*NEXT)
+    assert world.fills() == [(100, 97.0)]

@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from gateway.market import MarketError
+from gateway.model import Instrument
 
 
 def equity(world):
@@ -146,3 +147,16 @@ def test_a_split_overnight(world):
     assert (position.quantity, position.average_cost) == (200, pytest.approx(100.010072 / 2))
     assert world.market.last_price(world.a) == 50.0 and equity(world) == pytest.approx(before)
     assert order.status == "Cancelled" and other.is_working
+
+
+def test_a_correction_of_a_currency_pair(make_world):
+    world = make_world(instrument=Instrument(9, "EUR", sec_type="CASH", min_tick=0.00005))
+    world.place(1, "SELL", quantity=20_000)
+    world.bar(1.1, 1.1, 1.1, 1.1)
+    state = world.market.accounts["DU1"]
+    world.market.correct(world.market.executions[0], price=1.2)
+    assert state.cash.balances["USD"] == pytest.approx(24_000)
+    assert state.converted_base == pytest.approx(24_000 * 0.9 - 20_000 - 1.80)
+    world.market.bust(world.market.executions[0])
+    assert state.cash.balances == {"EUR": pytest.approx(1e6 - 1.80), "USD": pytest.approx(0.0)}
+    assert equity(world) - 1e6 == pytest.approx(state.converted_base)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
+
+from gateway.market import Accounts
 
 
 def bracket(world, quantity=100, target=110.0, stop=90.0, entry="MKT", **terms):
@@ -120,8 +124,6 @@ def test_a_parent_cancelled_after_a_part_leaves_children_for_that_part(world):
 
 
 def test_a_parent_that_expires_takes_its_children_along(world):
-    import datetime as dt
-
     bracket(world, entry="LMT", lmtPrice=95.0)
     world.go(dt.timedelta(hours=7))
     assert world.market.open_orders() == []
@@ -230,8 +232,6 @@ def test_cancelling_one_order_cancels_the_group(world):
 
 
 def test_groups_of_two_accounts_are_two_groups(make_world):
-    from gateway.market import Accounts
-
     world = make_world(accounts=Accounts({"DU1": 1e6, "DU2": 1e6}))
     world.place(1, "BUY", "LMT", lmtPrice=99.0, ocaGroup="g", account="DU1")
     other = world.place(2, "BUY", "LMT", lmtPrice=98.0, ocaGroup="g", account="DU2")
@@ -244,3 +244,15 @@ def test_a_group_spans_instruments(world):
     other = world.place(2, "BUY", "LMT", lmtPrice=98.0, ocaGroup="g", ocaType=1, instrument=world.b)
     world.bar(100, 100, 98.5, 99)
     assert other.status == "Cancelled"
+
+
+def test_a_modified_exit_stays_in_its_family_and_a_member_in_its_group(world):
+    parent, take, _ = bracket(world)
+    one = world.place(8, "BUY", "LMT", lmtPrice=99.0, ocaGroup="g", ocaType=2)
+    other = world.place(9, "BUY", "LMT", lmtPrice=98.0, ocaGroup="g", ocaType=2)
+    world.modify(take, ocaGroup="", ocaType=0, lmtPrice=111.0)
+    assert take.terms["ocaGroup"] == str(parent.perm_id)
+    world.modify(one, ocaGroup="", ocaType=0, lmtPrice=99.5)
+    assert (one.terms["ocaGroup"], one.terms["ocaType"]) == ("g", 2)
+    world.bar(100, 100, 99.4, 100)
+    assert world.fills(8) == [(100, 99.5)] and other.status == "Cancelled"

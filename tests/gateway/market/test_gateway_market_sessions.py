@@ -247,3 +247,27 @@ def test_executions_and_completed_orders_are_of_the_current_day(world):
     assert world.market.executions == [] and world.market.completed_orders() == []
     assert world.market.open_orders() == [resting] and list(world.market.orders.values()) == [resting]
     assert world.market.find(1, 1) is None
+
+
+def test_nobody_trades_at_night(make_world):
+    world = make_world(start=at("02:00"))
+    world.place(1, "BUY", "LMT", lmtPrice=100.0, outsideRth=True)
+    world.bar(100, 100, 100, 100)
+    world.quote(99, 100)
+    assert world.fills() == []
+
+
+def test_an_order_for_the_open_keeps_its_kind(world):
+    order = world.place(1, tif="OPG")
+    world.modify(order, orderType="LMT", lmtPrice=100.0)
+    assert world.codes() == [329] and order.terms["orderType"] == "MKT"
+
+
+def test_many_days_pass_at_once(world):
+    world.place(1, "SELL")
+    world.bar(100, 100, 100, 100)
+    day_order = world.place(2, "BUY", "LMT", lmtPrice=90.0)
+    world.until(dt.datetime(2024, 4, 8, 14, 0, tzinfo=dt.UTC))
+    assert day_order.status == "Cancelled" and world.market.executions == []
+    assert world.market.accounts["DU1"].held(1) == -100
+    assert world.market.next_due == dt.datetime(2024, 4, 9, 4, 0, tzinfo=dt.UTC)
