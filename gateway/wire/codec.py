@@ -11,7 +11,8 @@ from gateway.model import Values
 from gateway.wire.errors import WireError
 from gateway.wire.frames import HIGHEST, LOWEST, UNUSABLE
 from gateway.wire.layout import Message, exists
-from gateway.wire.plan import Cursor, Refs, Step, compile_steps
+from gateway.wire.plan import compile_steps
+from gateway.wire.steps import Cursor, Refs, Step
 from gateway.wire.tables.answers import ANSWERS
 from gateway.wire.tables.requests import REQUESTS
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.wire.layout import Flag, If, Inside, Layout, Repeat, one_of
+from gateway.wire.layout import Flag, If, Inside, Repeat, one_of
 
 _HEAD = "conId:int symbol secType lastTradeDateOrContractMonth strike:float right multiplier exchange "
 
-# What clients send. In front, because the sort of contract decides about later fields, comes the sort
+# What clients send: all of it, an exercise of an option, a request for fundamental data
 ASKED = _HEAD + "primaryExchange currency localSymbol tradingClass"
 EXERCISED = _HEAD + "currency localSymbol tradingClass"
 FUNDAMENTAL = "conId:int symbol secType exchange primaryExchange currency localSymbol"
@@ -29,5 +29,5 @@ def asked(*more: str) -> Inside:
     return Inside("contract", (ASKED, *more))
 
 
-def legs_of_a_combo() -> Layout:
-    return (Inside("contract", (If("secType", one_of("BAG"), (LEGS,)),)),)
+# The legs of a combination, in requests for its prices
+COMBO = Inside("contract", (If("secType", one_of("BAG"), (LEGS,)),))

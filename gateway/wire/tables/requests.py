@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.wire.layout import Inside, Message, Spare
-from gateway.wire.tables.contracts import DELTA_NEUTRAL, EXERCISED, FUNDAMENTAL, asked, legs_of_a_combo
+from gateway.wire.tables.contracts import COMBO, DELTA_NEUTRAL, EXERCISED, FUNDAMENTAL, asked
 from gateway.wire.tables.orders import PLACE_ORDER
 
 _EXPIRED = "includeExpired:bool"
@@ -95,7 +95,7 @@ MARKET_DATA = (
         (
             "#11 reqId:int",
             asked(),
-            *legs_of_a_combo(),
+            COMBO,
             Inside("contract", (DELTA_NEUTRAL,)),
             "genericTickList snapshot:bool regulatorySnapshot:bool mktDataOptions:tags",
         ),
@@ -136,7 +136,7 @@ HISTORY = (
             "reqId:int",
             asked(_EXPIRED),
             "endDateTime barSizeSetting durationStr useRTH:bool whatToShow formatDate:int=1",
-            *legs_of_a_combo(),
+            COMBO,
             "keepUpToDate:bool chartOptions:tags",
         ),
     ),

@@ -116,3 +116,14 @@ def test_the_official_clients_say_no_value_at_length() -> None:
         payload = payload.replace(b"\0" + short + b"\0", b"\0" + long + b"\0")
     terms = wire.request(payload)[1]["order"]
     assert [terms[name] for name in asked] == [None, None, None]
+
+
+def test_no_two_messages_share_a_value_that_can_change() -> None:
+    wire = wire_for(176)
+    ticks = [wire.read_answer(b"1\x006\x005\x001\x0033.5\x00100\x00\0")[1] for _ in range(2)]
+    orders = [wire.request(wire.write_request("placeOrder", {}))[1]["order"] for _ in range(2)]
+    ticks[0]["attrib"]["pastLimit"] = True
+    orders[0]["orderMiscOptions"].append({"tag": "a", "value": "b"})
+    orders[0]["softDollarTier"]["name"] = "changed"
+    assert ticks[1]["attrib"] == {"canAutoExecute": False, "pastLimit": False, "preOpen": False}
+    assert (orders[1]["orderMiscOptions"], orders[1]["softDollarTier"]["name"]) == ([], "")

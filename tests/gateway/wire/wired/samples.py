@@ -18,7 +18,7 @@ from gateway.model import Values
 from gateway.wire import Wire, wire_for
 from gateway.wire.codec import Book
 from gateway.wire.layout import Field
-from gateway.wire.plan import Block, FlagStep, IfStep, InsideStep, Kept, RepeatStep, Step, SwitchStep
+from gateway.wire.steps import Block, FlagStep, IfStep, InsideStep, Kept, RepeatStep, Step, SwitchStep
 
 PLAIN = {  # texts that pass no test, for the fields that others depend on
     "orderType": "LMT",
