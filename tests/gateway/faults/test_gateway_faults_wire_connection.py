@@ -91,7 +91,7 @@ def test_a_slow_reader_answers_later_all_that_was_asked() -> None:
 
 
 def test_connectivity_is_lost() -> None:
-    with gateway("connectivity_lost:after=1") as tws, Client(tws.port) as client:
+    with gateway("connectivity_lost:after=2") as tws, Client(tws.port) as client:
         client.place(client.next_id)
         client.sync()
         tws.advance(seconds=120)
@@ -105,7 +105,7 @@ def test_connectivity_is_lost() -> None:
     ("scenario", "code"), [("connectivity_restored", 1102), ("connectivity_restored_data_lost", 1101)]
 )
 def test_fills_of_an_outage_are_told_when_it_is_over(scenario: str, code: int) -> None:
-    with gateway(f"{scenario}:after=1,seconds=60") as tws, Client(tws.port) as client:
+    with gateway(f"{scenario}:after=2,seconds=60") as tws, Client(tws.port) as client:
         client.tell("reqMktData", reqId=9, contract={"conId": 900_000_001, "exchange": "SMART"}, snapshot=False)
         client.place(client.next_id)
         client.sync()
@@ -121,7 +121,7 @@ def test_fills_of_an_outage_are_told_when_it_is_over(scenario: str, code: int) -
 
 
 def test_the_port_is_reset() -> None:
-    with gateway("port_reset:after=1") as tws, Client(tws.port) as client:
+    with gateway("port_reset:after=2") as tws, Client(tws.port) as client:
         before = tws.port
         tws.advance(seconds=2)
         (error,) = named(client.rest(), "error")
@@ -135,7 +135,7 @@ def test_the_port_is_reset() -> None:
 
 
 def test_a_market_data_farm_breaks_and_streams_stay_dead() -> None:
-    with gateway("market_farm_broken:after=10") as tws, Client(tws.port) as client:
+    with gateway("market_farm_broken:after=11") as tws, Client(tws.port) as client:
         client.tell("reqMktData", reqId=9, contract={"conId": 900_000_001, "exchange": "SMART"}, snapshot=False)
         tws.advance(seconds=9)
         assert named(client.sync(), "tickPrice")
@@ -153,7 +153,7 @@ def test_a_history_farm_breaks_and_history_has_no_answer_until_it_is_back() -> N
         "contract": {"conId": 900_000_001, "exchange": "SMART"}, "endDateTime": "", "durationStr": "600 S",
         "barSizeSetting": "1 min", "whatToShow": "TRADES", "useRTH": True,
     }  # fmt: skip
-    with gateway("history_farm_broken:after=1,seconds=60") as tws, Client(tws.port) as client:
+    with gateway("history_farm_broken:after=2,seconds=60") as tws, Client(tws.port) as client:
         tws.advance(seconds=2)
         client.tell("reqHistoricalData", reqId=5, **ask)
         seen = client.sync()
@@ -192,7 +192,7 @@ def test_a_client_id_is_in_use_once() -> None:
 
 
 def test_ids_go_back_by_a_restart() -> None:
-    with gateway("ids_rolled_back:after=1,by=2,seconds=5") as tws:
+    with gateway("ids_rolled_back:after=2,by=2,seconds=5") as tws:
         with Client(tws.port) as client:
             for n in range(3):
                 client.place(client.next_id + n, orderType="LMT", lmtPrice=10.0)

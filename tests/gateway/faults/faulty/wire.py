@@ -16,7 +16,8 @@ from gateway.model import Values
 from gateway.wire import wire_for
 from gateway.wire.frames import FrameReader, frame, hello
 
-OPEN = dt.datetime(2024, 6, 12, 14, 0, tzinfo=dt.UTC)  # 10:00 in New York: the market is open
+START = dt.datetime(2024, 6, 12, 13, 59, 59, tzinfo=dt.UTC)
+OPEN = dt.datetime(2024, 6, 12, 14, 0, tzinfo=dt.UTC)  # 10:00 in New York: the market is open, and there are prices
 XMPLA: Values = {"conId": 900_000_001, "symbol": "XMPLA", "secType": "STK", "exchange": "SMART", "currency": "USD"}
 ACCOUNT = "DU1234567"
 PATIENCE = 10.0  # seconds that a test waits for what must come
@@ -30,12 +31,13 @@ def _sample() -> Sample:
 
 
 @contextlib.contextmanager
-def gateway(*faults: str, start: dt.datetime = OPEN, **options: Any) -> Iterator[Gateway]:
-    """A gateway on the sample's day; ``advance`` moves its time."""
+def gateway(*faults: str, **options: Any) -> Iterator[Gateway]:
+    """A gateway at ``OPEN`` of the sample's day, a second after its start; ``advance`` moves its time."""
     sample = _sample()
     tape, book = sample.tape(), sample.book()
-    made = Gateway(tape, book, sample.history(tape, book), speed="still", start=start, faults=faults, **options)
+    made = Gateway(tape, book, sample.history(tape, book), speed="still", start=START, faults=faults, **options)
     with made:
+        made.advance(to=OPEN)
         yield made
 
 
