@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import backtest, data, trials
+from commands import backtest, data, gateway, trials
 from commands.console import Command, Group
 from core.version import VERSION
 
@@ -32,5 +32,6 @@ app.command(cls=Command)(backtest.backtest)
 backtest_script.command(cls=Command)(backtest.backtest)
 app.command(cls=Command)(trials.trials)
 app.add_typer(data.app, name="data")
+app.command(cls=Command)(gateway.gateway)
 
 __all__ = ["app", "backtest_script"]

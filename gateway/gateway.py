@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import errno
+import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable
@@ -18,6 +19,7 @@ from core.logs import log_event
 from gateway.data.clock import make_clock
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
+from gateway.data.hours import hours_of, moment_of, moment_to_datetime
 from gateway.data.sample import make_sample
 from gateway.data.tape import Tape
 from gateway.driver import Driver, Lockstep, Paced, Still, Walk
@@ -38,9 +40,11 @@ class Gateway:
 
     ``speed``: 1 is real time, 60 sixty times as fast; ``"max"`` is virtual time in lockstep (``driver``), as fast as
     the clients follow; ``"still"`` is virtual time that moves by ``advance`` alone. ``port`` 0 takes a free one, which
-    ``port`` then tells. ``start`` and ``end``: which part of the tape is played, UTC. ``accounts``: by default one
-    paper account in EUR. ``faults``: names of scenarios, ``*.fault`` files or scripts; ``seed``: of their chance.
-    ``zone``: the time zone of this TWS. Raises GatewayError where the port cannot be had.
+    ``port`` then tells. ``start`` and ``end``: which part of the tape is played, UTC; it starts a minute before the
+    first session opens where nothing else is said, and what lies before is history. ``expose`` allows a host that is
+    not the loopback. ``accounts``: by default one paper account in EUR. ``faults``: names of scenarios, ``*.fault``
+    files or scripts; ``seed``: of their chance. ``zone``: the time zone of this TWS. Raises GatewayError where the
+    port cannot be had.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Gateway:
         *,
         speed: Speed = "max",
         host: str = LOOPBACK,
+        expose: bool = False,
         port: int = 0,
         start: dt.datetime | None = None,
         end: dt.datetime | None = None,
@@ -60,11 +65,16 @@ class Gateway:
         zone: str = "US/Eastern",
         standing: bool = False,
     ) -> None:
+        if not (expose or is_loopback(host)):
+            raise GatewayError(
+                f"{host} can be reached from other machines, and TWS's protocol asks nobody for a password: whoever "
+                f"connects trades; use {LOOPBACK}, or allow it with expose=True (--expose)"
+            )
         self.tape = tape
         self.speed = speed
         self.host = host
         self.port = port
-        begin = start or tape.begin
+        begin = start or before_open(tape)
         clock = VirtualClock(begin) if speed == "still" else make_clock(speed, begin)
         self.tws = Tws(
             clock=clock, book=book, history=history or History(tape, book), accounts=accounts or Accounts(),
@@ -232,6 +242,25 @@ class Gateway:
             session.close()
         if before is not None:
             before.close()
+
+
+def before_open(tape: Tape) -> dt.datetime:
+    """A minute before the first session of the tape's stocks opens; its beginning where it lies later."""
+    opens = []
+    for instrument in tape.instruments:
+        hours = hours_of(instrument)
+        number = hours.number_at(moment_of(tape.first), regular=False)
+        if instrument.sec_type != "CASH" and number is not None:
+            opens.append(moment_to_datetime(hours.session(number).open))
+    return max(min(opens) - dt.timedelta(minutes=1), tape.begin) if opens else tape.begin
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _unusable(host: str, port: int, error: OSError) -> GatewayError:
