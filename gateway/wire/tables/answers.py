@@ -94,7 +94,7 @@ CONTRACTS = (
             ),
             "marketName",
             Inside("contract", "tradingClass conId:int"),
-            "minTick:float #1@<164",
+            "minTick:float mdSizeMultiplier:int=1@<164",
             Inside("contract", "multiplier"),
             "orderTypes validExchanges priceMagnifier:int=1 underConId:int longName:text",
             Inside("contract", "primaryExchange"),
@@ -115,8 +115,8 @@ CONTRACTS = (
             Inside("contract", "exchange currency"),
             "marketName",
             Inside("contract", "tradingClass conId:int"),
-            "minTick:float #1@<164 orderTypes validExchanges nextOptionDate nextOptionType nextOptionPartial:bool "
-            "notes longName evRule evMultiplier:int?",
+            "minTick:float mdSizeMultiplier:int=1@<164 orderTypes validExchanges nextOptionDate nextOptionType "
+            "nextOptionPartial:bool notes longName evRule evMultiplier:int?",
             _SEC_IDS,
             f"aggGroup:int=1 marketRuleIds {_SIZES}",
         ),

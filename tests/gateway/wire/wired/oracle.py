@@ -41,11 +41,16 @@ METHODS = {"commissionReport": ("commissionAndFeesReport",), "tickPrice": ("pric
 REPEATED = {"historicalData": "bars", "scannerData": "rows"}  # a call for each element
 
 # Fields that a decoder skips, by message
-_TICK_TYPE = {"tickByTickBidAsk": {"ticktype"}, "tickByTickMidPoint": {"ticktype"}}
+_NEVER = {
+    "tickByTickBidAsk": {"ticktype"},
+    "tickByTickMidPoint": {"ticktype"},
+    "contractDetails": {"mdsizemultiplier"},
+    "bondContractDetails": {"mdsizemultiplier"},
+}
 UNSEEN = {
-    "ib_insync": _TICK_TYPE | {"tickPrice": {"attrib"}},
-    "ib_async": _TICK_TYPE | {"tickPrice": {"attrib"}},
-    "ibapi": _TICK_TYPE
+    "ib_insync": _NEVER | {"tickPrice": {"attrib"}},
+    "ib_async": _NEVER | {"tickPrice": {"attrib"}},
+    "ibapi": _NEVER
     | {
         "openOrder": {"etradeonly", "firmquoteonly", "nbbopricecap", "faprofile"},
         "completedOrder": {"faprofile"},
