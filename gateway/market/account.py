@@ -48,9 +48,9 @@ class MarginRates:
 class Position:
     """What an account holds of an instrument, in the instrument's currency.
 
-    ``cost`` has the sign of the position and includes commissions. ``realized`` is of the current day, as are
-    ``flow`` (received > 0) and what the day began with: ``began_with`` shares that cost ``began_at``, worth
-    ``began_worth``. ``fills`` of the day: execution base id -> (signed shares, price, fee).
+    ``cost`` has the sign of the position and includes commissions. ``realized`` is of the current day, as is ``flow``
+    (received > 0); the day began with a value of ``began_worth``. ``fills`` of the day that can still be corrected:
+    execution base id -> (signed shares, price, fee). ``settled``: quantity, cost, realized and flow before them.
     """
 
     instrument: Instrument
@@ -58,10 +58,9 @@ class Position:
     cost: float = 0.0
     realized: float = 0.0
     flow: float = 0.0
-    began_with: float = 0.0
-    began_at: float = 0.0
     began_worth: float = 0.0
     fills: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    settled: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     @property
     def average_cost(self) -> float:
@@ -90,13 +89,20 @@ class Position:
     def begin_day(self, price: float) -> None:
         """A new day begins at this price."""
         self.realized = self.flow = 0.0
-        self.began_with, self.began_at, self.began_worth = self.quantity, self.cost, self.quantity * price
+        self.began_worth = self.quantity * price
         self.fills.clear()
+        self.settled = (self.quantity, self.cost, 0.0, 0.0)
+
+    def settle(self, key: str) -> None:
+        """The oldest fill can no longer be corrected."""
+        before = Position(self.instrument, *self.settled)
+        before.add(*self.fills.pop(key))
+        self.settled = (before.quantity, before.cost, before.realized, before.flow)
 
     def replay(self, key: str) -> float | None:
-        """Book the day's fills anew, from what it began with; return what the fill ``key`` realises now."""
+        """Book the day's fills anew; return what the fill ``key`` realises now."""
         gained = None
-        self.quantity, self.cost, self.realized, self.flow = self.began_with, self.began_at, 0.0, 0.0
+        self.quantity, self.cost, self.realized, self.flow = self.settled
         for fill, (signed, price, fee) in self.fills.items():
             realized = self.add(signed, price, fee)
             if fill == key:
@@ -243,7 +249,8 @@ class AccountState:
         if position is not None:
             self.changes += 1
             position.quantity *= ratio
-            position.began_with *= ratio
+            held, *rest = position.settled
+            position.settled = (held * ratio, rest[0], rest[1], rest[2])
             position.fills = {k: (s * ratio, p / ratio, fee) for k, (s, p, fee) in position.fills.items()}
 
     # ------------------------------------------------------------------ values

@@ -26,6 +26,7 @@ class Interventions:
     accounts: Accounts
     now: Callable[[], dt.datetime]
     shortable: dict[int, float]  # con_id -> shares that can be borrowed
+    held_ids: set[tuple[int, int]]  # client id, order id of orders that are held as soon as they are placed
     _rules: MarketRules
 
     # ------------------------------------------------------------------ instruments
@@ -118,9 +119,17 @@ class Interventions:
         """Match it with nothing until it is released."""
         self._working(order).is_frozen = True
 
+    def hold_id(self, client_id: int, order_id: int) -> None:
+        """Hold the order of this id: the one that works, or the one that comes."""
+        self.held_ids.add((client_id, order_id))
+        order = self.life.by_id.get((client_id, order_id))
+        if order is not None and order.is_working:
+            self.hold(order)
+
     def release(self, order: Order) -> None:
         """Match it again, from the next price on."""
         ticket = self._working(order)
+        self.held_ids.discard((order.client_id, order.order_id))
         ticket.is_frozen = False
         ticket.after = max(ticket.after, self.now()) if ticket.is_live else ticket.after
 
@@ -130,7 +139,8 @@ class Interventions:
         self.life.detach(ticket)
         order.status, order.ended = "Cancelled", self.now()
         self.life.orders.pop(order.perm_id, None)
-        self.life.by_id.pop((order.client_id, order.order_id), None)
+        if self.life.by_id.get((order.client_id, order.order_id)) is order:
+            del self.life.by_id[order.client_id, order.order_id]
 
     def _working(self, order: Order) -> Ticket:
         ticket = self.life.tickets.get(order.perm_id)
@@ -153,7 +163,9 @@ class Interventions:
         current = self.life.executions.get(base)
         order = execution.order
         if current is None:
-            raise MarketError(f"execution {execution.exec_id} is not of today; only the current day's can be corrected")
+            raise MarketError(
+                f"execution {execution.exec_id} is not of today, or forgotten; only those kept can be corrected"
+            )
         shares = current.shares if shares is None else shares
         if not 0.0 <= shares <= current.shares + order.remaining + EPSILON:
             raise MarketError(f"execution {execution.exec_id} cannot become {shares:g} shares of {order.quantity:g}")

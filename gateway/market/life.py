@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 from gateway.market import texts
@@ -23,9 +23,10 @@ _INSTANT = dt.timedelta(microseconds=1)  # what ends at a moment ends after the 
 class Life:
     """Working orders, what has become of the day's others, and every change of either.
 
-    ``prefix``: of all execution ids, 8 hexadecimal digits. ``participation``: the fraction of a bar's volume that
-    orders can fill; None: bars fill any size. ``standing``: orders meet the quote that stands when they come, instead
-    of the tape's next one.
+    ``prefix``: of all execution ids, 8 hexadecimal digits. ``keep``: how many ended orders, and how many executions, of
+    today are kept at most; the oldest are forgotten first, so that a long run needs no more memory. ``participation``:
+    the fraction of a bar's volume that orders can fill; None: bars fill any size. ``standing``: orders meet the quote
+    that stands when they come, instead of the tape's next one.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Life:
         now: Callable[[], dt.datetime],
         listener: MarketListener,
         prefix: str,
+        keep: int,
         participation: float | None,
         standing: bool,
     ) -> None:
@@ -41,6 +43,7 @@ class Life:
         self.now = now
         self.listener = listener
         self.prefix = prefix
+        self.keep = keep
         self.exchange = Exchange(self, accounts.prices, participation, standing)
         self.links = Links(self)
         self.timetable = Timetable()
@@ -50,6 +53,7 @@ class Life:
         self.executions: dict[str, Execution] = {}  # base id -> execution of today as it stands
         self.working: defaultdict[tuple[str, int, int], int] = defaultdict(int)  # account, con_id, sign -> orders
         self._count = 0
+        self._ended: deque[int] = deque()  # permIds of today's ended orders
 
     # ------------------------------------------------------------------ telling
 
@@ -181,6 +185,8 @@ class Life:
         )
         order.executions.append(execution)
         self.executions[base] = execution
+        if len(self.executions) > self.keep:
+            self._forget_execution()
         accounts = self.accounts
         fee, currency, realized = accounts.states[order.account].fill(
             instrument, accounts.schedule(instrument), ticket.fees, base, terms.sign * shares, price, adds, when
@@ -252,15 +258,28 @@ class Life:
         if not self.working[key]:
             del self.working[key]
         ticket.after = NEVER
+        self._ended.append(order.perm_id)
+        if len(self._ended) > self.keep:
+            self._forget_order(self._ended.popleft())
+
+    def _forget_order(self, perm_id: int) -> None:
+        order = self.orders.pop(perm_id, None)
+        if order is not None and self.by_id.get((order.client_id, order.order_id)) is order:
+            del self.by_id[order.client_id, order.order_id]
+
+    def _forget_execution(self) -> None:
+        base = next(iter(self.executions))
+        order = self.executions.pop(base).order
+        self.accounts.states[order.account].positions[order.instrument.con_id].settle(base)
 
     def begin_day(self) -> None:
         """Forget what ended before today: executions, completed orders, their ids."""
         self.executions.clear()
         self.links.filled.clear()
+        self._ended.clear()
         for perm_id, order in list(self.orders.items()):
             if not order.is_working:
-                del self.orders[perm_id]
-                self.by_id.pop((order.client_id, order.order_id), None)
+                self._forget_order(perm_id)
 
 
 def _venue(order: Order) -> str:

@@ -32,8 +32,8 @@ class Market(Interventions):
     ``rules``: market rules by id (``gateway.data``); an instrument whose rule is not there has its minTick throughout.
     ``prefix``: of execution ids, 8 hexadecimal digits; ``first_perm_id``: where permanent ids begin. ``zone``: the
     midnight at which a new day begins. ``order_limit``: working orders for one side of a contract in an account.
-    ``cancel_seconds``: how long a cancel takes, during which the order can still fill. ``participation`` and
-    ``standing``: see Life.
+    ``cancel_seconds``: how long a cancel takes, during which the order can still fill. ``keep``,
+    ``participation`` and ``standing``: see Life.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class Market(Interventions):
         participation: float | None = None,
         standing: bool = False,
         cancel_seconds: float = 0.0,
+        keep: int = 10_000,
     ) -> None:
         self.instruments = {instrument.con_id: instrument for instrument in instruments}
         self.accounts = accounts
         self.now = now
-        self.life = Life(accounts, now, listener, prefix, participation, standing)
+        self.life = Life(accounts, now, listener, prefix, keep, participation, standing)
+        self.held_ids: set[tuple[int, int]] = set()
         self.shortable = {con_id: instrument.shortable for con_id, instrument in self.instruments.items()}
         self._rules = rules or {}
         self._perm_id = first_perm_id - 1
@@ -104,11 +106,14 @@ class Market(Interventions):
 
     # ------------------------------------------------------------------ clients
 
-    def place(self, order: Order) -> None:
-        """Take a new order; whatever is wrong with it is told to the listener as IBKR's error."""
+    def place(self, order: Order, *, is_twin: bool = False) -> None:
+        """Take a new order; whatever is wrong with it is told to the listener as IBKR's error.
+
+        ``is_twin``: its id is another order's, which works on, but is found by the id no more.
+        """
         life = self.life
         try:
-            ticket = self._read(order)
+            ticket = self._read(order, is_twin)
         except Refused as refused:
             order.status, order.ended = "Inactive", self.now()
             life.tell(order, refused.notice)
@@ -120,13 +125,15 @@ class Market(Interventions):
         life.working[order.account, order.instrument.con_id, ticket.terms.sign] += 1
         life.links.join(ticket)
         ticket.is_held = True
+        if (order.client_id, order.order_id) in self.held_ids:
+            ticket.is_frozen = True
         if ticket.terms.transmits:
             self._transmit(ticket)
 
-    def _read(self, order: Order) -> Ticket:
+    def _read(self, order: Order, is_twin: bool) -> Ticket:
         """Check an order as TWS does before it sends one on."""
         life, terms = self.life, order.terms
-        if (order.client_id, order.order_id) in life.by_id:
+        if not is_twin and (order.client_id, order.order_id) in life.by_id:
             raise Refused(texts.DUPLICATE_ID)
         if order.account not in self.accounts:
             raise Refused(

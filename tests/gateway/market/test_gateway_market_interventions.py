@@ -160,3 +160,39 @@ def test_a_correction_of_a_currency_pair(make_world):
     world.market.bust(world.market.executions[0])
     assert state.cash.balances == {"EUR": pytest.approx(1e6 - 1.80), "USD": pytest.approx(0.0)}
     assert equity(world) - 1e6 == pytest.approx(state.converted_base)
+
+
+def test_an_order_is_held_before_it_comes(make_world):
+    world = make_world(standing=True)
+    world.quote(100, 100.1)
+    world.market.hold_id(1, 7)
+    order = world.place(7)
+    assert order.status == "Submitted" and world.fills() == []
+    world.market.release(order)
+    world.quote(100, 100.2)
+    assert world.fills() == [(100, 100.2)]
+
+
+def test_a_twin_works_beside_the_order_whose_id_it_has(world):
+    first = world.place(1, "BUY", "LMT", lmtPrice=90.0)
+    twin = world.market.new_order(1, 1, "", world.a, first.contract, {**first.terms, "lmtPrice": 91.0})
+    world.market.place(twin, is_twin=True)
+    assert world.codes() == [] and twin.perm_id == first.perm_id + 1
+    assert world.market.open_orders() == [first, twin] and world.market.find(1, 1) is twin
+    world.bar(90, 90, 90, 90)
+    assert (first.status, twin.status) == ("Filled", "Filled")
+
+
+def test_the_oldest_of_the_day_are_forgotten(make_world):
+    world = make_world(keep=3)
+    for order_id in range(1, 8):
+        world.place(order_id, "BUY" if order_id % 3 else "SELL", quantity=order_id)
+        world.bar(order_id, order_id, order_id, order_id)
+    market, state = world.market, world.market.accounts["DU1"]
+    assert [o.order_id for o in market.completed_orders()] == [5, 6, 7] and market.find(1, 4) is None
+    assert [e.shares for e in market.executions] == [5, 6, 7]
+    position = state.position(world.a)
+    before = (position.quantity, position.cost, position.realized, position.flow)
+    market.correct(market.executions[1], price=6.0)  # the same again: the books are made anew from what was settled
+    assert (position.quantity, position.cost, position.realized, position.flow) == pytest.approx(before)
+    assert position.quantity == 1 + 2 - 3 + 4 + 5 - 6 + 7
