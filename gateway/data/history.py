@@ -155,14 +155,15 @@ class History:
         hours = hours_of(instrument)
         starts, ends = hours.windows(regular)
         known: list[int] = []
-        for seconds, columns in self.frames.get(instrument, {}).items():
-            if len(columns):
-                number = hours.begun_before(int(columns.end[0]), regular)
-                known.append(int(starts[max(number, 0)] if seconds == DAY_SECONDS else columns.start[0]))
-        if instrument in self.tape.bars:
-            known.append(int(self.tape.bars[instrument].start[0]))
-        if what in QUOTED and instrument in self.tape.quotes:
-            known.append(int(self.tape.quotes[instrument].end[0]))
+        for seconds, rows in self.frames.get(instrument, {}).items():
+            if len(rows):
+                number = hours.begun_before(int(rows.end[0]), regular)
+                known.append(int(starts[max(number, 0)] if seconds == DAY_SECONDS else rows.start[0]))
+        bars, quotes = self.tape.bars.get(instrument), self.tape.quotes.get(instrument)
+        if bars is not None and len(bars):
+            known.append(int(bars.start[0]))
+        if what in QUOTED and quotes is not None and len(quotes):
+            known.append(int(quotes.end[0]))
         now_moment = moment_of(now)
         first = min(known, default=now_moment)
         first = max(first, int(starts[np.searchsorted(ends, first, side="right")]))  # within the hours

@@ -72,8 +72,11 @@ def split(piece: Piece, seconds: int) -> list[Piece]:
     """A piece of ``seconds``, a multiple of 5, as pieces of 5 seconds that make exactly it when put together.
 
     The path is open, the extreme that the bar's direction suggests, the other one, close; volume is spread evenly.
+    Where there are fewer shares than pieces, only the last pieces are given: without a trade there is no price.
     """
     parts = seconds * SECOND // FIVE
+    if piece.volume > 0:
+        parts = min(parts, max(1, int(piece.volume)))
     if parts <= 1:
         return [piece]
     extremes = (piece.low, piece.high) if piece.close >= piece.open else (piece.high, piece.low)
@@ -81,7 +84,7 @@ def split(piece: Piece, seconds: int) -> list[Piece]:
     path = [piece.open] * (first + 1) + [extremes[0]] * (second - first) + [extremes[1]] * (parts - second)
     shares, trades = divmod(int(piece.volume), parts), divmod(piece.count, parts)
     rest = piece.volume - int(piece.volume)
-    begin = piece.end - seconds * SECOND
+    begin = piece.end - parts * FIVE
     out = []
     for at in range(parts):
         ends = piece.close if at == parts - 1 else path[at + 1]

@@ -1,7 +1,7 @@
 """Bar sizes and durations as IBKR spells them, what may be asked together, and how far back a duration reaches.
 
 Durations in seconds count trading time and those in days, weeks, months and years begin with a session (seen at IBKR:
-github.com/wboayue/rust-ibapi/pull/837). Bars of 30 seconds and less are given for some 2,000 bars at a time at most;
+github.com/wboayue/rust-ibapi/pull/837). Bars of 1 second are given for 2,000 seconds, those up to 30 seconds for a day;
 beyond it HMDS answers ``invalid step`` (github.com/wrighter/ib-scripts/issues/1).
 """
 
@@ -42,8 +42,7 @@ BAR_SIZES: dict[str, int] = {  # barSizeSetting -> seconds
 }
 _SPELLINGS = {"1 sec": "1 secs", "1 week": "1W", "1 w": "1W", "1 month": "1M", "1 m": "1M", "1 hours": "1 hour",
               "1 mins": "1 min", "1 days": "1 day"}  # fmt: skip
-_SMALL = 30  # seconds: bars up to here are limited
-_ROWS = {1: 2_000, 5: 2_880, 10: 2_880, 15: 2_880, 30: 2_880}  # bars of a request, by their size
+_LONGEST = {1: 2_000, 5: DAY_SECONDS, 10: DAY_SECONDS, 15: DAY_SECONDS, 30: DAY_SECONDS}  # seconds, by size of the bar
 _DURATION = re.compile(r"\s*(\d+)(?:\s+([SDWMY]))?\s*", re.IGNORECASE)
 
 
@@ -120,5 +119,5 @@ def check_together(duration: Duration, seconds: int) -> None:
     """Raise Refused (162) for a bar that is longer than the duration, or too many small bars."""
     if duration.unit == "S" and seconds > duration.count:
         raise hmds(f"invalid step: {duration.count}")
-    if seconds <= _SMALL and duration.seconds > seconds * _ROWS[seconds]:
+    if duration.seconds > _LONGEST.get(seconds, duration.seconds):
         raise hmds("Time length exceed max." if duration.unit == "S" else f"invalid step: {seconds}")

@@ -56,3 +56,15 @@ def asked(instrument: Instrument = XMPLA, **changes: Any) -> Values:
         "formatDate": 1,
         "keepUpToDate": False,
     } | changes
+
+
+def fed(
+    streams: Streams, tape: Tape, start: dt.datetime, end: dt.datetime | None = None
+) -> list[tuple[Any, str, Values]]:
+    """All that the streams say over the steps after ``start``."""
+    return [answer for step in tape.steps(start, end) for answer in streams.feed(step)]
+
+
+def told(answers: list[tuple[Any, str, Values]], name: str, req_id: int = 7) -> list[Values]:
+    """The answers of one name to one request."""
+    return [values for _, kind, values in answers if kind == name and values["reqId"] == req_id]
