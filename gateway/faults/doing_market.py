@@ -11,14 +11,18 @@ from gateway.faults.verbs import Param, verb
 SYMBOL = Param("symbol", "symbol")
 
 
-@verb("halt", SYMBOL, says="trading in the symbol is halted")
+@verb("halt", SYMBOL, says="trading in the symbol is halted: no bars, no quotes, no fills, tick 49")
 def halt(scene: Scene, symbol: str) -> None:
-    scene.effects += [Halt(one) for one in scene.symbols(symbol)]
+    for one in scene.symbols(symbol):
+        scene.memory.rewrites.halted.add(one)
+        scene.effects.append(Halt(one))
 
 
 @verb("resume", SYMBOL, says="a halted symbol trades again")
 def resume(scene: Scene, symbol: str) -> None:
-    scene.effects += [Resume(one) for one in scene.symbols(symbol)]
+    for one in scene.symbols(symbol):
+        scene.memory.rewrites.halted.discard(one)
+        scene.effects.append(Resume(one))
 
 
 @verb(

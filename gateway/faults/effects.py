@@ -98,7 +98,7 @@ class Actor(Protocol):
 
     # Market
     def halt(self, symbol: str) -> None:
-        """No matching, no ticks but the halted one (tick type 49)."""
+        """No matching; who has its market data is told (tick type 49). The tape has nothing of it meanwhile."""
 
     def resume(self, symbol: str) -> None:
         """Trading goes on."""

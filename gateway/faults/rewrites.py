@@ -33,6 +33,7 @@ class Rewrites:
 
     seen: list[str] = field(default_factory=list)  # symbols in the order of their first appearance
     outliers: dict[str, float] = field(default_factory=dict)  # symbol -> factor, for its next bar and quote
+    halted: set[str] = field(default_factory=set)  # symbols of which there is nothing until they resume
     crossed: set[str] = field(default_factory=set)  # symbols whose next quote is crossed
     stale: dict[str, dt.datetime] = field(default_factory=dict)  # symbol -> until
     ratios: dict[str, float] = field(default_factory=dict)  # symbol -> shares that one became
@@ -51,8 +52,14 @@ class Rewrites:
 
     def rewrite(self, step: S) -> S:
         """The step as it is to be played; the very same object where nothing changes."""
-        bars = {instrument: self._bar(instrument, bar) for instrument, bar in step.bars.items()}
-        quotes = {instrument: self._quote(instrument, quote) for instrument, quote in step.quotes.items()}
+        bars = {
+            instrument: self._bar(instrument, bar) for instrument, bar in step.bars.items() if self._trades(instrument)
+        }
+        quotes = {
+            instrument: self._quote(instrument, quote)
+            for instrument, quote in step.quotes.items()
+            if self._trades(instrument)
+        }
         self.crossed -= {instrument.symbol for instrument in step.quotes}
         for instrument in (*step.bars, *step.quotes):
             self.outliers.pop(instrument.symbol, None)
@@ -60,6 +67,9 @@ class Rewrites:
             return step
         changes: dict[str, Any] = {"bars": bars, "quotes": quotes}
         return dataclasses.replace(step, **changes)  # type: ignore[type-var]  # a tape's steps are dataclasses
+
+    def _trades(self, instrument: Instrument) -> bool:
+        return instrument.symbol not in self.halted
 
     def _is_stale(self, symbol: str, when: dt.datetime) -> bool:
         return symbol in self.stale and when < self.stale[symbol]

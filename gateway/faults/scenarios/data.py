@@ -8,6 +8,16 @@ _FIRST = {"n": "1"}
 _SOON = {"when": "at start", "after": "60"}
 _SYMBOL = _SOON | {"symbol": "first"}
 _NO_TRADING = "Report NOTSUBSCRIBED; no trading on a price that is not there."
+_DELAYED = "\n".join(  # tick types: live -> delayed
+    f"on {name} where tickType={live}: set tickType={delayed}"
+    for name, types in {
+        "tickPrice": {1: 66, 2: 67, 4: 68, 6: 72, 7: 73, 9: 75, 14: 76},
+        "tickSize": {0: 69, 3: 70, 5: 71, 8: 74},
+        "tickString": {45: 88},
+        "tickGeneric": {49: 90},
+    }.items()
+    for live, delayed in types.items()
+)
 
 
 def _no_history(text: str, happens: str, must: str, reference: str) -> Scenario:
@@ -71,11 +81,10 @@ DATA = {
         _FIRST,
     ),
     "delayed_shown": Scenario(
-        "on reqMktData {n}: error 10167; receive reqMarketDataType marketDataType=3",
-        "10167: delayed data is sent instead (other tick types: 66 and up).",
+        "on reqMktData: error 10167\non marketDataType: set marketDataType=3\n" + _DELAYED,
+        "10167: delayed data is sent instead, under tick types of its own.",
         "Report DELAYED; no trading on it unless the settings say so.",
         "https://github.com/wboayue/rust-ibapi/pull/672",
-        _FIRST,
     ),
     "delayed_disabled": Scenario(
         "on reqMktData {n}: drop; error 10168",

@@ -49,13 +49,13 @@ def play(text: str, *steps: Step) -> tuple[list[Step], Stage]:
 
 def test_a_tape_that_no_rule_changes_is_the_very_same() -> None:
     steps = [step(n) for n in range(3)]
-    played, _ = play("on bar 2: halt BAC", *steps)
+    played, _ = play("on bar 99: halt BAC", *steps)
     assert all(one is was for one, was in zip(played, steps, strict=True))
 
 
 def test_a_quote_that_is_not_there_does_not_make_a_step_another() -> None:
     nothing = Step(MONDAY, {}, {BAC: Quote(MONDAY, math.nan, math.nan, 0.0, 0.0)})
-    played, _ = play("on bar 2: halt BAC", nothing)
+    played, _ = play("on bar 99: halt BAC", nothing)
     assert played == [nothing]
 
 
@@ -108,6 +108,15 @@ def test_a_split_divides_prices_to_the_tick_and_multiplies_sizes_from_then_on() 
         assert played[n].quotes[AIG] == Quote(quote(n).when, 6.25, 6.25, 800.0, 1000.0)
         assert played[n].bars[BAC] == bar(n)
     assert stage.calls == [("split", "AIG", 2.0)]
+
+
+def test_a_halted_symbol_is_not_on_the_tape_until_it_resumes() -> None:
+    played, stage = play(
+        "on bar where symbol=BAC 2: halt BAC\non bar where symbol=AIG 3: resume BAC", *(step(n) for n in range(4))
+    )
+    assert played[0] == step(0) and played[3] == step(3)
+    assert list(played[1].bars) == list(played[1].quotes) == [AIG]
+    assert stage.calls == [("halt", "BAC"), ("resume", "BAC")]
 
 
 def test_splits_multiply() -> None:

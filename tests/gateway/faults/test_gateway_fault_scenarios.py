@@ -209,8 +209,14 @@ PLAYS: dict[str, tuple[list[Play], list[tuple[Any, ...]]]] = {
     "not_subscribed": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 354)]),
     "needs_subscription": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 10089)]),
     "delayed_shown": (
-        [asks("reqMktData", HISTORY)],
-        [("error", 1, 5, 10167), ("receive", 1, "reqMarketDataType", {"marketDataType": 3})],
+        [
+            asks("reqMktData", HISTORY), passes("marketDataType", {"reqId": 5, "marketDataType": 1}),
+            passes("tickPrice", TICK), passes("tickSize", {"reqId": 5, "tickType": 5, "size": 3.0}),
+        ],
+        [
+            ("error", 1, 5, 10167), ("replace", {"reqId": 5, "marketDataType": 3}),
+            ("replace", TICK | {"tickType": 68}), ("replace", {"reqId": 5, "tickType": 71, "size": 3.0}),
+        ],
     ),
     "delayed_disabled": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 10168)]),
     "competing_session": (

@@ -137,6 +137,7 @@ def test_the_port_is_reset() -> None:
 def test_a_market_data_farm_breaks_and_streams_stay_dead() -> None:
     with gateway("market_farm_broken:after=11") as tws, Client(tws.port) as client:
         client.tell("reqMktData", reqId=9, contract={"conId": 900_000_001, "exchange": "SMART"}, snapshot=False)
+        client.settle()
         tws.advance(seconds=9)
         assert named(client.sync(), "tickPrice")
         tws.advance(seconds=120)
@@ -144,6 +145,7 @@ def test_a_market_data_farm_breaks_and_streams_stay_dead() -> None:
         assert codes(seen) == [2103, 2104]
         assert not [name for name in names(seen)[names(seen).index("error") :] if name.startswith("tick")]
         client.place(client.next_id)
+        client.settle()
         tws.advance(seconds=2)
         assert statuses(client.sync())[-1] == "Filled"  # orders are another matter
 
@@ -235,6 +237,7 @@ def test_the_clock_is_off(seconds: int) -> None:
 def test_executions_carry_the_time_of_a_clock_that_is_off() -> None:
     with gateway("clock_skew:seconds=90") as tws, Client(tws.port) as client:
         client.place(client.next_id)
+        client.settle()
         tws.advance(seconds=2)
         (fill,) = named(client.sync(), "execDetails")
         assert fill["execution"]["time"] == "20240612 10:01:31 US/Eastern"

@@ -112,6 +112,10 @@ class Client:
         self.inbox = [message for message in self.inbox if message[0] != "currentTime"]
         return int(told[0]["time"])
 
+    def settle(self) -> None:
+        """Wait until all that was sent is dealt with; what comes meanwhile stays in the inbox."""
+        self.time()
+
     def silence(self, seconds: float = 0.2) -> bool:
         """Whether nothing comes for so long."""
         self._socket.settimeout(seconds)
