@@ -152,7 +152,7 @@ ORDERS = {
     "modify_off_tick": Scenario(
         f"{_CHANGE}: drop; error 110",
         "110 on a modification: the change is refused, the order lives on as it was.",
-        "Do not take the order for cancelled, though ib_insync and ib_async say so.",
+        "Do not take the order for cancelled, nor the new price for accepted, whatever the library says.",
         f"{IB_INSYNC}/502",
         _FIRST,
     ),
