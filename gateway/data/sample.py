@@ -53,8 +53,8 @@ class Truth:
 
     hedge_ratio: float = 1.4
     intercept: float = 5.0
-    half_life: float = 600.0
-    spread_std: float = 0.12
+    half_life: float = 300.0
+    spread_std: float = 0.10
     price: float = 40.0  # XMPLB at the open of the first day
     volatility: float = 0.016  # of XMPLB in a regular session, a fraction
     gap: float = 0.004  # overnight, a fraction
@@ -248,5 +248,5 @@ def _frame(prices: Floats, volume: Moments, trades: Moments, ends: Moments, digi
 def _u_shape(count: int) -> Floats:
     """Activity over a session, mean 1: some three times as much at its ends as in its middle."""
     middle = np.linspace(-1.0, 1.0, count)
-    shape: Floats = 0.7 + 1.5 * middle**4
+    shape: Floats = 0.55 + 1.6 * middle**4
     return shape / float(shape.mean())
