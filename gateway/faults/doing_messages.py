@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from gateway.faults.effects import Effect, Receive, Send
 from gateway.faults.scene import Block, Scene
-from gateway.faults.values import changed, get
+from gateway.faults.values import AbsentError, changed, get
 from gateway.faults.verbs import ANSWER, MESSAGES, Param, verb
 
 ANSWERS_ONLY = frozenset({ANSWER})
@@ -41,7 +41,10 @@ def set_(scene: Scene) -> None:
     says="a number of the message is multiplied", places=MESSAGES, under_way=True,
 )  # fmt: skip
 def scale(scene: Scene, field: str, factor: float) -> None:
-    scaled = round(float(get(scene.values, field)) * factor, 4)
+    try:
+        scaled = round(float(get(scene.values, field)) * factor, 4)
+    except (TypeError, ValueError):
+        raise AbsentError(f"{field} is {get(scene.values, field)!r}, which is no number") from None
     scene.values = changed(scene.name, scene.values, {field: scaled})
     scene.changed = True
 

@@ -1,11 +1,14 @@
-"""Which fields a message has, by the layouts of the wire, and those of the tape's bars and quotes."""
+"""Which fields a message has and of what kind, by the layouts of the wire, and those of the tape's bars and quotes."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from core.errors import did_you_mean
 from gateway.faults.errors import ScriptError
@@ -13,37 +16,78 @@ from gateway.model import Bar, Quote
 from gateway.wire.layout import Flag, If, Inside, Layout, Repeat, Since, Switch
 from gateway.wire.tables import answers, requests
 
-Path = tuple[str, ...]
-_NAME = re.compile(r"[^:=@\s]+")
-_TAPE = {
-    name: [("symbol",), ("conId",), *((field.name,) for field in dataclasses.fields(kind))]
-    for name, kind in (("bar", Bar), ("quote", Quote))
-}
+_TOKEN = re.compile(r"(?P<name>[^:=@\s]+)(?::(?P<kind>\w+)(?P<optional>\??))?")
 _LAYOUTS = {message.name: message.layout for message in (*answers.ANSWERS, *requests.REQUESTS)}
+NUMBERS = frozenset({"float", "size", "whole", "offset"})
+UNSETTABLE = frozenset({"dict", "rows", "bits", "tags"})
+TRUTHS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field: where it is, such as ``("order", "tif")``, its kind on the wire, whether it may have no value."""
+
+    path: tuple[str, ...]
+    kind: str = "str"
+    is_optional: bool = False
+
+    def __str__(self) -> str:
+        return ".".join(self.path)
+
+    def value(self, given: Any) -> Any:
+        """``given``, a text or another field's value, as a value of this field; ``ScriptError`` if it cannot be."""
+        text = as_text(given)
+        try:
+            if self.kind in UNSETTABLE:
+                raise ValueError
+            if text == "" and self.is_optional:
+                return None
+            if self.kind == "int":
+                return int(text)
+            if self.kind in NUMBERS:
+                number = float(text)
+                if not math.isfinite(number):
+                    raise ValueError
+                return number
+            return TRUTHS[text.lower()] if self.kind == "bool" else text
+        except (ValueError, KeyError):
+            raise ScriptError(f"{self} cannot be '{text}'; {_CURES.get(self.kind, 'give a number')}") from None
+
+
+_CURES = {"int": "give a whole number", "bool": "give yes or no"} | dict.fromkeys(
+    UNSETTABLE, "it holds several values, and a script sets single ones"
+)
+
+
+def as_text(value: Any) -> str:
+    """A value as IBKR's texts show it: 100, not 100.0."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.10g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 @functools.cache
-def paths_of(message: str) -> tuple[Path, ...]:
-    """The fields of a message as paths: ``("order", "tif")``; those of repeated groups only as the group."""
+def fields_of(message: str) -> tuple[Field, ...]:
+    """The fields of a message; of repeated groups only the group."""
     found = _TAPE[message] if message in _TAPE else _walk(_LAYOUTS[message], ())
-    return tuple(dict.fromkeys(found))
+    return tuple({field.path: field for field in found}.values())
 
 
-def _walk(layout: Layout, above: Path) -> Iterator[Path]:
+def _walk(layout: Layout, above: tuple[str, ...]) -> Iterator[Field]:
     if isinstance(layout, str):
         for token in layout.split():
-            name = _NAME.match(token)
-            if name is not None and not name[0].startswith("#"):
-                yield (*above, name[0])
+            match = _TOKEN.match(token)
+            if match is not None and not match["name"].startswith("#"):
+                yield Field((*above, match["name"]), match["kind"] or "str", bool(match["optional"]))
         return
     for item in layout:
         if isinstance(item, str):
             yield from _walk(item, above)
         elif isinstance(item, Inside | Flag):
-            yield (*above, item.name)
+            yield Field((*above, item.name), "dict")
             yield from _walk(item.body, (*above, item.name))
         elif isinstance(item, Repeat):
-            yield (*above, item.name)
+            yield Field((*above, item.name), "rows")
         elif isinstance(item, If | Since):
             yield from _walk(item.body, above)
         elif isinstance(item, Switch):
@@ -51,16 +95,20 @@ def _walk(layout: Layout, above: Path) -> Iterator[Path]:
                 yield from _walk(body, above)
 
 
-def locate(message: str, field: str) -> Path:
-    """Where a field is: ``order.tif`` there; ``tif`` at the top or else further down.
+_TAPE = {
+    name: [Field((each,)) for each in ("symbol", "conId", *(field.name for field in dataclasses.fields(kind)))]
+    for name, kind in (("bar", Bar), ("quote", Quote))
+}
+
+
+def locate(message: str, name: str) -> Field:
+    """The field of a name: ``order.tif``, or ``tif`` at the top or else further down.
 
     Raises:
         ScriptError: The message has no such field.
     """
-    wanted, paths = tuple(field.split(".")), paths_of(message)
-    if wanted in paths:
-        return wanted
-    deeper = [path for path in paths if path[-1:] == wanted]
-    if not deeper:
-        raise ScriptError(f"{message} has no field '{field}'{did_you_mean(field, {'.'.join(path) for path in paths})}")
-    return deeper[0]
+    wanted, fields = tuple(name.split(".")), fields_of(message)
+    found = [field for field in fields if field.path == wanted] or [f for f in fields if f.path[-1:] == wanted]
+    if not found:
+        raise ScriptError(f"{message} has no field '{name}'{did_you_mean(name, map(str, fields))}")
+    return found[0]

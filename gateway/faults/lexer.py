@@ -31,6 +31,8 @@ def words_of(line: str) -> list[Word]:
     Raises:
         ScriptError: A quote is not closed, or a backslash in quotes stands before something that it does not escape.
     """
+    if "\0" in line or not line.isprintable() and line.encode(errors="ignore").decode() != line:
+        raise ScriptError("a NUL or a broken character; a script is UTF-8 text")
     words: list[Word] = []
     at = 0
     while at < len(line):

@@ -7,7 +7,7 @@ import datetime as dt
 from core.errors import did_you_mean
 from gateway.faults.actions import VERBS
 from gateway.faults.errors import ScriptError
-from gateway.faults.fields import locate
+from gateway.faults.fields import NUMBERS, locate
 from gateway.faults.lexer import Word, words_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
 from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Script, Trigger
@@ -229,11 +229,16 @@ def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
     given = dict(action.parameters)
     about = trigger.name if isinstance(trigger, On) else None  # None: any message
     target = given.get("name", about) if verb.takes_fields else about
-    named = [name for name, _ in action.fields]
-    named += [given[param.name] for param in verb.params if param.kind == "field" and "$" not in given[param.name]]
     if target is not None and "$" not in target:
-        for name in named:
-            locate(target, name)
+        for name, value in action.fields:
+            field = locate(target, name)
+            if "$" not in value:
+                field.value(value)
+    for param in verb.params:
+        if param.kind == "field" and about is not None and "$" not in given[param.name]:
+            scaled = locate(about, given[param.name])
+            if scaled.kind not in NUMBERS | {"int"}:
+                raise ScriptError(f"{scaled} of {about} is no number; `{verb.name}` needs one")
     for text in (*given.values(), *(value for _, value in action.fields)):
         for reference in REFERENCE.findall(text):
             if isinstance(trigger, AtStart | AtTime):

@@ -8,14 +8,14 @@ from typing import Any
 
 from core.errors import did_you_mean
 from gateway.faults.errors import ScriptError
-from gateway.faults.fields import locate
+from gateway.faults.fields import TRUTHS, as_text, locate
 from gateway.model import Values
 
 REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)")
 
 
 class AbsentError(LookupError):
-    """What an action needs is not there: a field, an order, an execution."""
+    """What an action needs is not there: a field, a value that fits, an order, an execution."""
 
 
 def _paths(values: Values) -> Iterator[tuple[str, ...]]:
@@ -55,40 +55,21 @@ def render(text: str, values: Values) -> Any:
     return REFERENCE.sub(lambda match: as_text(get(values, match[1])), text)
 
 
-def as_text(value: Any) -> str:
-    """A value as IBKR's texts show it: 100, not 100.0."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
-def like(old: Any, new: Any) -> Any:
-    """``new``, a text, as the type that the field has; where that says nothing, a number if it reads as one."""
-    if not isinstance(new, str) or isinstance(old, str):
-        return new if not isinstance(old, str) else as_text(new)
-    if isinstance(old, bool):
-        return new in ("yes", "true", "True", "1")
-    for kind in (int, float):
-        try:
-            return float(new) if isinstance(old, float) else kind(new)
-        except ValueError:
-            continue
-    return new
-
-
 def changed(message: str, values: Values, fields: dict[str, Any]) -> Values:
     """A copy of the message's values with some fields different, each where the message has it."""
     copy = dict(values)
     for name, new in fields.items():
         try:
-            *above, last = locate(message, name)
+            field = locate(message, name)
+            value = field.value(new)
         except ScriptError as error:
             raise AbsentError(error.args[0]) from None
+        *above, last = field.path
         inner = copy
         for key in above:
             inner[key] = dict(inner.get(key) or {})
             inner = inner[key]
-        inner[last] = like(inner.get(last), new)
+        inner[last] = value
     return copy
 
 
@@ -100,7 +81,7 @@ def equal(value: Any, text: str) -> bool:
     if value is None:
         return text == ""
     if isinstance(value, bool):
-        return text.lower() in (("yes", "true", "1") if value else ("no", "false", "0"))
+        return TRUTHS.get(text.lower()) is value
     if isinstance(value, int | float):
         try:
             return float(text) == value

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.faults import Script, ScriptError, parse
 from gateway.faults.actions import VERBS
-from gateway.faults.fields import paths_of
+from gateway.faults.fields import NUMBERS, UNSETTABLE, fields_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
 from gateway.faults.parser import place_of
 from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
@@ -166,6 +166,13 @@ WRONG = {
     "on tickPrice: scale prize 2": ["tickPrice has no field 'prize'", "did you mean 'price'"],
     "on placeOrder: send orderStatus stauts=x": ["orderStatus has no field 'stauts'"],
     "on placeOrder: receive cancelOrder id=1": ["cancelOrder has no field 'id'"],
+    "on orderStatus: set orderId=abc": ["orderId cannot be 'abc'", "whole number"],
+    "on orderStatus: set filled=many": ["filled cannot be 'many'", "give a number"],
+    "on orderStatus: set filled=inf": ["filled cannot be 'inf'"],
+    "on placeOrder: set order.transmit=perhaps": ["order.transmit cannot be 'perhaps'", "yes or no"],
+    "on placeOrder: set contract=x": ["contract cannot be 'x'", "several values"],
+    "on orderStatus: scale status 2": ["status of orderStatus is no number"],
+    "on orderStatus: set status=\0": ["a NUL"],
     "on bar: halt $symbl": ["bar has no field 'symbl'", "did you mean 'symbol'"],
     "at start: error 202 $orderId": ["'$orderId' of which message"],
 }
@@ -198,7 +205,7 @@ SAMPLES = {
     "symbol": ["BAC", "*", "first", "BRK B"],
     "client": ["own", "all", "3"],
 }
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 
 
 def values_of(kind: str) -> st.SearchStrategy[str]:
@@ -207,14 +214,26 @@ def values_of(kind: str) -> st.SearchStrategy[str]:
     return TEXTS if kind == "text" else st.sampled_from(SAMPLES[kind])
 
 
-def fields_of(message: str) -> st.SearchStrategy[str]:
-    return st.sampled_from([".".join(path) for path in paths_of(message)] or ["client"])
+def names_of(message: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([str(field) for field in fields_of(message)] or ["client"])
+
+
+@st.composite
+def settings(draw: st.DrawFn, message: str, taken: frozenset[str]) -> dict[str, str]:
+    """Some fields of the message with values that they can have."""
+    found = {}
+    able = [field for field in fields_of(message) if field.kind not in UNSETTABLE and str(field) not in taken]
+    for field in draw(st.lists(st.sampled_from(able), max_size=2)) if able else []:
+        found[str(field)] = draw({"int": st.just("7"), "bool": st.sampled_from(["yes", "false"]), "str": TEXTS}.get(
+            field.kind, st.sampled_from(["7", "-0.5"])
+        ))  # fmt: skip
+    return found
 
 
 @st.composite
 def on(draw: st.DrawFn) -> On:
     name = draw(st.sampled_from(sorted(ANSWERS | REQUESTS | TAPE)))
-    where = draw(st.lists(st.builds(Condition, fields_of(name) | st.just("client"), TEXTS, st.booleans()), max_size=3))
+    where = draw(st.lists(st.builds(Condition, names_of(name) | st.just("client"), TEXTS, st.booleans()), max_size=3))
     return On(name, tuple(where), **draw(counts))
 
 
@@ -244,10 +263,12 @@ def actions(draw: st.DrawFn, trigger: Trigger) -> tuple[Action, ...]:
             continue
         about = trigger.name if isinstance(trigger, On) else None
         if "field" in given:
-            given["field"] = draw(fields_of(about)) if about else "price"
+            numbers = [str(f) for f in fields_of(about) if f.kind in NUMBERS] if about else ["price"]
+            if not numbers:
+                continue
+            given["field"] = draw(st.sampled_from(numbers))
         target = given.get("name", about) if verb.takes_fields else None
-        fields = draw(st.dictionaries(fields_of(target), TEXTS, max_size=2)) if target else {}
-        fields = {name: value for name, value in fields.items() if name not in [p.name for p in verb.params]}
+        fields = draw(settings(target, frozenset(p.name for p in verb.params))) if target else {}
         if any("$" in text for text in (*given.values(), *fields.values())):
             continue  # what a reference names is checked apart
         found.append(Action(verb.name, tuple(given.items()), tuple(fields.items())))
@@ -283,3 +304,8 @@ def test_a_damaged_line_is_a_script_or_a_script_error(line: str, noise: str, at:
         parse(line[:at] + noise + line[at:])
     except ScriptError as error:
         assert "line" in str(error)
+
+
+def test_text_that_is_not_unicode_is_refused() -> None:
+    with pytest.raises(ScriptError, match="UTF-8"):
+        parse("on orderStatus: set status=\udcff")
