@@ -25,10 +25,11 @@ def alike(meant: Any, got: Any) -> bool:
 def faults(client: str, report: dict[str, Any]) -> Iterator[str]:
     """Whatever is not as it should be in the report of a client."""
     yield from report["objections"]
+    since = {**EXPECTED["since"], **EXPECTED["since"].get(client, {})}
     results = {**EXPECTED["results"], **EXPECTED["results"]["orders"]}
     del results["orders"]
     for name, meant in results.items():
-        if name in EXPECTED["without"][client] or report["version"] < EXPECTED["since"].get(name, 0):
+        if name in EXPECTED["without"][client] or report["version"] < since.get(name, 0):
             continue
         got = report["results"].get(name, "nothing")
         if not alike(meant, got):

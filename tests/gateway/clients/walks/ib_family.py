@@ -117,7 +117,7 @@ class Walk:
         live = ib.reqMktData(self.stock, "233,236")
         self.settle()
         tell("live", [live.bid, live.ask, report.shares(live.bidSize), live.last, live.close, live.marketDataType])
-        tell("generic", [live.vwap, live.shortableShares, live.halted])
+        tell("generic", [live.vwap, report.shares(live.shortableShares), live.halted])
         ib.cancelMktData(self.stock)
         (snapshot,) = ib.reqTickers(self.pair)
         tell("snapshot", [snapshot.bid, snapshot.ask])
