@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import commands
@@ -125,6 +126,28 @@ def test_remove_asks(files: Path) -> None:
     assert data("show")[0] == 0
     assert data("remove", "CALM", "--yes")[0] == 0
     assert data("show")[0] == 2
+
+
+def test_remove_without_an_answer_removes_nothing_and_says_how_to_do_without(files: Path) -> None:
+    data("import", "CALM.csv")
+    code, out, err = data("remove", "CALM")  # of which the input has ended
+    assert code == 2 and "nobody answered, so nothing was removed; --yes removes without asking" in err
+    assert "Aborted" not in out + err and data("show")[0] == 0
+
+
+def test_ctrl_c_at_the_question_is_a_stop(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(question: str) -> bool:
+        """As typer does it."""
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    data("import", "CALM.csv")
+    monkeypatch.setattr("typer.confirm", stop)
+    code, _, err = data("remove", "CALM")
+    assert code == 130 and "Stopped; what was stored before stays" in err
+    assert data("show")[0] == 0
 
 
 def test_everything_is_written_where_it_is_asked_for(files: Path, tmp_path: Path) -> None:

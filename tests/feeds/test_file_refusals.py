@@ -57,7 +57,7 @@ def refused(
         (in_parquet()[:-9], FeedSourceError, "Parquet file is damaged"),
         (b"PAR1" + bytes(100), FeedSourceError, "Parquet file is damaged"),
         (b"PAR1", FeedSourceError, "Parquet file is damaged"),
-        (b"<!DOCTYPE html>\n<html><title>Log in</title></html>\n", FeedSourceError, "is a web page or XML, not a table"),
+        (b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n", FeedSourceError, "is a web page or XML, not a tab"),
         (b"\n<?xml version='1.0'?>\n<bars/>\n", FeedSourceError, "is a web page or XML, not a table"),
         (
             HEADER.encode() + "2018-12-24,1,1,1,1,1é\n".encode("latin-1"),
