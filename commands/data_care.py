@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import Debug, console, errors
-from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end
+from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end, say
 from commands.data_tables import frame_table
 from core.errors import SettingsError
 from core.progress import progress_bar
@@ -110,7 +110,7 @@ def adjust(
     """Record splits, spin-offs and dividends, and say what is doubtful. Bars are adjusted when they are read."""
     with data_room(catalog, debug) as room:
         with progress_bar("adjust", errors) as told:
-            result = room.adjust(symbols, events, source=source, forget=forget, progress=told)
+            result = room.adjust(symbols, events, source=source, forget=forget, notify=say, progress=told)
         _show_actions(result)
         console.print(result.sentence(), markup=False)
         end(result, out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import Debug, console, errors
-from commands.data_room import BARS, Catalog, Out, data_room, end
+from commands.data_room import BARS, Catalog, Out, data_room, end, say
 from commands.data_tables import day, frame_table
 from core.errors import SettingsError
 from core.progress import progress_bar
@@ -147,11 +147,7 @@ def pull(
         with progress_bar(f"pull from {source}", errors) as told:
             result = room.pull(
                 source, symbols, start, end_, bar,
-                exchange=exchange, currency=currency, replace=replace, notify=_say, progress=told,
+                exchange=exchange, currency=currency, replace=replace, notify=say, progress=told,
             )  # fmt: skip
         show_stored(result, f"From {source}")
         end(result, out)
-
-
-def _say(what: str) -> None:
-    errors.print(what, markup=False)

@@ -51,3 +51,8 @@ def end(result: RoomResult, out: Path | None = None, *, wrong: bool = False) -> 
         raise typer.Exit(EXIT_INTERRUPTED)
     if result.failures or wrong:
         raise typer.Exit(EXIT_ERROR)
+
+
+def say(what: str) -> None:
+    """Tell why the work waits, beside the progress bar."""
+    errors.print(what, markup=False)

@@ -22,6 +22,7 @@ from feeds.catalog.incoming import description
 from feeds.catalog.index import METADATA, check_agreement
 from feeds.catalog.names import check_symbol
 from feeds.room.results import Failure, RoomResult, counted
+from feeds.room.series import given_up
 from feeds.sources.exchange_fit import doubt_exchange
 from feeds.sources.files import EXCHANGE, FileFormat, read_file
 from feeds.sources.http import UnreachableError
@@ -239,9 +240,7 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
                 storing.add(bars)
             except UnreachableError as error:
                 storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
-                left = len(storing.not_asked)
-                rest = f"; {counted(left, 'more symbol')} {'was' if left == 1 else 'were'} not asked for" * bool(left)
-                storing.fail(request.symbol, UnreachableError(f"{error.args[0]}{rest}"))
+                storing.fail(request.symbol, given_up(error, len(storing.not_asked)))
                 break
             except HalflifeError as error:
                 storing.fail(request.symbol, error)

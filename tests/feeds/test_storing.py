@@ -391,6 +391,23 @@ def test_the_last_symbol_leaves_none_unasked(room: DataRoom) -> None:
     assert "not asked" not in result.sentence()
 
 
+def test_adjust_ends_where_the_service_cannot_be_reached(room: DataRoom, tmp_path: Path) -> None:
+    room.import_files([write(tmp_path, f"{name}.csv") for name in ("FIRST", "A", "B", "C")])
+    minutes = write(tmp_path, "more.csv", ["2018-12-24 15:30Z", "2018-12-24 15:31Z", "2018-12-24 15:32Z"])
+    room.import_files(minutes, stored_as="A")  # a second series of one symbol, which is asked for once
+    service = Service()
+    service.error = UnreachableError("Service: nobody there; check the connection and try again later")
+    steps: list[tuple[int, int]] = []
+    result = room.adjust(
+        ["FIRST", "A", "B", "C"], source=service, progress=lambda done, total: steps.append((done, total))
+    )
+    assert [request.symbol for request in service.asked] == ["FIRST", "A"]
+    assert result.not_asked == ("B", "C") and steps == [(0, 5), (1, 5)] and not result.partial
+    (failed,) = result.failures
+    assert str(failed.error).endswith("try again later; 2 more symbols were not asked for")
+    assert [one.symbol for one in result.series] == ["FIRST"] and "; 2 not asked; " in result.sentence()
+
+
 # --- out of the room
 
 
