@@ -21,6 +21,7 @@ from feeds.catalog import Appended, Catalog, Series
 from feeds.catalog.incoming import description
 from feeds.catalog.index import METADATA, check_agreement
 from feeds.catalog.names import check_symbol
+from feeds.room.arrivals import doubt_bars
 from feeds.room.results import Failure, RoomResult, counted
 from feeds.room.series import given_up
 from feeds.sources.exchange_fit import doubt_exchange
@@ -145,7 +146,9 @@ class Storing:
         assumed = not (bars.exchange or self._exchange or self.series(bars.symbol, bars.bar))
         with uninterrupted():
             appended = self._catalog.append(complete, replace=self._replace)
-            doubts = doubt_exchange(bars, EXCHANGE) if assumed else ()  # of bars that the catalog found to be bars
+            # Of bars that the catalog found to be bars
+            doubts = [*doubt_bars(bars, complete.exchange or EXCHANGE)]
+            doubts += doubt_exchange(bars, EXCHANGE) if assumed else ()
             first, last = (frame.index.min(), frame.index.max()) if len(frame) else (None, None)
             brought = Brought(bars.symbol, bars.bar, bars.source, len(frame), first, last)
             self.stored.append(Stored(brought, appended, (*bars.notes, *self._remarks(appended), *doubts)))

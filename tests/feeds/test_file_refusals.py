@@ -243,6 +243,16 @@ def test_open_and_close_of_a_walk_that_are_exchanged(tmp_path: Path) -> None:
         read_file(tmp_path / "ACME.csv")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_price_that_goes_to_and_fro_by_a_tick_is_not_refused(tmp_path: Path, seed: int) -> None:
+    """Half of its moves are 0, and so are half of its gaps: the median of either is 0 or a tick by chance."""
+    ticks = np.random.default_rng(seed).integers(0, 2, (60, 2)) / 100 + 10
+    days = pd.bdate_range("2018-01-01", periods=60)
+    rows = [f"{day:%Y-%m-%d},{a},10.02,9.99,{b},5\n" for day, (a, b) in zip(days, ticks, strict=True)]
+    (tmp_path / "ACME.csv").write_text(HEADER + "".join(rows))
+    assert len(read_file(tmp_path / "ACME.csv")[0].frame) == 60
+
+
 def test_bid_and_ask_that_are_exchanged(tmp_path: Path) -> None:
     rows = "".join(f"{date},{1 + day / 100},{0.99 + day / 100}\n" for date, day in MANY)
     assert "bid and ask look exchanged" in str(refused(tmp_path, "date,bid,ask\n" + rows))
