@@ -216,6 +216,15 @@ def test_several_bad_files_are_one_panel_each_with_its_name(files: Path) -> None
     assert "CALM" in data("show")[1]
 
 
+def test_one_failure_has_its_name_where_its_error_does_not_say_it(files: Path) -> None:
+    data("import", "CALM.csv")
+    Path("pay.csv").write_text("symbol,ex_date,kind,value\nCALM,2015-06-10,dividend,900\n", encoding="utf-8")
+    assert "error ─" in data("adjust", "--events", "pay.csv")[2]
+    assert "CALM 1d [HL207] dividend of 900 on 2015-06-10" in data("adjust", "--events", "pay.csv")[2]
+    Path("NOTHING.csv").touch()
+    assert data("import", "NOTHING.csv")[2].count("NOTHING.csv") == 1
+
+
 def test_plot_needs_one_series(files: Path) -> None:
     data("import", "CALM.csv", "ACME.csv")
     code, _, err = data("show", "--plot", "all.png")
