@@ -25,7 +25,7 @@ from feeds.checks import Finding, check_series
 from feeds.room.checking import errors_of
 from feeds.room.results import RoomResult, counted, listed
 from feeds.room.series import each, not_counted, unasked
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError
 
 JUMP = "jump"  # the rule that finds moves which no action explains
 
@@ -48,7 +48,7 @@ class Adjusted(RoomResult):
     jumps: tuple[Finding, ...] = ()
     recorded: int = 0  # actions that were written now
     forgotten: int = 0  # actions whose source was to be forgotten
-    not_asked: tuple[str, ...] = ()  # symbols left out because the service cannot be reached
+    not_asked: tuple[str, ...] = ()  # symbols left out because the service answers nobody
 
     columns: ClassVar[tuple[str, ...]] = ("symbol", "ex-date", "kind", "value", "source")
 
@@ -170,11 +170,11 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
         return []
 
     done, failures, partial = each(chosen, progress, judge)
-    unreached = any(isinstance(one.error, UnreachableError) for one in failures)
+    closed = any(isinstance(one.error, ClosedError) for one in failures)
     return Adjusted(
         series=done, actions=tuple((symbol, action) for symbol, found in actions.items() for action in found),
         doubts=tuple(dict.fromkeys(doubts)), jumps=tuple(jumps), recorded=recorded, forgotten=forgotten,
-        not_asked=unasked(chosen, looked[-1]) if unreached else (),
+        not_asked=unasked(chosen, looked[-1]) if closed else (),
         failures=failures, partial=partial,
     )  # fmt: skip
 

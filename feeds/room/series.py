@@ -13,7 +13,7 @@ from feeds.adjusted_bars import settled_actions
 from feeds.bars import BarSize, CorporateAction
 from feeds.catalog import Catalog, Series
 from feeds.room.results import Failure, counted, failure
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError
 
 Key = TypeVar("Key")
 Thing = TypeVar("Thing")
@@ -44,7 +44,7 @@ def each(
 ) -> tuple[tuple[Series, ...], tuple[Failure, ...], bool]:
     """Do the work for each series: those that were done, those that failed, and whether Ctrl-C came before the end.
 
-    A service that cannot be reached is the last failure: it is not asked for the symbols after it.
+    A service that answers nobody is the last failure: it is not asked for the symbols after it.
     """
     done: list[Series] = []
     failures: list[Failure] = []
@@ -53,7 +53,7 @@ def each(
             progress(at, len(chosen))
             try:
                 work(one)
-            except UnreachableError as error:
+            except ClosedError as error:
                 left = len(unasked(chosen, one.symbol))
                 failures.append(failure(f"{one.symbol} {one.bar}", given_up(error, left)))
                 break
@@ -74,10 +74,10 @@ def unasked(chosen: Sequence[Series], last: str) -> tuple[str, ...]:
     return symbols[symbols.index(last) + 1 :]
 
 
-def given_up(error: UnreachableError, left: int) -> UnreachableError:
-    """The error of a service that cannot be reached, and for how many more symbols it was not asked."""
+def given_up(error: ClosedError, left: int) -> ClosedError:
+    """The error of a service that answers nobody, and for how many more symbols it was not asked."""
     rest = f"; {counted(left, 'more symbol')} {'was' if left == 1 else 'were'} not asked for" if left else ""
-    return UnreachableError(f"{error.args[0]}{rest}")
+    return type(error)(f"{error.args[0]}{rest}")
 
 
 def stamp(time: pd.Timestamp) -> str:

@@ -26,7 +26,7 @@ from feeds.room.results import Failure, RoomResult, counted
 from feeds.room.series import given_up
 from feeds.sources.exchange_fit import doubt_exchange
 from feeds.sources.files import EXCHANGE, FileFormat, read_file
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError
 
 CURRENCY = "USD"  # of a new series, where neither the source nor the user says, as EXCHANGE
 SERVICES = ("yahoo", "polygon", "sample")
@@ -59,7 +59,7 @@ class Storage(RoomResult):
     """What ``import`` and ``pull`` did, symbol by symbol."""
 
     stored: tuple[Stored, ...] = ()
-    not_asked: tuple[str, ...] = ()  # symbols left out by a pull because the service cannot be reached
+    not_asked: tuple[str, ...] = ()  # symbols left out by a pull because the service answers nobody
 
     columns: ClassVar[tuple[str, ...]] = (
         "symbol", "bar", "source", "rows", "added", "unchanged", "differing", "replaced", "first", "last", "notes",
@@ -230,7 +230,7 @@ def import_files(storing: Storing, files: Sequence[Path], form: FileFormat, prog
 def pull(storing: Storing, source: Source, requests: Sequence[Request], progress: Progress) -> Storage:
     """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored.
 
-    A service that cannot be reached is not asked for the other symbols.
+    A service that answers nobody is not asked for the other symbols.
     """
     try:
         for at, request in enumerate(requests):
@@ -241,7 +241,7 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
                 if not len(bars.frame) and storing.series(request.symbol, request.bar) is None:
                     raise FeedEmptyError(f"{request.symbol}: {source.name} has no bar of the range; widen it")
                 storing.add(bars)
-            except UnreachableError as error:
+            except ClosedError as error:
                 storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
                 storing.fail(request.symbol, given_up(error, len(storing.not_asked)))
                 break
