@@ -28,6 +28,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 GAPS = ("", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None")  # cells without a value
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+_PAGE = re.compile(rb"\s*<(?:[!?]|html|head|body)", re.IGNORECASE)  # and not <TICKER>, which some headers have
 _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
 _EXACT: dict[str, Any] = (
     {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
@@ -92,7 +93,7 @@ def read_table(file: Path, where: str) -> Table:
     if content.startswith(_PARQUET):
         return Table(read_parquet(content, where), where, "row", where, kind="parquet")
     text = _utf8(content, where)
-    if text.lstrip().startswith(b"<"):
+    if _PAGE.match(text):
         raise FeedSourceError(f"{where} is a web page or XML, not a table; open it to see what it says, and get CSV")
     return _text_table(text, where)
 

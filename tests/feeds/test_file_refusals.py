@@ -85,7 +85,14 @@ def test_what_is_not_text_with_rows(
         ((HEADER + ROW).replace(",", "^"), "line 1: .* is not separated by commas"),
         ('{"status": "ERROR",\n"error": "unknown key"}\n', "line [12]: "),
         (ROW + NEXT, "line 1: values where the names of the columns should be .*put a header before them: date,"),
-        ("date,open,high,low\n2018-12-24,1,1,1\n", "line 1: no column close in 'date,open,high,low'; add it"),
+        (
+            "date,open,high,low\n2018-12-24,1,1,1\n",
+            "line 1: no column close in 'date,open,high,low'; rename the column .*, or",
+        ),
+        (
+            "Datum;Open;Hoch;Tief;Schluss\n2018-12-24;1;1;1;1\n",
+            "line 1: no column date .*, high, low, close in .* as in date,",
+        ),
         ("\n\nopen,high,low,close\n1,1,1,1\n", r"line 3: no column date \(or datetime, timestamp\) in"),
         ("date,open,high,low,Close,close\n2018-12-24,1,1,1,1,1\n", "line 1: two columns are named 'close'; rename"),
         (HEADER + ROW + "2018-12-26,1,1,1,1,1,1\n" + NEXT, "line 3: 7 values, but the header has 6; give every line"),
