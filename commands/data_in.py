@@ -108,7 +108,7 @@ def import_files(
     debug: Debug = False,
 ) -> None:
     """Bring files into the catalog. A file that cannot be read is refused whole and keeps no other from coming in."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         if out is not None and any(out.resolve() == file.resolve() for file in files):
             raise SettingsError(f"--out {out} is one of the files that are read; write the table to another one")
         with progress_bar("import", errors) as told:
@@ -143,7 +143,7 @@ def pull(
     debug: Debug = False,
 ) -> None:
     """Fetch bars, splits and dividends from a service. A symbol that fails keeps no other from coming in."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         with progress_bar(f"pull from {source}", errors) as told:
             result = room.pull(
                 source, symbols, start, end_, bar,

@@ -33,7 +33,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """List what the catalog holds and how much of its sessions it covers; for one symbol, show all there is to know."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         listing = room.show(symbols, bar)
         if plot is not None:
             _draw(room, listing, plot)
