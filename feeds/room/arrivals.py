@@ -14,12 +14,15 @@ TOLD_AT_ONCE = ("odd_date", "not_daily", "exchanged")  # rules about a file as a
 
 
 def doubt_bars(bars: RawBars, exchange: str, clock: Clock | None = None) -> Iterator[str]:
-    """A note for each of these rules that the bars break, with its cure. They are stored all the same.
+    """A note on columns without one value, and for each of these rules that the bars break, with its cure.
 
+    Such bars are stored all the same. ``exchange``: whose sessions count.
     ``clock`` (None: the machine's) tells which bars are of the future; a session that has begun is not.
     """
     if not len(bars.frame):
         return
     rows = Rows(bars.symbol, bars.bar, bars.frame, ExchangeCalendar(exchange), (), clock)
+    if rows.lacking:
+        yield f"not one bar has a {' or a '.join(rows.lacking)}, and no run takes such bars: bring it, with --replace."
     for name in TOLD_AT_ONCE:
         yield from (f"{hit.detail}." for hit in RULES[name].find(rows))

@@ -42,6 +42,17 @@ def test_ordinary_bars_say_nothing(tmp_path: Path) -> None:
     assert list(doubt_bars(bars(DAYS[:0]), "XNYS")) == []
 
 
+def test_a_column_without_a_value_is_told_and_brought_later(tmp_path: Path) -> None:
+    room, file = DataRoom(tmp_path / "catalog"), tmp_path / "ACME.csv"
+    bars(DAYS).frame.assign(close=np.nan, volume=np.nan).rename_axis("date").to_csv(file)
+    assert list(room.import_files(file).notes()) == [
+        "not one bar has a close or a volume, and no run takes such bars: bring it, with --replace."
+    ]
+    again = room.import_files(write(file, DAYS), replace=True)
+    assert again.total("replaced") == len(DAYS) and not again.notes()
+    assert {finding.rule for finding in room.check().findings}.isdisjoint({"missing_price", "negative_volume"})
+
+
 def test_days_of_the_future_are_told_and_stored(tmp_path: Path) -> None:
     later = pd.bdate_range("2190-01-04", periods=3)
     (note,) = notes(tmp_path, DAYS.append(later))
