@@ -66,8 +66,8 @@ _TOLD = 10  # failures with their texts
 
 
 def show_failures(failures: Sequence[tuple[str, HalflifeError]]) -> None:
-    """What failed while others went on, each with its name, in one panel."""
-    if len(failures) == 1:
+    """What failed while others went on, each with its name, in one panel. The error of one may say the name itself."""
+    if len(failures) == 1 and failures[0][0] in str(failures[0][1]):
         show_error(failures[0][1])
     elif failures:
         told = [Text.assemble((what, "bold"), "\n", str(error)) for what, error in failures[:_TOLD]]
@@ -76,4 +76,5 @@ def show_failures(failures: Sequence[tuple[str, HalflifeError]]) -> None:
             more = ", ..." if len(failures) > 3 * _TOLD else ""
             told.append(Text(f"and {len(failures) - _TOLD:,} more: {others}{more}"))
         text = Text("\n\n").join(told)
-        errors.print(Panel(text, title=f"{len(failures)} errors", title_align="left", border_style="red"))
+        title = "error" if len(failures) == 1 else f"{len(failures)} errors"
+        errors.print(Panel(text, title=title, title_align="left", border_style="red"))

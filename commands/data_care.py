@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import Debug, console, errors
-from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end
+from commands.data_room import Bar, Catalog, Out, Symbols, data_room, end, say
 from commands.data_tables import frame_table
 from core.errors import SettingsError
 from core.progress import progress_bar
@@ -29,7 +29,7 @@ def check(
     debug: Debug = False,
 ) -> None:
     """Report what is wrong with the bars, by rule and by symbol. Exit code 2 while there are errors."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         with progress_bar("check", errors) as told:
             result = room.check(symbols, bar, raw=raw, progress=told)
         if result.findings:
@@ -66,7 +66,7 @@ def repair(
     debug: Debug = False,
 ) -> None:
     """Mend the errors that check finds, and say what was done. The bars as they came are kept."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         if undo and dry_run:
             raise SettingsError("--undo takes all repairs back and has no dry run; say one of the two")
         if undo:
@@ -108,9 +108,9 @@ def adjust(
     debug: Debug = False,
 ) -> None:
     """Record splits, spin-offs and dividends, and say what is doubtful. Bars are adjusted when they are read."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         with progress_bar("adjust", errors) as told:
-            result = room.adjust(symbols, events, source=source, forget=forget, progress=told)
+            result = room.adjust(symbols, events, source=source, forget=forget, notify=say, progress=told)
         _show_actions(result)
         console.print(result.sentence(), markup=False)
         end(result, out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.console import Debug, console, errors
-from commands.data_room import BARS, Catalog, Out, data_room, end
+from commands.data_room import BARS, Catalog, Out, data_room, end, say
 from commands.data_tables import day, frame_table
 from core.errors import SettingsError
 from core.progress import progress_bar
@@ -108,7 +108,7 @@ def import_files(
     debug: Debug = False,
 ) -> None:
     """Bring files into the catalog. A file that cannot be read is refused whole and keeps no other from coming in."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         if out is not None and any(out.resolve() == file.resolve() for file in files):
             raise SettingsError(f"--out {out} is one of the files that are read; write the table to another one")
         with progress_bar("import", errors) as told:
@@ -143,15 +143,11 @@ def pull(
     debug: Debug = False,
 ) -> None:
     """Fetch bars, splits and dividends from a service. A symbol that fails keeps no other from coming in."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         with progress_bar(f"pull from {source}", errors) as told:
             result = room.pull(
                 source, symbols, start, end_, bar,
-                exchange=exchange, currency=currency, replace=replace, notify=_say, progress=told,
+                exchange=exchange, currency=currency, replace=replace, notify=say, progress=told,
             )  # fmt: skip
         show_stored(result, f"From {source}")
         end(result, out)
-
-
-def _say(what: str) -> None:
-    errors.print(what, markup=False)

@@ -33,7 +33,7 @@ def show(
     debug: Debug = False,
 ) -> None:
     """List what the catalog holds and how much of its sessions it covers; for one symbol, show all there is to know."""
-    with data_room(catalog, debug) as room:
+    with data_room(catalog, debug, out) as room:
         listing = room.show(symbols, bar)
         if plot is not None:
             _draw(room, listing, plot)
@@ -96,10 +96,20 @@ def remove(
     with data_room(catalog, debug) as room:
         listing = room.show([symbol], bar)
         rows = f"{sum(one.rows for one in listing.series):,} bars of {symbol}"
-        if not yes and not typer.confirm(f"Remove {rows} from {room.folder} for good?"):
+        if not yes and not _confirmed(f"Remove {rows} from {room.folder} for good?"):
             console.print("Nothing was removed.")
             return
         console.print(f"Removed: {room.remove(symbol, bar).sentence()}", markup=False)
+
+
+def _confirmed(question: str) -> bool:
+    """Whether the user says yes. Raises KeyboardInterrupt on Ctrl-C, SettingsError where nobody can answer."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort as abort:  # typer makes the same of Ctrl-C and of an input that has ended
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from abort
+        raise SettingsError("nobody answered, so nothing was removed; --yes removes without asking") from abort
 
 
 def _draw(room: DataRoom, listing: Listing, file: Path) -> None:

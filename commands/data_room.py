@@ -32,11 +32,17 @@ Out = Annotated[
 
 
 @contextmanager
-def data_room(catalog: Path | None, debug: bool) -> Iterator[DataRoom]:
-    """The data room of a command. Ctrl-C ends its work between two symbols, and what was stored is reported."""
+def data_room(catalog: Path | None, debug: bool, out: Path | None = None) -> Iterator[DataRoom]:
+    """The data room of a command. Ctrl-C ends its work between two symbols, and what was stored is reported.
+
+    ``out``: where its table is to be written; a name that it cannot have is refused before the work.
+    """
     with readable(debug, KEPT):
         from feeds.room import DataRoom  # pandas and pyarrow take a second that --help need not wait for
+        from feeds.room.results import report_path
 
+        if out is not None:
+            report_path(out)
         with interruptible():
             yield DataRoom(catalog or PathSettings().catalog)
 
@@ -51,3 +57,8 @@ def end(result: RoomResult, out: Path | None = None, *, wrong: bool = False) -> 
         raise typer.Exit(EXIT_INTERRUPTED)
     if result.failures or wrong:
         raise typer.Exit(EXIT_ERROR)
+
+
+def say(what: str) -> None:
+    """Tell why the work waits, beside the progress bar."""
+    errors.print(what, markup=False)

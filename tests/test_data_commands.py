@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import commands
@@ -127,6 +128,28 @@ def test_remove_asks(files: Path) -> None:
     assert data("show")[0] == 2
 
 
+def test_remove_without_an_answer_removes_nothing_and_says_how_to_do_without(files: Path) -> None:
+    data("import", "CALM.csv")
+    code, out, err = data("remove", "CALM")  # of which the input has ended
+    assert code == 2 and "nobody answered, so nothing was removed; --yes removes without asking" in err
+    assert "Aborted" not in out + err and data("show")[0] == 0
+
+
+def test_ctrl_c_at_the_question_is_a_stop(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(question: str) -> bool:
+        """As typer does it."""
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+    data("import", "CALM.csv")
+    monkeypatch.setattr("typer.confirm", stop)
+    code, _, err = data("remove", "CALM")
+    assert code == 130 and "Stopped; what was stored before stays" in err
+    assert data("show")[0] == 0
+
+
 def test_everything_is_written_where_it_is_asked_for(files: Path, tmp_path: Path) -> None:
     data("import", "ACME.csv", "--out", "import.csv")
     assert pd.read_csv(tmp_path / "import.csv")["added"].tolist() == [253]
@@ -191,6 +214,15 @@ def test_several_bad_files_are_one_panel_each_with_its_name(files: Path) -> None
     assert code == 2 and "252 bars added" in out and "2 failed" in out
     assert err.count("2 errors") == 1 and "empty.csv" in err and "binary.csv" in err
     assert "CALM" in data("show")[1]
+
+
+def test_one_failure_has_its_name_where_its_error_does_not_say_it(files: Path) -> None:
+    data("import", "CALM.csv")
+    Path("pay.csv").write_text("symbol,ex_date,kind,value\nCALM,2015-06-10,dividend,900\n", encoding="utf-8")
+    assert "error ─" in data("adjust", "--events", "pay.csv")[2]
+    assert "CALM 1d [HL207] dividend of 900 on 2015-06-10" in data("adjust", "--events", "pay.csv")[2]
+    Path("NOTHING.csv").touch()
+    assert data("import", "NOTHING.csv")[2].count("NOTHING.csv") == 1
 
 
 def test_plot_needs_one_series(files: Path) -> None:

@@ -65,6 +65,14 @@ def test_a_report_that_cannot_be_written_whole_leaves_what_was_there(tmp_path: P
     assert file.read_text(encoding="utf-8") == "a\n1\n" and list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("command", ["import", "pull", "check", "repair", "adjust", "show"])
+def test_a_report_of_no_known_form_is_refused_before_the_work(own: Path, command: str) -> None:
+    given = {"import": ["x.csv"], "pull": ["--source", "sample", "SPX"]}.get(command, [])
+    outcome = CliRunner().invoke(commands.app, ["data", command, *given, "--out", "report.txt"])
+    assert outcome.exit_code == 2 and "reports are written as .csv or .json" in outcome.stderr
+    assert not Path("catalog").exists() and not outcome.stdout
+
+
 def test_undoing_has_no_dry_run(own: Path) -> None:
     DataRoom("catalog").import_files(own)
     assert run("repair")[0] == 0

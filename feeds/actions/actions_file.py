@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import get_args
 
 from core.errors import FeedEmptyError, FeedError, FeedSourceError, did_you_mean
+from core.reading import bytes_of
 from feeds.actions.reconcile import as_paid
 from feeds.bars import ActionKind, CorporateAction
 
@@ -117,7 +118,7 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _text(file: Path) -> str:
     try:
-        raw = file.read_bytes()
+        raw = bytes_of(file)
     except OSError as error:
         raise FeedSourceError(
             f"cannot read {file} ({error.strerror or error}); correct the path or its rights"

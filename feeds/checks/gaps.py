@@ -33,8 +33,8 @@ class NotDaily(Rule):
         days = float(np.median(np.diff(np.unique(rows.us)))) / DAY
         size = next((name for name, (least, most) in SIZES.items() if least <= days <= most), "other")
         detail = (
-            f"bars come once in {rows.spacing:g} sessions of {rows.calendar.code}: {size} bars? Import them as daily "
-            "ones only if that is meant; missing sessions are not counted"
+            f"bars come once in {rows.spacing:g} sessions of {rows.calendar.code}: {size} bars? A run takes each for "
+            "a day; remove it and import daily ones, unless that is meant. Missing sessions are not counted"
         )
         yield hit(rows, rows.live, detail)
 

@@ -11,6 +11,7 @@ from feeds.checks.local import median_around, scales_at
 from feeds.checks.path import LARGE, Path
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Hit, Rule, hit
+from feeds.open_close import OpenClose
 
 JUMP_DEVIATIONS = 6.0
 SPLITS = {1.5: "3:2", 4.0 / 3.0: "4:3"} | {
@@ -89,6 +90,24 @@ class Wick(Rule):
                 had = ", ".join(f"{name} {rows.prices[name][row]:g}" for name in (side, "open", "close"))
                 detail = f"{had}: {beyond:.0%} {way} all around; stops would fill there"
                 yield hit(rows, rows.live[row : row + 1], detail)
+
+
+class Exchanged(Rule):
+    """Opens that are closes, and closes that are opens: columns under each other's names."""
+
+    name = "exchanged"
+    severity = "warning"
+
+    def find(self, rows: Rows) -> Iterator[Hit]:
+        if not {"open", "close"} <= rows.prices.keys():
+            return
+        steps = OpenClose.of(rows.prices["open"], rows.prices["close"])
+        if steps.exchanged:
+            detail = (
+                f"in {steps.share:.0%} of the bars the open is farther from the close before it than the close is from "
+                "the open before it: open and close look exchanged; remove it and import it with the right header"
+            )
+            yield hit(rows, rows.live, detail)
 
 
 def _beside(values: npt.NDArray[np.float64], step: int) -> npt.NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from feeds.checks.activity import Stale, VolumeGap, ZeroVolume
 from feeds.checks.gaps import MissingBars, MissingSession, NotDaily
-from feeds.checks.moves import Jump, Wick
+from feeds.checks.moves import Exchanged, Jump, Wick
 from feeds.checks.rule import Rule
 from feeds.checks.strays import ForeignRows, Spike
 from feeds.checks.times import ClosedSession, Duplicate, OddDate
@@ -29,6 +29,7 @@ RULES: dict[str, Rule] = {
         Stale(),
         Jump(),
         Wick(),
+        Exchanged(),
         ZeroVolume(),
         VolumeGap(),
         AdjCloseOdd(),

@@ -15,6 +15,7 @@ from feeds.checks.rule import Flags, Hit, Positions, Rule, Values, hit, live_run
 WRONG_CALENDAR = 0.25  # share of rows on closed days: 24/7 markets have 31% on XNYS, Sunday rows of currencies are 17%
 ORDINARY = 6.0  # deviations from the neighbours within which a row may well be right
 CLEARLY = 5.0  # times as far as that, and as the other row, is plainly wrong
+_DATES_CURE = "If so, remove it and import it with the right dates"
 FIRST_YEAR = 1900  # daily bars hardly reach further back, and 1899-12-30 is day 0 of spreadsheets
 
 
@@ -130,7 +131,7 @@ class OddDate(Rule):
         ):
             at = np.flatnonzero(odd)
             if len(at):
-                yield hit(rows, at, f"{_bars(len(at))} {what}")
+                yield hit(rows, at, f"{_bars(len(at))} {what} {_DATES_CURE}")
 
 
 class ClosedSession(Rule):

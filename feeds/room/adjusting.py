@@ -24,7 +24,8 @@ from feeds.catalog import Catalog, Series
 from feeds.checks import Finding, check_series
 from feeds.room.checking import errors_of
 from feeds.room.results import RoomResult, counted, listed
-from feeds.room.series import each, not_counted
+from feeds.room.series import each, not_counted, unasked
+from feeds.sources.http import ClosedError
 
 JUMP = "jump"  # the rule that finds moves which no action explains
 
@@ -47,6 +48,7 @@ class Adjusted(RoomResult):
     jumps: tuple[Finding, ...] = ()
     recorded: int = 0  # actions that were written now
     forgotten: int = 0  # actions whose source was to be forgotten
+    not_asked: tuple[str, ...] = ()  # symbols left out because the service answers nobody
 
     columns: ClassVar[tuple[str, ...]] = ("symbol", "ex-date", "kind", "value", "source")
 
@@ -95,6 +97,7 @@ class Adjusted(RoomResult):
         suspicious = sum(jump.severity == "warning" for jump in self.jumps)
         where = f" of {len({symbol for symbol, _ in self.actions}):,}" if counts else ""
         gone = f"; {self.forgotten:,} forgotten" if self.forgotten else ""
+        gone += f"; {len(self.not_asked):,} not asked" if self.not_asked else ""
         cure = ""
         if suspicious:
             cure = (
@@ -128,10 +131,11 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
     actions: dict[str, tuple[CorporateAction, ...]] = {}
     doubts: list[Doubt] = []
     jumps: list[Finding] = []
+    looked: list[str] = []
     recorded = forgotten = 0
 
     def judge(one: Series) -> None:
-        nonlocal recorded
+        looked.append(one.symbol)
         bars = catalog.bars(one.symbol, one.bar)
         told = origin(one, bars)
         known, notes = settled_actions(catalog, one.symbol) if told is None else record(one, bars, told)
@@ -166,9 +170,11 @@ def adjust_by(catalog: Catalog, chosen: Sequence[Series], origin: Origin, *, pro
         return []
 
     done, failures, partial = each(chosen, progress, judge)
+    closed = any(isinstance(one.error, ClosedError) for one in failures)
     return Adjusted(
         series=done, actions=tuple((symbol, action) for symbol, found in actions.items() for action in found),
         doubts=tuple(dict.fromkeys(doubts)), jumps=tuple(jumps), recorded=recorded, forgotten=forgotten,
+        not_asked=unasked(chosen, looked[-1]) if closed else (),
         failures=failures, partial=partial,
     )  # fmt: skip
 

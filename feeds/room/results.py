@@ -65,11 +65,17 @@ class RoomResult:
         )
 
 
-def save_table(table: pd.DataFrame, file: Path | str) -> Path:
-    """Write a table as CSV or, for a name that ends in .json, as a list of rows. Raises ResultsError."""
+def report_path(file: Path | str) -> Path:
+    """The path of a table that is to be written. Raises ResultsError for an ending of no form that it can have."""
     path = Path(file)
     if path.suffix.lower() not in (".csv", ".json"):
         raise ResultsError(f"{path}: reports are written as .csv or .json; end the name in one of them")
+    return path
+
+
+def save_table(table: pd.DataFrame, file: Path | str) -> Path:
+    """Write a table as CSV or, for a name that ends in .json, as a list of rows. Raises ResultsError."""
+    path = report_path(file)
     if path.suffix.lower() == ".csv":
         text = table.to_csv(index=False, lineterminator="\n")
     else:

@@ -114,7 +114,7 @@ class DataRoom:
         Without ``start`` a series that is stored goes on from its last bar; the bars of some days before it are asked
         for again, and where they differ the answer says so. ``exchange`` and ``currency`` count where the source does
         not know them; without them the stored series says, and a new one is of XNYS and in USD. ``notify`` is told when
-        the source pauses, and why. A service that cannot be reached is not asked for the rest: see ``not_asked``.
+        the source pauses, and why. A service that answers nobody is not asked for the rest: see ``not_asked``.
         """
         exchange, currency = storing.said(exchange, currency)
         size = chosen_of("bar size", bar, BAR_SIZES)
@@ -173,6 +173,7 @@ class DataRoom:
         *,
         source: Source | str | None = None,
         forget: str | None = None,
+        notify: Callable[[str], None] | None = None,
         progress: ShowsProgress | None = None,
     ) -> Adjusted:
         """Record splits, spin-offs and dividends: those of the file ``events``, those that a service knows, or, without
@@ -180,6 +181,7 @@ class DataRoom:
 
         What cannot be true beside what is stored is refused before it is. The answer has all that are known, what is
         doubtful, and large moves that none explains. Bars are adjusted when they are read, never in the catalog.
+        ``notify`` is told when the service pauses, and why; one that answers nobody is not asked for the rest.
         """
         if sum(given is not None for given in (events, source, forget)) > 1:
             raise SettingsError("corporate actions come from a file or from a service, or are forgotten: one at a time")
@@ -192,7 +194,7 @@ class DataRoom:
             elif forget is not None:
                 origin = adjusting.to_forget(catalog, chosen, forget)
             elif source is not None:
-                place = storing.make_source(source) if isinstance(source, str) else source
+                place = storing.make_source(source, notify) if isinstance(source, str) else source
                 origin = adjusting.from_service(catalog, place)
             result = adjusting.adjust_by(catalog, chosen, origin, progress=told)
             return dataclasses.replace(result, doubts=(*strange, *result.doubts))

@@ -12,7 +12,8 @@ from core.progress import Progress
 from feeds.adjusted_bars import settled_actions
 from feeds.bars import BarSize, CorporateAction
 from feeds.catalog import Catalog, Series
-from feeds.room.results import Failure, failure
+from feeds.room.results import Failure, counted, failure
+from feeds.sources.http import ClosedError
 
 Key = TypeVar("Key")
 Thing = TypeVar("Thing")
@@ -41,7 +42,10 @@ def select(catalog: Catalog, symbols: Sequence[str] | None, bar: BarSize | None)
 def each(
     chosen: Sequence[Series], progress: Progress, work: Callable[[Series], object]
 ) -> tuple[tuple[Series, ...], tuple[Failure, ...], bool]:
-    """Do the work for each series: those that were done, those that failed, and whether Ctrl-C came before the end."""
+    """Do the work for each series: those that were done, those that failed, and whether Ctrl-C came before the end.
+
+    A service that answers nobody is the last failure: it is not asked for the symbols after it.
+    """
     done: list[Series] = []
     failures: list[Failure] = []
     try:
@@ -49,14 +53,31 @@ def each(
             progress(at, len(chosen))
             try:
                 work(one)
+            except ClosedError as error:
+                left = len(unasked(chosen, one.symbol))
+                failures.append(failure(f"{one.symbol} {one.bar}", given_up(error, left)))
+                break
             except HalflifeError as error:
                 failures.append(failure(f"{one.symbol} {one.bar}", error))
             else:
                 done.append(one)
-        progress(len(chosen), len(chosen))
+        else:
+            progress(len(chosen), len(chosen))
     except KeyboardInterrupt:
         return tuple(done), tuple(failures), True
     return tuple(done), tuple(failures), False
+
+
+def unasked(chosen: Sequence[Series], last: str) -> tuple[str, ...]:
+    """The symbols that come after the last one that was asked for."""
+    symbols = tuple(dict.fromkeys(one.symbol for one in chosen))
+    return symbols[symbols.index(last) + 1 :]
+
+
+def given_up(error: ClosedError, left: int) -> ClosedError:
+    """The error of a service that answers nobody, and for how many more symbols it was not asked."""
+    rest = f"; {counted(left, 'more symbol')} {'was' if left == 1 else 'were'} not asked for" if left else ""
+    return type(error)(f"{error.args[0]}{rest}")
 
 
 def stamp(time: pd.Timestamp) -> str:

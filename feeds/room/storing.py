@@ -21,10 +21,12 @@ from feeds.catalog import Appended, Catalog, Series
 from feeds.catalog.incoming import description
 from feeds.catalog.index import METADATA, check_agreement
 from feeds.catalog.names import check_symbol
+from feeds.room.arrivals import doubt_bars
 from feeds.room.results import Failure, RoomResult, counted
+from feeds.room.series import given_up
 from feeds.sources.exchange_fit import doubt_exchange
 from feeds.sources.files import EXCHANGE, FileFormat, read_file
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError
 
 CURRENCY = "USD"  # of a new series, where neither the source nor the user says, as EXCHANGE
 SERVICES = ("yahoo", "polygon", "sample")
@@ -57,7 +59,7 @@ class Storage(RoomResult):
     """What ``import`` and ``pull`` did, symbol by symbol."""
 
     stored: tuple[Stored, ...] = ()
-    not_asked: tuple[str, ...] = ()  # symbols left out by a pull because the service cannot be reached
+    not_asked: tuple[str, ...] = ()  # symbols left out by a pull because the service answers nobody
 
     columns: ClassVar[tuple[str, ...]] = (
         "symbol", "bar", "source", "rows", "added", "unchanged", "differing", "replaced", "first", "last", "notes",
@@ -144,7 +146,9 @@ class Storing:
         assumed = not (bars.exchange or self._exchange or self.series(bars.symbol, bars.bar))
         with uninterrupted():
             appended = self._catalog.append(complete, replace=self._replace)
-            doubts = doubt_exchange(bars, EXCHANGE) if assumed else ()  # of bars that the catalog found to be bars
+            # Of bars that the catalog found to be bars
+            doubts = [*doubt_bars(bars, complete.exchange or EXCHANGE)]
+            doubts += doubt_exchange(bars, EXCHANGE) if assumed else ()
             first, last = (frame.index.min(), frame.index.max()) if len(frame) else (None, None)
             brought = Brought(bars.symbol, bars.bar, bars.source, len(frame), first, last)
             self.stored.append(Stored(brought, appended, (*bars.notes, *self._remarks(appended), *doubts)))
@@ -226,7 +230,7 @@ def import_files(storing: Storing, files: Sequence[Path], form: FileFormat, prog
 def pull(storing: Storing, source: Source, requests: Sequence[Request], progress: Progress) -> Storage:
     """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored.
 
-    A service that cannot be reached is not asked for the other symbols.
+    A service that answers nobody is not asked for the other symbols.
     """
     try:
         for at, request in enumerate(requests):
@@ -237,11 +241,9 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
                 if not len(bars.frame) and storing.series(request.symbol, request.bar) is None:
                     raise FeedEmptyError(f"{request.symbol}: {source.name} has no bar of the range; widen it")
                 storing.add(bars)
-            except UnreachableError as error:
+            except ClosedError as error:
                 storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
-                left = len(storing.not_asked)
-                rest = f"; {counted(left, 'more symbol')} {'was' if left == 1 else 'were'} not asked for" * bool(left)
-                storing.fail(request.symbol, UnreachableError(f"{error.args[0]}{rest}"))
+                storing.fail(request.symbol, given_up(error, len(storing.not_asked)))
                 break
             except HalflifeError as error:
                 storing.fail(request.symbol, error)

@@ -72,7 +72,8 @@ def find_columns(table: Table) -> dict[Role, str]:
     if missing:
         header = ",".join(map(str, table.rows.columns))
         raise FeedError(
-            f"{table.header}: no column {', '.join(missing)} in {header[:100]!r}; add it to the header and rows"
+            f"{table.header}: no column {', '.join(missing)} in {header[:100]!r}; rename the column that holds it, or "
+            f"add one, as in {CSV_HEADER}"
         )
     return found
 

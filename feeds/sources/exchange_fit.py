@@ -13,17 +13,19 @@ from feeds.bars import RawBars
 
 FEW = 0.03  # of the bars on Saturdays and Sundays: more are no stray rows
 FITS = 0.04  # of the bars on days without a session: futures open an hour after currencies, and have holidays
+COARSE = 6  # days from bar to bar, median, from which on bars are of weeks or months
 _WITH_CLOSURES = {  # of exchange_calendars, that fit what trades around the clock
     "24/5": "every Monday to Friday is a session",
     "CMES": "sessions from the evening of Sunday to Friday",
 }
-_WITHOUT = "24/7", "every day is a session"
+EVERY_DAY = "24/7"
+_WITHOUT = EVERY_DAY, "every day is a session"
 _QUOTES, _WEEKENDS = "these are quotes", "many bars are of Saturdays or Sundays"
 
 
 def doubt_exchange(bars: RawBars, exchange: str) -> Iterator[str]:
     """A note on quotes, and on bars of Saturdays and Sundays, with an exchange that fits them."""
-    weekend = np.isin(_days(bars, exchange).day_of_week, (5, 6)).mean() > FEW if len(bars.frame) else False
+    weekend = _weekends(bars, exchange) > FEW and not _coarse(bars)
     quotes = bars.content == "quotes"
     if not (weekend or quotes):
         return
@@ -49,6 +51,11 @@ def fitting_exchange(bars: RawBars) -> tuple[str, str]:
     return code, why
 
 
+def _weekends(bars: RawBars, code: str) -> float:
+    """Share of the bars on Saturdays and Sundays."""
+    return float(np.isin(_days(bars, code).day_of_week, (5, 6)).mean()) if len(bars.frame) else 0.0
+
+
 def _closed(bars: RawBars, code: str) -> float:
     """Share of the bars on days without a session, as far as the calendar reaches."""
     calendar = ExchangeCalendar(code)
@@ -59,6 +66,12 @@ def _closed(bars: RawBars, code: str) -> float:
     if bars.bar != "1d":  # a session of futures begins on the evening before its day
         closed[closed] = ~calendar.in_session(pd.DatetimeIndex(bars.frame.index)[closed])
     return float(closed.mean()) if len(closed) else 0.0
+
+
+def _coarse(bars: RawBars) -> bool:
+    """Whether the labels are of weeks and months, which need not be days of sessions."""
+    steps = np.diff(np.unique(_days(bars, EVERY_DAY).to_numpy())) / np.timedelta64(1, "D")
+    return len(steps) > 0 and float(np.median(steps)) >= COARSE
 
 
 def _days(bars: RawBars, code: str) -> pd.DatetimeIndex:

@@ -7,7 +7,7 @@ import email.utils
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import tenacity
@@ -29,8 +29,18 @@ _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class ClosedError(SourceAnswerError):
+    """The service answers nobody, or not this key, so that asking it for anything else is in vain."""
+
+
+class UnreachableError(ClosedError):
+    """The service cannot be reached."""
+
+
 class PassingFault(Exception):
-    """An attempt that failed in a way that may pass by itself."""
+    """An attempt that failed in a way that may pass by itself; ``lasting``: what it is when it does not."""
+
+    lasting: ClassVar[type[SourceAnswerError]] = SourceAnswerError
 
     def __init__(self, what: str, wait: float | None = None) -> None:
         super().__init__(what)
@@ -40,9 +50,16 @@ class PassingFault(Exception):
 class UnreachableFault(PassingFault):
     """No connection came about: the name is not found, nobody listens there."""
 
+    lasting = UnreachableError
 
-class UnreachableError(SourceAnswerError):
-    """The service cannot be reached, so that asking it for anything else is in vain."""
+
+class TooManyFault(PassingFault):
+    """The service wants fewer requests (429), of whatever they ask."""
+
+    lasting = ClosedError
+
+    def __init__(self, wait: float | None = None) -> None:
+        super().__init__("too many requests (429)", wait)
 
 
 class NotFoundError(SourceAnswerError):
@@ -54,8 +71,8 @@ def try_persistently(
 ) -> T:
     """Run ``action`` until it raises no PassingFault, with waits that double and are jittered.
 
-    Raises SourceAnswerError after ``attempts``, or when the service asks for a pause of more than five minutes, and
-    UnreachableError after three attempts in a row without a connection.
+    Raises SourceAnswerError after ``attempts``, or when the service asks for a pause of more than five minutes:
+    ClosedError where it wants fewer requests, UnreachableError after three attempts in a row without a connection.
     """
     began, unreached = clock.now(), 0
     backoff = tenacity.wait_exponential_jitter(initial=FIRST_WAIT, max=LONGEST_WAIT, jitter=FIRST_WAIT)
@@ -81,8 +98,7 @@ def try_persistently(
         fault, tried = _fault(state), state.attempt_number
         lasted = (clock.now() - began).total_seconds()
         asked = f" It asks for a pause of {fault.wait:.0f} s." if (fault.wait or 0.0) > LONGEST_ASKED else ""
-        kind = UnreachableError if isinstance(fault, UnreachableFault) else SourceAnswerError
-        raise kind(
+        raise fault.lasting(
             f"{service}: {fault}; gave up after {tried} {'attempt' if tried == 1 else 'attempts'} in {lasted:.0f} s."
             f"{asked} Nothing was stored of this request; check the connection and try again later"
         ) from fault
@@ -201,8 +217,8 @@ class JsonService:
     def _judge(self, response: Any) -> dict[str, Any]:
         status = int(response.status_code)
         if status == 429 or status == 408 or status >= 500:
-            what = "too many requests (429)" if status == 429 else f"the service fails ({status})"
-            raise PassingFault(what, asked_wait(response.headers.get("Retry-After"), self._clock.now()))
+            wait = asked_wait(response.headers.get("Retry-After"), self._clock.now())
+            raise TooManyFault(wait) if status == 429 else PassingFault(f"the service fails ({status})", wait)
         text = str(response.text)
         if status in (401, 403):
             raise self._refused(status, self._words(response))
@@ -236,7 +252,7 @@ class JsonService:
                 f"{self.service}: the plan of this key does not include these data ({words}); ask for later dates or a "
                 "longer bar, or take a larger plan"
             )
-        return SourceAnswerError(
+        return ClosedError(
             f"{self.service}: the key was refused ({status}: {words}); set the right one in {self._key_name}"
         )
 

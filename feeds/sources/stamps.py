@@ -18,6 +18,7 @@ SIZES: dict[BarSize, dt.timedelta] = {
     "1s": dt.timedelta(seconds=1),
 }
 DAY_US = 86_400_000_000
+_WEEKLY_US = 6 * DAY_US
 _SOME = 5  # steps of which one or two may be to the last bar of a session, which is short
 _ENOUGH = 20  # steps that are multiples of more than the size by no chance
 
@@ -53,6 +54,11 @@ def size_of_bars(what: str, times: pd.DatetimeIndex) -> BarSize:
         slowest = 15.0 if bar == "1s" else 1.5  # seconds without a trade have no bar
         if 0.75 * length < median < slowest * length and (length % grid == 0 or len(steps) < _ENOUGH):
             return bar
+    if median >= _WEEKLY_US:
+        raise FeedError(
+            f"{what}: the bars are {median / DAY_US:g} days apart (median): weekly or longer ones, and bar sizes are "
+            f"{', '.join(BAR_SIZES)}; bring daily bars. --bar 1d takes each of these for a day, which a run would, too"
+        )
     raise FeedError(
         f"{what}: the bars are {dt.timedelta(microseconds=median)} apart (median), which is no bar size that is known "
         f"({', '.join(BAR_SIZES)}); say --bar where bars of these sizes are missing"

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedEmptyError, FeedError, FeedSourceError, did_you_mean
+from core.reading import bytes_of
 from feeds.sources.columns import CSV_HEADER, refuse_twice, role_of
 from feeds.sources.parquet import read_parquet
 
@@ -27,6 +28,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 GAPS = ("", "-", "--", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "None")  # cells without a value
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
+_PAGE = re.compile(rb"\s*<(?:[!?]|html|head|body)", re.IGNORECASE)  # and not <TICKER>, which some headers have
 _VALUE = re.compile(r"\s*[\"']?[-+$]?\d[\d.,:/ TZ+-]*[\"']?\s*")
 _EXACT: dict[str, Any] = (
     {} if pd.__version__ >= "3" else {"float_precision": "round_trip"}
@@ -72,12 +74,14 @@ def read_table(file: Path, where: str) -> Table:
     Raises FeedSourceError (not there, not readable, no text), FeedEmptyError, FeedError (separator, header, rows).
     """
     try:
-        content = file.read_bytes()
+        content = bytes_of(file)
     except FileNotFoundError as error:
         there = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
         hint = did_you_mean(file.name, there)
         hint = hint if hint.startswith("; did") else "; correct the path"
         raise FeedSourceError(f"{where} does not exist{hint}") from error
+    except IsADirectoryError as error:
+        raise FeedSourceError(f"{where} is a folder; name the files in it: {file / '*.csv'}") from error
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
         reason = getattr(error, "strerror", None) or str(error)
         raise FeedSourceError(f"{where}: cannot be read ({reason}); correct the path or its rights") from error
@@ -88,7 +92,10 @@ def read_table(file: Path, where: str) -> Table:
             raise FeedSourceError(f"{where}: the gzip file is damaged ({error}); get it again") from error
     if content.startswith(_PARQUET):
         return Table(read_parquet(content, where), where, "row", where, kind="parquet")
-    return _text_table(_utf8(content, where), where)
+    text = _utf8(content, where)
+    if _PAGE.match(text):
+        raise FeedSourceError(f"{where} is a web page or XML, not a table; open it to see what it says, and get CSV")
+    return _text_table(text, where)
 
 
 def _utf8(content: bytes, where: str) -> bytes:

@@ -210,5 +210,5 @@ def _clock(table: Table, column: str) -> pd.Series[Any]:
 
 def _refused(table: Table, series: pd.Series[Any], bad: npt.NDArray[np.bool_]) -> FeedError:
     first = str(series.iloc[0])
-    known = f"a date as those before it ({first!r})" if np.argmax(bad) and _PARTS.match(first) else "a date"
+    known = f"a date as those before it ({first!r})" if np.argmax(bad) else "a date"
     return table.refused(series, bad, known, ISO_CURE)

@@ -25,7 +25,7 @@ import pandas as pd
 
 from core.clock import Clock
 from core.errors import FeedEmptyError, HalflifeError, SourceAnswerError
-from feeds.sources.http import PassingFault, UnreachableFault, asked_wait
+from feeds.sources.http import PassingFault, TooManyFault, UnreachableFault, asked_wait
 
 _PATH = "/v8/finance/chart/"
 _COLUMNS = ("Open", "High", "Low", "Close", "Volume", "Dividends", "Stock Splits")
@@ -92,7 +92,7 @@ def _judged(
     status = watched.status
     said = " ".join(str(getattr(error, "rationale", error)).split())[:_SHOWN]
     if isinstance(error, YFRateLimitError) or status == 429:
-        return PassingFault("too many requests (429)", asked_wait(watched.retry_after, clock.now()))
+        return TooManyFault(asked_wait(watched.retry_after, clock.now()))
     if status is not None and status >= 500:
         return PassingFault(f"the service fails ({status})")
     if status in (401, 403):

@@ -46,7 +46,8 @@ def test_daily_bars_of_the_future_are_a_warning_and_stay(clock: Clock) -> None:
     assert told(examined) == [
         (
             "odd_date", "warning", 2, "2024-06-21 00:00",
-            "2 bars of the future (now it is 2024-06-20): were day and month exchanged, or the year read wrongly?",
+            "2 bars of the future (now it is 2024-06-20): were day and month exchanged, or the year read wrongly? If "
+            "so, remove it and import it with the right dates",
         ),
     ]  # fmt: skip
     assert examined.repairs == ()
@@ -86,7 +87,7 @@ def test_an_intraday_bar_that_is_not_over_is_not_of_the_future() -> None:
     assert future == (
         "odd_date", "warning", 299 - 2, "2024-06-20 15:02",
         "297 bars of the future (now it is 2024-06-20 15:00 UTC): were day and month exchanged, or the year read "
-        "wrongly?",
+        "wrongly? If so, remove it and import it with the right dates",
     )  # fmt: skip
 
 
@@ -122,7 +123,8 @@ def test_bars_before_1900_are_a_warning_and_bars_before_the_calendar_a_note() ->
     examined = examine_series("ABC", "1d", bars(days), NEW_YORK)
     odd, unknown = told(examined)
     assert odd == (
-        "odd_date", "warning", 2, "1899-12-29 00:00", "2 bars before 1900: was the year read wrongly?"
+        "odd_date", "warning", 2, "1899-12-29 00:00",
+        "2 bars before 1900: was the year read wrongly? If so, remove it and import it with the right dates",
     )  # fmt: skip
     assert unknown == (
         "closed_session", "note", 4, "1899-12-29 00:00",
@@ -140,8 +142,8 @@ def test_weekly_bars_are_one_warning_and_lose_none_that_is_labelled_by_a_holiday
     weekly, closed = told(examined)
     assert weekly == (
         "not_daily", "warning", 52, "2021-01-04 00:00",
-        "bars come once in 5 sessions of XNYS: weekly bars? Import them as daily ones only if that is meant; missing "
-        "sessions are not counted",
+        "bars come once in 5 sessions of XNYS: weekly bars? A run takes each for a day; remove it and import daily "
+        "ones, unless that is meant. Missing sessions are not counted",
     )  # fmt: skip
     assert closed == (
         "closed_session", "warning", 5, "2021-01-18 00:00",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.calendar import FIRST
+from feeds import open_close
 from feeds.checks import RULES, activity, gaps, local, moves, rows, strays, times, values
 from feeds.checks.path import LARGE, SURGE
 
@@ -46,6 +47,8 @@ def test_the_thresholds_of_the_page_are_those_of_the_code(repository: Path) -> N
     assert f"and {moves.JUMP_DEVIATIONS:g} robust deviations" in text
     assert f"{moves.LEAST_WICK['1d']:.0%} (1h {moves.LEAST_WICK['1h']:.0%}, 1m {moves.LEAST_WICK['1m']:.0%}" in text
     assert f"and {moves.WICK_RANGES:g} median ranges" in text
+    assert f"in more than {open_close.LEAST:.0%} of at least {open_close.FEWEST} bars" in text
+    assert f"by {open_close.DEVIATIONS:g} deviations more" in text
     assert f"where more than {activity.SELDOM:.0%}" in text
     assert f"{activity.LITTLE:.0%} of the median of 20 days" in text
     assert f"{local.MAD_TO_DEVIATION} times" in text

@@ -291,6 +291,17 @@ def bad_print(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted
     return spoil(frame, at, 1, 0)
 
 
+@plants("exchanged")
+def swapped_columns(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted:
+    """Opens near the close before, under the name of the closes; of two bars in three, or some more."""
+    opens, before = frame["open"].copy(), frame["close"].shift()
+    near = (np.abs(np.log(before / frame["close"])) < 0.2) & (rng.random(len(frame)) < rng.uniform(0.67, 1.0))
+    opens[near] = before[near]
+    high, low = np.maximum(frame["high"], opens), np.minimum(frame["low"], opens)
+    frame = frame.assign(open=frame["close"], high=high, low=low, close=opens)
+    return spoil(frame, 0, len(frame), 0)
+
+
 @plants("jump")
 def unknown_split(frame: pd.DataFrame, at: int, rng: np.random.Generator) -> Planted:
     frame, ratio = frame.copy(), rng.choice([2.0, 3.0, 4.0, 7.0, 0.1])

@@ -145,7 +145,7 @@ def test_two_columns_of_one_name_and_none_of_another(tmp_path: Path) -> None:
     )
     with pytest.raises(FeedError, match="X.parquet: two columns are named 'close'; rename or remove one"):
         read(tmp_path, doubled)
-    with pytest.raises(FeedError, match="X.parquet: no column low in 'open,high,close,volume,date'; add it"):
+    with pytest.raises(FeedError, match="X.parquet: no column low in 'open,high,close,volume,date'; rename"):
         read(tmp_path, prices(date=DAYS).drop(columns="low"))
 
 

@@ -57,6 +57,8 @@ def refused(
         (in_parquet()[:-9], FeedSourceError, "Parquet file is damaged"),
         (b"PAR1" + bytes(100), FeedSourceError, "Parquet file is damaged"),
         (b"PAR1", FeedSourceError, "Parquet file is damaged"),
+        (b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n", FeedSourceError, "is a web page or XML, not a tab"),
+        (b"\n<?xml version='1.0'?>\n<bars/>\n", FeedSourceError, "is a web page or XML, not a table"),
         (
             HEADER.encode() + "2018-12-24,1,1,1,1,1é\n".encode("latin-1"),
             FeedSourceError,
@@ -81,10 +83,16 @@ def test_what_is_not_text_with_rows(
     [
         ((HEADER + ROW).replace(",", " "), "line 1: 'date open .*' is not separated by commas.*; separate"),
         ((HEADER + ROW).replace(",", "^"), "line 1: .* is not separated by commas"),
-        ("<!DOCTYPE html>\n<html><body>Too many requests</body></html>\n", "line 1: "),
         ('{"status": "ERROR",\n"error": "unknown key"}\n', "line [12]: "),
         (ROW + NEXT, "line 1: values where the names of the columns should be .*put a header before them: date,"),
-        ("date,open,high,low\n2018-12-24,1,1,1\n", "line 1: no column close in 'date,open,high,low'; add it"),
+        (
+            "date,open,high,low\n2018-12-24,1,1,1\n",
+            "line 1: no column close in 'date,open,high,low'; rename the column .*, or",
+        ),
+        (
+            "Datum;Open;Hoch;Tief;Schluss\n2018-12-24;1;1;1;1\n",
+            "line 1: no column date .*, high, low, close in .* as in date,",
+        ),
         ("\n\nopen,high,low,close\n1,1,1,1\n", r"line 3: no column date \(or datetime, timestamp\) in"),
         ("date,open,high,low,Close,close\n2018-12-24,1,1,1,1,1\n", "line 1: two columns are named 'close'; rename"),
         (HEADER + ROW + "2018-12-26,1,1,1,1,1,1\n" + NEXT, "line 3: 7 values, but the header has 6; give every line"),
@@ -141,7 +149,7 @@ def test_a_decimal_point_among_decimal_commas_is_no_number(tmp_path: Path, value
 @pytest.mark.parametrize(
     ("dates", "words"),
     [
-        (["2018-01-31", "02/01/2018"], "line 3, column date: '02/01/2018' is not a date"),
+        (["2018-01-31", "02/01/2018"], r"line 3, .* '02/01/2018' is not a date as those before it \('2018-01-31'\)"),
         (["02/01/2018", "2018-01-31"], "line 3, column date: '2018-01-31' is not a date"),
         (["31/01/2018", "02/13/2018"], "line 3, column date: '02/13/2018' is not a date"),
         (["01/02/2018", "02/02/2018"], "line 2, column date: '01/02/2018' may be day and month.*say --date-order"),
@@ -169,7 +177,7 @@ def test_a_decimal_point_among_decimal_commas_is_no_number(tmp_path: Path, value
             r"line 2, column date: '2018-02-01 10:00 \+100' is not a da",
         ),
         (["2018-02-01T10+01", "20180201T100000"], "line 3: '20180201T100000' has no offset"),
-        (["Jan 31, 2018", "2018-02-01"], "line 3, column date: '2018-02-01' is not a date"),
+        (["Jan 31, 2018", "2018-02-01"], "line 3, column date: '2018-02-01' is not a date as those before it"),
     ],
 )
 def test_dates_that_are_none_or_may_be_two(tmp_path: Path, dates: list[str], words: str) -> None:
@@ -242,6 +250,16 @@ def test_open_and_close_of_a_walk_that_are_exchanged(tmp_path: Path) -> None:
         read_file(tmp_path / "ACME.csv")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_price_that_goes_to_and_fro_by_a_tick_is_not_refused(tmp_path: Path, seed: int) -> None:
+    """Half of its moves are 0, and so are half of its gaps: the median of either is 0 or a tick by chance."""
+    ticks = np.random.default_rng(seed).integers(0, 2, (60, 2)) / 100 + 10
+    days = pd.bdate_range("2018-01-01", periods=60)
+    rows = [f"{day:%Y-%m-%d},{a},10.02,9.99,{b},5\n" for day, (a, b) in zip(days, ticks, strict=True)]
+    (tmp_path / "ACME.csv").write_text(HEADER + "".join(rows))
+    assert len(read_file(tmp_path / "ACME.csv")[0].frame) == 60
+
+
 def test_bid_and_ask_that_are_exchanged(tmp_path: Path) -> None:
     rows = "".join(f"{date},{1 + day / 100},{0.99 + day / 100}\n" for date, day in MANY)
     assert "bid and ask look exchanged" in str(refused(tmp_path, "date,bid,ask\n" + rows))
@@ -308,7 +326,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         read_file(tmp_path / "ACNE.csv")
     with pytest.raises(FeedSourceError, match=r"nowhere.*ACME.csv does not exist; correct the path"):
         read_file(tmp_path / "nowhere" / "ACME.csv")
-    with pytest.raises(FeedSourceError, match=r"folder.csv: cannot be read \(Is a directory\); correct the path"):
+    with pytest.raises(FeedSourceError, match=r"folder.csv is a folder; name the files in it: .*folder.csv/\*.csv"):
         read_file(tmp_path / "folder.csv")
     with pytest.raises(FeedSourceError, match="cannot be read"):
         read_file("\0.csv")

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import CalendarError, CatalogError, HalflifeError, SettingsError, UnknownNameError
+from core.errors import CalendarError, CatalogError, HalflifeError, SettingsError, SourceAnswerError, UnknownNameError
 from feeds.bars import RawBars, Request
 from feeds.catalog import Catalog
 from feeds.room import DataRoom, Storage
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError, UnreachableError
 
 HEADER = "date,open,high,low,close,volume\n"
 DAYS = ("2018-12-20", "2018-12-21", "2018-12-24")  # of these New York, London and Tokyo have Thursday and Friday
@@ -366,18 +366,19 @@ def test_no_bars_are_kept_in_memory(tmp_path: Path, room: DataRoom) -> None:
     assert not [one for one in gc.get_referents(result.stored[0].bars) if isinstance(one, pd.DataFrame)]
 
 
-# --- a service that cannot be reached
+# --- a service that answers nobody
 
 
-def test_a_pull_ends_where_the_service_cannot_be_reached(room: DataRoom) -> None:
+@pytest.mark.parametrize("kind", [UnreachableError, ClosedError])
+def test_a_pull_ends_where_the_service_answers_nobody(room: DataRoom, kind: type[ClosedError]) -> None:
     service = Service()
-    service.error = UnreachableError("Service: nobody there; check the connection and try again later")
+    service.error = kind("Service: nobody there; check the connection and try again later")
     steps: list[tuple[int, int]] = []
     result = room.pull(service, ["FIRST", "A", "B", "C"], progress=lambda done, total: steps.append((done, total)))
     assert [request.symbol for request in service.asked] == ["FIRST", "A"]
     assert result.not_asked == ("B", "C") and steps == [(0, 4), (1, 4)]
     (failed,) = result.failures
-    assert failed.what == "A"
+    assert failed.what == "A" and type(failed.error) is kind
     assert str(failed.error).endswith("try again later; 2 more symbols were not asked for")
     assert result.sentence() == "1 symbol: 3 bars added, 0 stored already, 1 failed, 2 not asked."
     assert not result.partial and [one.bars.symbol for one in result.stored] == ["FIRST"]
@@ -389,6 +390,30 @@ def test_the_last_symbol_leaves_none_unasked(room: DataRoom) -> None:
     result = room.pull(service, ["A"])
     assert result.not_asked == () and str(result.failures[0].error).endswith("try again later")
     assert "not asked" not in result.sentence()
+
+
+def test_a_symbol_that_the_service_fails_at_keeps_no_other_out(room: DataRoom) -> None:
+    service = Service()
+    service.error = SourceAnswerError("Service: an answer that cannot be right; try again later")
+    result = room.pull(service, ["A", "FIRST", "B"])
+    assert [request.symbol for request in service.asked] == ["A", "FIRST", "B"] and result.not_asked == ()
+
+
+def test_adjust_ends_where_the_service_answers_nobody(room: DataRoom, tmp_path: Path) -> None:
+    room.import_files([write(tmp_path, f"{name}.csv") for name in ("FIRST", "A", "B", "C")])
+    minutes = write(tmp_path, "more.csv", ["2018-12-24 15:30Z", "2018-12-24 15:31Z", "2018-12-24 15:32Z"])
+    room.import_files(minutes, stored_as="A")  # a second series of one symbol, which is asked for once
+    service = Service()
+    service.error = UnreachableError("Service: nobody there; check the connection and try again later")
+    steps: list[tuple[int, int]] = []
+    result = room.adjust(
+        ["FIRST", "A", "B", "C"], source=service, progress=lambda done, total: steps.append((done, total))
+    )
+    assert [request.symbol for request in service.asked] == ["FIRST", "A"]
+    assert result.not_asked == ("B", "C") and steps == [(0, 5), (1, 5)] and not result.partial
+    (failed,) = result.failures
+    assert str(failed.error).endswith("try again later; 2 more symbols were not asked for")
+    assert [one.symbol for one in result.series] == ["FIRST"] and "; 2 not asked; " in result.sentence()
 
 
 # --- out of the room

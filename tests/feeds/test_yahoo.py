@@ -20,7 +20,7 @@ from yfinance.data import YfData
 from core.errors import FeedEmptyError, FeedError, SourceAnswerError
 from feeds.bars import CorporateAction, RawBars, Request
 from feeds.room import DataRoom
-from feeds.sources.http import UnreachableError
+from feeds.sources.http import ClosedError, UnreachableError
 from feeds.sources.yahoo import YahooSource
 
 AAPL = "/v8/finance/chart/AAPL"
@@ -365,7 +365,7 @@ def test_too_many_requests_waits_as_long_as_yahoo_asks(yahoo: Any, fetched: Any,
 
 def test_too_many_requests_for_ever_is_given_up(yahoo: Any, fetched: Any, reply: Any, clock: Any) -> None:
     yahoo.on(AAPL, reply("Too Many Requests", 429))
-    with pytest.raises(SourceAnswerError, match=r"too many requests \(429\); gave up after 7 attempts in \d+ s"):
+    with pytest.raises(ClosedError, match=r"too many requests \(429\); gave up after 7 attempts in \d+ s"):
         fetched()
     assert 63.0 <= sum(clock.slept) <= 69.0
 
