@@ -142,6 +142,18 @@ class LogError(HalflifeError, OSError):
     code = "HL603"
 
 
+class IntentError(HalflifeError, RuntimeError):
+    """An order that may not be sent now: its instrument is halted, an outcome is unknown, the journal is closed."""
+
+    code = "HL604"
+
+
+class QualificationError(HalflifeError, ValueError):
+    """Real money for parameters that are not qualified, or a qualification that cannot be read."""
+
+    code = "HL605"
+
+
 class EngineError(HalflifeError, RuntimeError):
     """A graph that cannot be built or run."""
 
