@@ -166,6 +166,54 @@ class GatewayError(HalflifeError, ConnectionError):
     code = "HL800"
 
 
+class StoreError(HalflifeError, ConnectionError):
+    """The connection to Interactive Brokers cannot be used for what was asked."""
+
+    code = "HL810"
+
+
+class LibraryError(StoreError):
+    """The client library of Interactive Brokers is missing or unusable."""
+
+    code = "HL811"
+
+
+class UnreachableError(StoreError):
+    """TWS or IB Gateway cannot be reached or logged in to."""
+
+    code = "HL812"
+
+
+class NotSentError(StoreError):
+    """Nothing was sent: there is no connection, it is not reconciled yet, or IBKR's servers are lost."""
+
+    code = "HL813"
+
+
+class UnansweredError(HalflifeError, TimeoutError):
+    """A request was sent and not answered in time, or the connection was lost meanwhile: its outcome is unknown."""
+
+    code = "HL814"
+
+
+class RequestError(HalflifeError, ValueError):
+    """A request that IBKR refuses, or an order that it would."""
+
+    code = "HL815"
+
+
+class ContractError(RequestError):
+    """A contract that IBKR does not know, or of which it knows several."""
+
+    code = "HL816"
+
+
+class AccountError(HalflifeError, PermissionError):
+    """An account that this log-in does not have, or whose kind is not the one that is expected."""
+
+    code = "HL817"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, else the list of what there is."""
     names = sorted(known)
