@@ -7,10 +7,8 @@ docs/exactly_once.md.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
@@ -18,29 +16,17 @@ from books import intents_records as rec
 from books.intents_alarms import alarms
 from books.intents_book import IntentBook
 from books.intents_file import KIND, IntentFile
-from books.intents_intake import booked_by, told_by
+from books.intents_intake import Booking, booked_by, check_draft, resolved_by, told_by
 from books.intents_lock import ProcessLock
 from books.intents_order import Order
 from books.intents_records import EPSILON, BrokerOrder, Commission, Draft, Execution, Intent, Record, Terms
 from books.intents_ref import OrderRef, new_journal_id
-from books.intents_states import AT_BROKER, HaltCause, OrderState
+from books.intents_states import AT_BROKER, UNRESOLVED, HaltCause, OrderState
 from core.clock import Clock, SystemClock
 from core.errors import IntentError
 from core.orders import Role
 
 _UNHEARD = frozenset({OrderState.INTENDED, OrderState.SENT})
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """What an execution did to the books."""
-
-    execution: Execution
-    ref: str  # orderRef; "" = no order of ours
-    is_new: bool  # False: it was known, or its correction was
-    shares: float  # change of what is filled, signed, bought > 0; of a correction the difference
-    corrects: Execution | None = None  # what it replaces
-    halts: tuple[rec.Halted, ...] = ()  # that it gave reason for
 
 
 class IntentJournal:
@@ -127,7 +113,7 @@ class IntentJournal:
         """
         with self._mutex:
             for draft in drafts:
-                _check(draft)
+                check_draft(draft)
                 if why := self.why_not(draft):
                     raise IntentError(f"{draft.action} {draft.quantity:g} {draft.symbol} ({draft.unit}): {why}")
             at, book = self._clock.now(), self._book
@@ -251,14 +237,32 @@ class IntentJournal:
             at = self._clock.now()
             self._append([rec.OutcomeUnknown(at=at, ref=ref, why=why) for ref in refs])
 
-    def settle(self, records: Iterable[Record], held: Iterable[int] = ()) -> None:
-        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that must wait for the next.
+    def settle(self, records: Iterable[Record] = (), held: Iterable[int] = (), *, version: int | None = None) -> bool:
+        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that wait for the next one.
 
-        Use ``live.reconcile_apply`` rather than this.
+        ``version``: of the book that was reconciled. Where other records have come since, nothing is taken in and False
+        is returned: reconcile again. Use ``live.reconcile.settle`` rather than this.
         """
         with self._mutex:
+            if version not in (None, self._book.version):
+                return False
             self._append(list(records))
             self._held, self._closed_by = frozenset(held), ""
+            return True
+
+    def resolve(self, ref: str, shares: float, price: float, why: str) -> None:
+        """A person says what became of an order in doubt: ``shares`` more filled (>= 0) at ``price``, and done.
+
+        Raises IntentError for an order that is not in doubt or for more than is left of it.
+        """
+        with self._mutex:
+            order = self._order(ref)
+            if order.state not in UNRESOLVED or not -EPSILON <= shares <= order.remaining + EPSILON:
+                raise IntentError(
+                    f"{ref} is {order.state} with {order.remaining:g} left and cannot be resolved with {shares:g} "
+                    f"filled; give an order whose outcome is unknown and at most what is left of it"
+                )
+            self._append(resolved_by(self._book, ref, shares, price, why, self._clock.now()))
 
     # -- what persons and risk decide -----------------------------------------------------------------------------
 
@@ -374,15 +378,3 @@ def read_book(path: str | Path) -> IntentBook:
         return IntentBook(file.account, file.id).apply_all(record for _, record in file.records())
     finally:
         file.close()
-
-
-def _check(draft: Draft) -> None:
-    terms = draft.terms
-    prices = [p for p in (terms.limit_price, terms.aux_price, terms.trail_stop_price) if p is not None]
-    if not (math.isfinite(draft.quantity) and draft.quantity > 0.0 and all(math.isfinite(p) for p in prices)):
-        raise IntentError(
-            f"{draft.action} {draft.quantity!r} {draft.symbol} ({draft.unit}) at {prices}: a size must be above zero, "
-            f"and sizes and prices finite numbers; correct the sizer or the strategy"
-        )
-    if not draft.con_id:
-        raise IntentError(f"{draft.symbol} ({draft.unit}) has no conId; qualify the contract before an order")

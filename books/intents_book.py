@@ -39,6 +39,7 @@ class IntentBook:
         self.killed: rec.Killed | None = None
         self.order_id_mark = 0  # the highest order id that was ever used or told
         self.last_number = 0  # of an intent
+        self.version = 0  # records taken in so far
         self.cash: rec.CashSeen | None = None
         self._units: dict[tuple[str, int, str], float] = defaultdict(float)  # executions by account, conId, unit
         self._flows: dict[str, float] = defaultdict(float)  # currency -> money moved by executions and commissions
@@ -127,6 +128,7 @@ class IntentBook:
 
     def apply(self, record: Record) -> None:
         """Take in one record. Every record may come at any time: order and repetition never break the state."""
+        self.version += 1
         _FOLDS[type(record)](self, record)
 
     def apply_all(self, records: Iterable[Record]) -> IntentBook:

@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 from books import intents_records as rec
 from books.intents_book import IntentBook
 from books.intents_order import Order
-from books.intents_records import EPSILON, BrokerOrder, Execution, ExecutionSeen, Record
+from books.intents_records import EPSILON, BrokerOrder, Draft, Execution, ExecutionSeen, Record
 from books.intents_states import AT_BROKER, DONE, HaltCause, OrderState, state_of_status
+from core.errors import IntentError
 
 ESTIMATE = "position"  # begins the execId of a fill that was concluded from a position
 _WAKES = frozenset({OrderState.ABSENT, OrderState.WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What an execution did to the books."""
+
+    execution: Execution
+    ref: str  # orderRef; "" = no order of ours
+    is_new: bool  # False: it was known, or its correction was
+    shares: float  # change of what is filled, signed, bought > 0; of a correction the difference
+    corrects: Execution | None = None  # what it replaces
+    halts: tuple[rec.Halted, ...] = ()  # that it gave reason for
+
+
+def check_draft(draft: Draft) -> None:
+    """Raise IntentError for an order that no broker could work."""
+    terms = draft.terms
+    prices = [p for p in (terms.limit_price, terms.aux_price, terms.trail_stop_price) if p is not None]
+    if not (math.isfinite(draft.quantity) and draft.quantity > 0.0 and all(math.isfinite(p) for p in prices)):
+        raise IntentError(
+            f"{draft.action} {draft.quantity!r} {draft.symbol} ({draft.unit}) at {prices}: a size must be above zero, "
+            f"and sizes and prices finite numbers; correct the sizer or the strategy"
+        )
+    if not draft.con_id:
+        raise IntentError(f"{draft.symbol} ({draft.unit}) has no conId; qualify the contract before an order")
 
 
 def told_by(book: IntentBook, ref: str, report: BrokerOrder, at: dt.datetime) -> list[Record]:
@@ -118,3 +145,19 @@ def estimated(book: IntentBook, ref: str, shares: float, price: float, at: dt.da
         estimated=True,
     )  # fmt: skip
     return replace(made, exec_id=f"{ESTIMATE}.{ref}.{revision + 1:02d}")
+
+
+def resolved_by(book: IntentBook, ref: str, shares: float, price: float, why: str, at: dt.datetime) -> list[Record]:
+    """Records that end an order of which ``shares`` more were filled than executions have told."""
+    order, records = book.orders[ref], list[Record]()
+    if shares > EPSILON:
+        records.append(ExecutionSeen(at=at, ref=ref, execution=estimated(book, ref, shares, price, at)))
+    filled = order.filled + max(0.0, shares)
+    if filled >= order.limit - EPSILON:
+        state = OrderState.FILLED
+    elif order.perm_id or filled > EPSILON:
+        state = OrderState.EXPIRED if order.terms.tif == "DAY" and not order.is_cancelling else OrderState.CANCELLED
+    else:
+        state = OrderState.ABSENT
+    records.append(rec.Resolved(at=at, ref=ref, state=state, evidence=why))
+    return records
