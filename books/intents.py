@@ -361,6 +361,8 @@ class IntentJournal:
                         before = order.state if order else None
                         transaction.add(record)
                         self._book.apply(record)
+                        if isinstance(record, rec.Halted):
+                            halts.append(record)
                         for halt in alarms(self._book, record, before, record.at):
                             transaction.add(halt)
                             self._book.apply(halt)

@@ -38,7 +38,7 @@ class ProcessLock:
         self._file: IO[str] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+", encoding="ascii")
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="ascii")
         except OSError as error:
             raise _failure(error, what, path) from error
         try:
@@ -54,8 +54,7 @@ class ProcessLock:
             raise _failure(error, what, path) from error
         try:
             file.seek(0)
-            file.truncate()
-            file.write(f"{os.getpid()}\n")
+            file.write(f"{os.getpid():<19}\n")
             file.flush()
         except OSError as error:
             with contextlib.suppress(OSError):  # what could not be flushed is tried again by close

@@ -36,6 +36,10 @@ class EventKind(StrEnum):
     REFUSAL = "refusal"  # the gate refused an order
     RISK = "risk"  # kill switch, re-arm, throttle, daily and weekly stops
     CASH = "cash"  # deposit, interest, borrow fee, conversion
+    CONNECTION = "connection"  # the way to the broker changed
+    HALT = "halt"  # new orders halted, or allowed again
+    DRAWDOWN = "drawdown"
+    EXCEPTION = "exception"  # something failed that should not
     NOTE = "note"  # anything a person should know
 
 

@@ -8,6 +8,7 @@ open orders, executions and positions are not of one moment. An outcome is never
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from books import intents_records as rec
 from books.intents import IntentJournal
@@ -118,10 +119,9 @@ class _Run:
         earlier = self.before.get(key)
         if earlier is None or abs(earlier.value - value) > EPSILON:
             earlier = Doubt(self.at, con_id, value)
-        if self.at - earlier.since >= self.grace and earlier.since < self.at:
-            return True
-        self.doubts[key] = earlier
-        return False
+        seen_twice = self.at - earlier.since >= self.grace and earlier.since < self.at
+        self.doubts[key] = replace(earlier, is_confirmed=seen_twice)
+        return seen_twice
 
     def halt(
         self, key: Key, cause: HaltCause, why: str, ref: str = "", expected: float | None = None,
@@ -275,8 +275,9 @@ class _Run:
 
     def differ(self, key: Key, cause: HaltCause, expected: float, found: float, why: str) -> None:
         text = f"{found:g} found, {expected:g} expected: {why}"
-        waits = any(doubt.con_id == key[1] for doubt in self.doubts.values())  # orders first, they may explain it
-        if (self.is_seen_twice(f"position {key[0]} {key[1]}", key[1], found - expected)) and not waits:
+        # Orders first: they may explain it
+        waits = any(doubt.con_id == key[1] and not doubt.is_confirmed for doubt in self.doubts.values())
+        if self.is_seen_twice(f"position {key[0]} {key[1]}", key[1], found - expected) and not waits:
             self.halt(key, cause, text, "", expected, found)
         else:
             self.find(FindingKind.WAITING, text, key[1], "", expected, found)

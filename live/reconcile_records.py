@@ -76,6 +76,7 @@ class Doubt:
     since: dt.datetime
     con_id: int
     value: float = 0.0
+    is_confirmed: bool = False  # seen twice: it waits for nothing any more
 
 
 Doubts = Mapping[str, Doubt]
@@ -93,12 +94,12 @@ class Reconciliation:
     @property
     def held(self) -> frozenset[int]:
         """conIds on which nothing may be ordered before the next look."""
-        return frozenset(doubt.con_id for doubt in self.doubts.values())
+        return frozenset(doubt.con_id for doubt in self.doubts.values() if not doubt.is_confirmed)
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to ask; halts may stand."""
-        return not self.doubts
+        return all(doubt.is_confirmed for doubt in self.doubts.values())
 
     def of(self, kind: FindingKind) -> list[Finding]:
         return [finding for finding in self.findings if finding.kind is kind]
