@@ -7,10 +7,10 @@ message_codes.html) and the public threads that the page names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 
-class Klass(str, Enum):
+class Klass(StrEnum):
     """What an error is about."""
 
     INFO = "info"
@@ -20,7 +20,7 @@ class Klass(str, Enum):
     FATAL = "fatal"
 
 
-class Reaction(str, Enum):
+class Reaction(StrEnum):
     """What has to be done. The store does what concerns the connection and subscriptions; orders are their owner's."""
 
     NOTE = "note"  # nothing

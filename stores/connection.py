@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
 from core.logs import log_event
 from stores.account import kind_of
@@ -68,6 +69,8 @@ class Connection:
 
     def require_ready(self) -> None:
         """Raises NotSentError unless orders may go out."""
+        if not self._desk.settings.is_trading:
+            raise NotSentError("the order was not sent: this store only reads data; make one with is_trading=True")
         if self.state is not S.READY:
             raise NotSentError(f"the order was not sent: {self.why_not()}")
 
@@ -80,9 +83,8 @@ class Connection:
             while True:
                 retrying = AsyncRetrying(
                     retry=retry_if_exception_type(TRANSIENT),
-                    wait=wait_exponential_jitter(
-                        settings.backoff_first, settings.backoff_most, jitter=settings.backoff_jitter
-                    ),
+                    wait=wait_exponential(settings.backoff_first, settings.backoff_most)
+                    + wait_random(0.0, settings.backoff_jitter),
                     sleep=self._desk.pause,
                     before_sleep=self._failed,
                 )
@@ -107,10 +109,24 @@ class Connection:
         self._change(S.CONNECTING, f"{self._desk.settings.host}:{self.port}")
         try:
             await self._log_in()
-            await self._synchronise("connected", resubscribe=True)
+            await self._unless_lost(self._synchronise("connected", resubscribe=True))
         except BaseException as error:
             self._leave(str(error))
             raise
+
+    async def _unless_lost(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, or raise UnreachableError as soon as the connection is lost."""
+        lost, task = self._lost, asyncio.ensure_future(work)
+        assert lost is not None  # it was logged in
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+            else:
+                raise UnreachableError(f"the connection was lost while it was synchronised: {lost.result()}")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _log_in(self) -> None:
         desk, settings = self._desk, self._desk.settings
@@ -234,6 +250,8 @@ class Connection:
                     f"TWS has said nothing for {settings.heartbeat + settings.heartbeat_timeout:g} s and does not "
                     "answer: the connection is dead"
                 )
+            finally:
+                answer.cancel()
 
     def _leave(self, why: str) -> None:
         """Give the connection up: what waits for answers is told."""

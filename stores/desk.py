@@ -102,6 +102,8 @@ class Desk:
         wait = self.settings.answer_timeout if seconds is None else seconds
         try:
             return await asyncio.wait_for(request.future, self.real(wait))
+        except UnansweredError:  # a TimeoutError, too: the connection was lost
+            raise
         except TimeoutError:
             self.requests.forget(request.key)
             raise UnansweredError(f"{request.what}: no answer within {wait:g} s; ask again") from None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from stores.codes import Klass, Reaction
 from stores.records import ContractKey
 
 
-class ConnectionState(str, Enum):
+class ConnectionState(StrEnum):
     """Where the connection stands. Orders may go out in READY alone."""
 
     DISCONNECTED = "disconnected"  # no socket; the store tries again by itself
@@ -25,14 +25,14 @@ class ConnectionState(str, Enum):
     STOPPED = "stopped"
 
 
-class AccountKind(str, Enum):
+class AccountKind(StrEnum):
     """Read from the account's own name, never from a port or a setting."""
 
     PAPER = "paper"
     REAL = "real"
 
 
-class StreamState(str, Enum):
+class StreamState(StrEnum):
     """Whether a subscription to market data can be relied on."""
 
     ASKED = "asked"
@@ -45,7 +45,7 @@ class StreamState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionChanged:
-    """``attempt`` counts failed attempts in a row; ``down_since``: since when orders cannot go out; ``why`` with cure."""
+    """``attempt`` counts failed attempts in a row; ``down_since``: since when no orders can go out."""
 
     state: ConnectionState
     when: dt.datetime
@@ -124,7 +124,7 @@ class StreamChanged:
 
 @dataclass(frozen=True, slots=True)
 class TickArrived:
-    """A tick of a quote stream; ``kind`` is IBKR's tick type: 1 bid, 2 ask, 4 last, 49 halted, 236 -> 46/89 shortable."""
+    """A tick of a quote stream; ``kind`` is IBKR's type: 1 bid, 2 ask, 4 last, 49 halted, 89 shortable shares."""
 
     stream: int
     con_id: int

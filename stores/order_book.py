@@ -71,6 +71,8 @@ class OrderBook:
     def told(self, order: OrderReported, *, is_answer: bool) -> OrderReported:
         """An openOrder or completedOrder; ``is_answer``: it was asked for, so it is the truth of this moment."""
         before = self._find(order.client_id, order.order_id, order.perm_id)
+        if before is None and order.source == "completed" and order.order_ref:
+            before = next((each for each in self._new.values() if each.order_ref == order.order_ref), None)
         if before is None:
             return self._keep(order)
         self._changing.discard(before.order_id)
@@ -113,6 +115,10 @@ class OrderBook:
         before = self._find(execution.client_id, execution.order_id, execution.perm_id)
         if before is None:
             return
+        if not before.order_id and execution.order_id > 0:  # it was known as completed, which carries no order id
+            before = replace(before, order_id=execution.order_id, client_id=execution.client_id)
+            self._orders[before.perm_id] = before
+            self._perm_ids[before.client_id, before.order_id] = before.perm_id
         if execution.corrects:
             self._busted.add(execution.perm_id)
             return

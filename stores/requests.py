@@ -48,7 +48,7 @@ class Requests:
     def fail(self, key: Key, error: BaseException) -> None:
         request = self._open.pop(key, None)
         if request is not None and not request.future.done():
-            request.future.set_exception(error)
+            _fail(request.future, error)
 
     def forget(self, key: Key) -> None:
         """Nobody waits for it any more."""
@@ -73,4 +73,10 @@ class Requests:
         waiters, self._clock_waiters = self._clock_waiters, []
         for future in waiters:
             if not future.done():
-                future.set_exception(error)
+                _fail(future, error)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    """Whoever waits gets the error; where nobody waits any more, it is none."""
+    future.set_exception(error)
+    future.exception()  # it counts as retrieved

@@ -174,6 +174,8 @@ class IBStore:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
+            if self._fault is not None:
+                raise StoreError(f"the store has failed ({self._fault!r}); make another IBStore") from self._fault
             raise UnansweredError("the store was stopped before the answer; start it and ask again") from None
         except KeyboardInterrupt:
             future.cancel()
@@ -423,9 +425,13 @@ class IBStore:
         desk = self._desk_()
         wait = self.settings.answer_timeout if timeout is None else timeout
         answer = desk.requests.time()
-        await desk.send("reqCurrentTime")
         try:
+            await desk.send("reqCurrentTime")
             seconds = await asyncio.wait_for(answer, desk.real(wait) if wait else None)
+        except UnansweredError:  # a TimeoutError, too: the connection was lost
+            raise
         except TimeoutError:
             raise UnansweredError(f"the time: no answer within {wait:g} s; the heartbeat looks after it") from None
+        finally:
+            answer.cancel()
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
