@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from stores.desk import Desk
 
 MOST_OPEN = 45  # IBKR allows 50
-TRIES = 4
-REST = 15.0  # seconds after a pacing violation
+TRIES = 5
+REST = 15.0  # seconds after a pacing violation; twice as long after each further one
 
 
 class HistoryDesk:
@@ -39,7 +39,7 @@ class HistoryDesk:
         name = f"history of {instrument.symbol} ({bar}, {duration} to {end_text or 'now'})"
         failure: Exception | None = None
         async with self._open:
-            for _ in range(TRIES):
+            for attempt in range(TRIES):
                 await self._until_up(name)
                 if BAR_SECONDS[bar] <= SMALL_BARS:
                     await self.turn(instrument, what, (end_text, duration, bar, rth))
@@ -49,8 +49,11 @@ class HistoryDesk:
                     if "pacing" not in refused.said.lower():
                         raise
                     failure = refused
+                    rest = REST * 2**attempt
                     if BAR_SECONDS[bar] > SMALL_BARS:
-                        await self._rest(REST)
+                        await self._rest(rest)
+                    else:
+                        self._pacer.violated(self._time(), rest)
                 except (UnansweredError, NotSentError) as error:
                     failure = error
                     if self._desk.history_is_up.is_set() and self._desk.connection.is_up:

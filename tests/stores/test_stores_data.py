@@ -271,7 +271,8 @@ def test_a_silence_can_be_ended_by_subscribing_anew() -> None:
         one.after(60)
         count = len(bars(one))
         heard = one.store.last_heard(stream)
-        assert heard is not None and (one.tws.now() - heard).total_seconds() >= 45
+        one.after(60)
+        assert one.store.last_heard(stream) == heard and len(bars(one)) == count
         one.store.resubscribe(stream)
         one.after(20)
         assert len(bars(one)) >= count + 3
@@ -331,7 +332,7 @@ def test_a_bad_bar_is_handed_on_for_the_feed_to_judge() -> None:
 
 
 def test_in_lockstep_the_question_for_the_time_moves_it_and_every_bar_comes() -> None:
-    with desk(speed="max") as one:
+    with desk(speed="max", settings={"messages_per_second": 0}) as one:
         a = one.store.subscribe_bars(one.instrument("XMPLA"))
         b = one.store.subscribe_bars(one.instrument("XMPLB"))
         for _ in range(400):
