@@ -228,7 +228,8 @@ class IntentBook:
         known = self.executions.get(execution.root)
         order = self._touch(record)
         if order is not None:
-            order.reported += max(0.0, execution.shares - (known.execution.shares if known else 0.0))
+            more = execution.shares - (known.execution.shares if known else 0.0)
+            order.reported += more if execution.estimated else max(0.0, more)
         if known is not None and known.execution.revision > execution.revision:
             if order is not None:
                 self._settle(order)

@@ -61,8 +61,9 @@ class _Run:
         self.doubts: dict[str, Doubt] = {}
         self.findings: list[Finding] = []
         self.records: list[Record] = []
-        self.open: set[str] = set()  # refs that the broker has open
-        self.lost: list[Order] = []  # absent at the second look, and executions do not reach back to them
+        self.open: dict[str, BrokerOrder] = {}  # orderRef -> what the broker has open
+        self.lost: list[Order] = []  # whose fills only the position can tell, at the second look
+        self.told: dict[str, float] = {}  # orderRef of these -> units that the status counts and executions do not
 
     def run(self) -> Reconciliation:
         if self.snapshot.next_order_id - 1 > self.book.order_id_mark:
@@ -164,7 +165,7 @@ class _Run:
             self.find(FindingKind.BY_HAND, f"open order: {text}", report.con_id)
             self.judge_stranger(report.order_ref, report.account or self.book.account, report.con_id)
             return
-        self.open.add(ref)
+        self.open[ref] = report
         order = self.book.orders[ref]
         if order.state in DONE - {OrderState.ABSENT, OrderState.WITHDRAWN}:
             self.judge_revived(order)
@@ -208,18 +209,24 @@ class _Run:
         if order.state in DONE or order.written > self.at:
             return
         ref, con_id = order.ref, order.intent.con_id
-        is_awaiting = order.state is OrderState.AWAITING
-        if ref in self.open and not is_awaiting:
+        report = self.open.get(ref)
+        counted = max(order.told_filled, report.filled if report else 0.0)
+        missing = max(0.0, counted - order.reported)
+        if order.state is OrderState.AWAITING or missing > EPSILON:
+            if self.is_seen_twice(f"fills {ref}", con_id, missing):
+                self.lost.append(order)
+                self.told[ref] = missing if counted else order.remaining
+            else:
+                text = f"{ref} has fills that executions do not tell"
+                self.find(FindingKind.WAITING, text, con_id, ref)
+        elif report is not None:
             return
-        if not self.is_seen_twice(f"{'fills' if is_awaiting else 'absent'} {ref}", con_id):
-            what = "is done with fills that executions do not tell" if is_awaiting else "is nowhere at the broker"
-            if not is_awaiting and order.state is not OrderState.UNKNOWN:
+        elif not self.is_seen_twice(f"absent {ref}", con_id):
+            if order.state is not OrderState.UNKNOWN:
                 self.write(rec.OutcomeUnknown(at=self.at, ref=ref, why="it is nowhere at the broker"))
-            self.find(
-                FindingKind.WAITING, f"{ref} {what}; asked again in {self.grace.total_seconds():g} s", con_id, ref
-            )
-        elif is_awaiting or order.written < self.snapshot.executions_since:
-            self.lost.append(self.book.orders[ref])
+            self.find(FindingKind.WAITING, f"{ref} is nowhere at the broker", con_id, ref)
+        elif order.written < self.snapshot.executions_since:
+            self.lost.append(order)
         else:
             why = "not among open orders, completed orders and executions, asked twice"
             self.write(*resolved_by(self.book, ref, 0.0, 0.0, why, self.at))
@@ -278,24 +285,29 @@ class _Run:
         # Orders first: they may explain it
         waits = any(doubt.con_id == key[1] and not doubt.is_confirmed for doubt in self.doubts.values())
         if self.is_seen_twice(f"position {key[0]} {key[1]}", key[1], found - expected) and not waits:
+            for other in SELF_LIFTING - {cause}:
+                if (*key, other) in self.book.halts:
+                    self.write(rec.Released(at=self.at, account=key[0], con_id=key[1], why=text, cause=other))
             self.halt(key, cause, text, "", expected, found)
         else:
             self.find(FindingKind.WAITING, text, key[1], "", expected, found)
 
     def explain_by(self, key: Key, lost: list[Order], expected: float, found: float, avg_cost: float) -> None:
-        groups: list[Candidate] = candidates(lost)
+        groups: list[Candidate] = candidates(lost, self.told)
         filled = explain(found - expected, groups)
         if filled is None:
             names = ", ".join(order.ref for order in lost)
             cause = HaltCause.AMBIGUOUS if len(groups) > 1 else HaltCause.POSITION
             self.differ(key, cause, expected, found, f"it does not say how much of {names} was filled")
             return
+        why = f"concluded from the position of {found:g}, {expected:g} expected; executions do not tell"
         for group, units in zip(groups, filled, strict=True):
+            bearer = group.bearer(units)
             for order in group.orders:
-                share = units if order is group.first else 0.0
-                why = f"concluded from the position of {found:g}, {expected:g} expected; executions do not reach back"
-                price = price_of(order, avg_cost)
-                self.write(*resolved_by(self.book, order.ref, share, price, why, self.at))
+                share, report = units if order is bearer else 0.0, self.open.get(order.ref)
+                price = price_of(order, report.avg_fill_price if report else 0.0, avg_cost)
+                records = resolved_by(self.book, order.ref, share, price, why, self.at)
+                self.write(*(records if report is None else records[:-1]))  # what is open has not ended
         self.agree(key, found)
 
     # -- cash -----------------------------------------------------------------------------------------------------
@@ -321,8 +333,7 @@ def _mends(halt: rec.Halted) -> tuple[str, ...]:
         return (release,)
     difference = (halt.found or 0.0) - (halt.expected or 0.0)
     accept = f"halflife reconcile --accept {name} --quantity {difference:g}"
-    return (
-        accept,
-        f"{accept} --unit UNIT",
-        *(("halflife reconcile --resolve ORDER_REF",) * (halt.cause == "ambiguous")),
-    )
+    mends = [accept, f"{accept} --unit UNIT"]
+    if halt.cause is HaltCause.AMBIGUOUS:
+        mends.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")
+    return tuple(mends)

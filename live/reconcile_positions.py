@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from books.intents_order import Order
@@ -23,14 +23,17 @@ class Candidate:
     def sign(self) -> int:
         return self.orders[0].intent.sign
 
-    @property
-    def first(self) -> Order:
-        """Whose fill it is taken to be: of a bracket's exits the stop, whose price is the worse one."""
-        return next((order for order in self.orders if order.intent.role is Role.STOP), self.orders[0])
+    def bearer(self, units: float) -> Order:
+        """Whose fill so many units are taken to be: of a bracket's exits the stop, whose price is the worse one."""
+        able = [order for order in self.orders if order.remaining >= units - EPSILON] or list(self.orders)
+        return next((order for order in able if order.intent.role is Role.STOP), able[0])
 
 
-def candidates(orders: Sequence[Order]) -> list[Candidate]:
-    """Group the exits of a bracket, and OCA groups: together they fill no more than the largest of them."""
+def candidates(orders: Sequence[Order], told: Mapping[str, float]) -> list[Candidate]:
+    """Group the exits of a bracket, and OCA groups: together they fill no more than the largest of them.
+
+    ``told``: orderRef -> units that the broker's status counts as filled and executions do not tell.
+    """
 
     def group(order: Order) -> tuple[str, str, str, int]:
         intent = order.intent
@@ -40,14 +43,13 @@ def candidates(orders: Sequence[Order]) -> list[Candidate]:
     found = []
     for _, members in itertools.groupby(sorted(orders, key=group), key=group):
         each = tuple(members)
-        told = [max(0.0, o.told_filled - o.reported) if o.told_state is not None else 0.0 for o in each]
-        if any(told):
-            found += [
-                Candidate((order,), missing, missing if missing else 0.0)
-                for order, missing in zip(each, told, strict=True)
-            ]
-        else:
+        if not any(order.ref in told for order in each):
             found.append(Candidate(each, 0.0, max(order.remaining for order in each)))
+            continue
+        for order in each:
+            missing = told.get(order.ref)
+            low, high = (0.0, order.remaining) if missing is None else (missing, missing)
+            found.append(Candidate((order,), low, high))
     return found
 
 
@@ -71,10 +73,10 @@ def explain(difference: float, found: Sequence[Candidate]) -> list[float] | None
     return None
 
 
-def price_of(order: Order, avg_cost: float) -> float:
+def price_of(order: Order, told: float, avg_cost: float) -> float:
     """The best guess of the price of a fill that nobody reported, instrument currency."""
     terms = order.terms
-    for price in (order.told_price, terms.limit_price, terms.aux_price if terms.order_type == "STP" else None):
+    for price in (told, order.told_price, terms.limit_price, terms.aux_price if terms.order_type == "STP" else None):
         if price:
             return price
     return avg_cost

@@ -37,6 +37,7 @@ class Placed:
     status: str = "Submitted"
     filled: float = 0.0
     day: int = 0
+    quantity: float = 0.0  # an OCA group reduces it
 
     @property
     def is_live(self) -> bool:
@@ -46,7 +47,7 @@ class Placed:
         intent = self.intent
         return BrokerOrder(
             intent.ref, self.perm_id, self.status, ACCOUNT, intent.con_id, intent.symbol, intent.action,
-            intent.quantity, self.filled, intent.quantity - self.filled, 10.0, intent.order_id,
+            self.quantity, self.filled, self.quantity - self.filled, 10.0, intent.order_id,
         )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ class ChaoticBroker:
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def place(self, intent: Intent) -> None:
-        order = Placed(intent, 1000 + next(self.numbers), day=self.day)
+        order = Placed(intent, 1000 + next(self.numbers), day=self.day, quantity=intent.quantity)
         self.placed.append(order)
         self.outbox.append(order.report())
 
@@ -73,9 +74,9 @@ class ChaoticBroker:
 
     def fill(self, order: Placed, shares: float) -> None:
         intent = order.intent
-        shares = min(shares, intent.quantity - order.filled)
+        shares = min(shares, order.quantity - order.filled)
         order.filled += shares
-        if order.filled >= intent.quantity:
+        if order.filled >= order.quantity:
             order.status = "Filled"
         execution = Execution(
             f"x.{next(self.numbers)}.01", ACCOUNT, intent.con_id, intent.symbol, intent.action, shares, 10.0,
@@ -83,6 +84,13 @@ class ChaoticBroker:
         )  # fmt: skip
         self.book(execution, execution.signed)
         self.outbox += [order.report(), Commission(execution.exec_id, 1.0, "USD")]
+        for other in self.live(intent.con_id):  # one reduces the other, ocaType 3
+            if other is not order and intent.terms.oca_group == other.intent.terms.oca_group != "":
+                other.quantity -= shares
+                if other.quantity <= other.filled:
+                    self.cancel(other)
+                else:
+                    self.outbox.append(other.report())
 
     def book(self, execution: Execution, change: float) -> None:
         self.positions[execution.con_id] += change
@@ -159,37 +167,50 @@ class Desk:
         raise AssertionError(f"not settled after 8 looks: {result.findings}")
 
     def want(self, con_id: int, crash: int) -> None:
-        """Go to 0 or to 100. ``crash``: 1 before the send, 2 after it, 3 the order is lost on its way."""
+        """Go to 0 or to 100. ``crash``: 1 before the send, 2 after it, 4 within it; 3 it is lost on its way."""
         size = self.journal.book.unit_size("unit", con_id)
+        buys = size < SIZE
         draft = Draft(
-            "unit", f"t{con_id}", "entry", Role.ENTRY, con_id, INSTRUMENTS[con_id], "BUY" if size < SIZE else "SELL",
-            SIZE - size if size < SIZE else size, Terms(tif=self.random.choice(["DAY", "GTC"])),
+            "unit", f"t{con_id}", "entry", Role.ENTRY, con_id, INSTRUMENTS[con_id], "BUY" if buys else "SELL",
+            SIZE - size if buys else size, Terms(tif=self.random.choice(["DAY", "GTC"])),
         )  # fmt: skip
         is_busy = any(order.intent.con_id == con_id for order in self.journal.book.open_orders())
         if is_busy or self.journal.why_not(draft):
             return
-        (intent,) = self.journal.intend([draft])
+        drafts = [draft]
+        if not buys and self.random.random() < 0.6:  # a stop and a target, of which one reduces the other
+            group = f"oca{next(self.broker.numbers)}"
+            drafts = [
+                replace(draft, role=Role.STOP, terms=Terms("STP", aux_price=9.0, tif="GTC", oca_group=group)),
+                replace(draft, role=Role.TARGET, terms=Terms("LMT", limit_price=12.0, tif="GTC", oca_group=group)),
+            ]
+        intents = self.journal.intend(drafts)
         if crash == 1:
             return self.crash()
         if crash != 3:
-            self.check_arrival(intent)
-            self.broker.place(intent)
+            self.check_arrival(intents[0])
+            for intent in intents:
+                self.broker.place(intent)
+                if crash == 4:  # after the first of two
+                    return self.crash()
         if crash == 2:
             return self.crash()
-        self.journal.sent([intent.ref])
+        self.journal.sent([intent.ref for intent in intents])
         return None
 
     def check_arrival(self, intent: Intent) -> None:
         """Nothing of ours works on the instrument, and no fill on it is unknown: else this order doubles one."""
         assert not self.broker.live(intent.con_id)
         known = self.journal.book.exec_ids
-        halted_or_told = {
-            order.ref for order in self.journal.book.orders.values()
-            if any(e.estimated for e in self.journal.book.fills(order.ref))
-        }  # fmt: skip
+        orders = self.journal.book.orders
+
+        def group(ref: str) -> str:  # of two exits it is not known which one was filled
+            return orders[ref].terms.oca_group or ref
+
+        estimated = {group(seen.ref) for seen in self.journal.book.executions.values() if seen.execution.estimated}
         for _, execution in self.broker.executions:
             if execution.con_id == intent.con_id and execution.order_ref and execution.revision == 1:
-                assert execution.exec_id in known or execution.order_ref in halted_or_told or self.has_revised
+                assert execution.exec_id in known or group(execution.order_ref) in estimated or self.has_revised
 
     def deliver(self, mode: int) -> None:
         box, self.broker.outbox = self.broker.outbox, []
@@ -228,7 +249,7 @@ class Desk:
         self.clock.sleep(number % 7)
         match operation:
             case "want":
-                self.want(con_id, number // 2 % 5)
+                self.want(con_id, number // 2 % 7)
             case "fill" if order:
                 self.broker.fill(order, (10.0, 40.0, SIZE)[number % 3])
             case "cancel" if order:
