@@ -1,4 +1,4 @@
-"""Layer of live trading: broker, data feed, order intents, reconciliation and session.
+"""Layer of live trading: broker, data feed, reconciliation and session.
 
-Nothing is implemented here yet; the package exists so that its place among the layers is checked.
+The order intents that it reconciles are ``books.intents``.
 """
