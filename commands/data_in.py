@@ -125,7 +125,7 @@ def import_files(
 def pull(
     symbols: Annotated[list[str] | None, typer.Argument(metavar="SYMBOL", show_default=False)] = None,
     source: Annotated[
-        str, typer.Option("--source", metavar="yahoo|polygon|sample", help="Where from.", show_default=False)
+        str, typer.Option("--source", metavar="yahoo|polygon|ibkr|sample", help="Where from.", show_default=False)
     ] = "yahoo",
     start: Annotated[
         str | None,

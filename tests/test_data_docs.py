@@ -20,7 +20,7 @@ from engine import backtest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
-NETWORK = ("--source yahoo", "--source polygon")
+NETWORK = ("--source yahoo", "--source polygon", "--source ibkr")
 
 
 def blocks(language: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Literal, TypeVar, overload
 
@@ -109,7 +109,7 @@ class DataRoom:
         notify: Callable[[str], None] | None = None,
         progress: ShowsProgress | None = None,
     ) -> Storage:
-        """Fetch bars and corporate actions from a service: "yahoo", "polygon", "sample" or any Source.
+        """Fetch bars and corporate actions from a service: "yahoo", "polygon", "ibkr", "sample" or any Source.
 
         Without ``start`` a series that is stored goes on from its last bar; the bars of some days before it are asked
         for again, and where they differ the answer says so. ``exchange`` and ``currency`` count where the source does
@@ -118,14 +118,15 @@ class DataRoom:
         """
         exchange, currency = storing.said(exchange, currency)
         size = chosen_of("bar size", bar, BAR_SIZES)
-        place = storing.make_source(source, notify) if isinstance(source, str) else source
+        place = storing.make_source(source, notify, currency) if isinstance(source, str) else source
         wanted = listed_symbols(symbols) or place.symbols()
         if not wanted:
             raise SettingsError(f"{place.name} cannot say which symbols it has; name those that are to be pulled")
         requests = [
             Request(symbol, size, as_date(start), as_date(end), exchange or storing.EXCHANGE) for symbol in wanted
         ]
-        with Catalog(self.folder) as catalog, self._shown(f"pull from {place.name}", progress) as told:
+        opened = place if isinstance(place, AbstractContextManager) else nullcontext()  # it holds a connection
+        with opened, Catalog(self.folder) as catalog, self._shown(f"pull from {place.name}", progress) as told:
             collected = storing.Storing(catalog, replace=replace, exchange=exchange, currency=currency)
             return storing.pull(collected, place, requests, told)
 

@@ -29,7 +29,7 @@ from feeds.sources.files import EXCHANGE, FileFormat, read_file
 from feeds.sources.http import ClosedError
 
 CURRENCY = "USD"  # of a new series, where neither the source nor the user says, as EXCHANGE
-SERVICES = ("yahoo", "polygon", "sample")
+SERVICES = ("yahoo", "polygon", "ibkr", "sample")
 OVERLAP = {"1d": 7, "1h": 3, "1m": 1, "1s": 0}  # days asked for again when a pull goes on: is it still the same?
 
 
@@ -241,6 +241,8 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
                 if not len(bars.frame) and storing.series(request.symbol, request.bar) is None:
                     raise FeedEmptyError(f"{request.symbol}: {source.name} has no bar of the range; widen it")
                 storing.add(bars)
+                if getattr(source, "is_interrupted", False):  # what had come by then is stored
+                    raise KeyboardInterrupt
             except ClosedError as error:
                 storing.not_asked = tuple(one.symbol for one in requests[at + 1 :])
                 storing.fail(request.symbol, given_up(error, len(storing.not_asked)))
@@ -262,8 +264,11 @@ def going_on(request: Request, stored: Series | None) -> Request:
     return dataclasses.replace(request, start=start, exchange=stored.exchange)
 
 
-def make_source(name: str, notify: Callable[[str], None] | None = None) -> Source:
-    """The service of that name; ``notify`` is told when it pauses. Raises UnknownNameError, SecretMissingError."""
+def make_source(name: str, notify: Callable[[str], None] | None = None, currency: str | None = None) -> Source:
+    """The service of that name; ``notify`` is told when it pauses, ``currency`` tells contracts apart.
+
+    Raises UnknownNameError, SecretMissingError, SettingsError.
+    """
     if name == "yahoo":
         from feeds.sources.yahoo import YahooSource
 
@@ -272,6 +277,10 @@ def make_source(name: str, notify: Callable[[str], None] | None = None) -> Sourc
         from feeds.sources.polygon import PolygonSource
 
         return PolygonSource(notify=notify)
+    if name == "ibkr":
+        from feeds.sources.ibkr import IbkrSource
+
+        return IbkrSource(notify=notify, currency=currency or CURRENCY)
     if name == "sample":
         from feeds.sample import SampleSource
 

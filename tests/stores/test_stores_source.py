@@ -1,0 +1,162 @@
+"""Interactive Brokers as a source of bars: pieces, what is stored, and how a pull goes on where it was broken off."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stored.desk import SETTINGS, gateway
+
+import feeds.sources.ibkr as module
+from core.calendar import ExchangeCalendar
+from core.errors import FeedEmptyError, FeedError, SettingsError
+from feeds.bars import Request
+from feeds.room.room import DataRoom
+from feeds.sources import ibkr_pieces
+from feeds.sources.http import ClosedError
+from feeds.sources.ibkr import IbkrSource, from_environment
+from feeds.sources.ibkr_pieces import pieces
+from gateway import Gateway
+
+DAY = dt.date(2024, 6, 11)
+
+
+FRIDAY = dt.date(2024, 6, 7)  # the sample's minutes begin here: three sessions up to DAY
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day for each piece: June 7 to 11 are five."""
+    monkeypatch.setitem(ibkr_pieces._STEPS, "1m", ("1 D", dt.timedelta(days=1)))
+
+
+def source(tws: Gateway, **settings: Any) -> IbkrSource:
+    made = replace(SETTINGS, port=tws.port, client_id=90, is_trading=False, **settings)
+    return IbkrSource(settings=made, clock=tws.tws.clock)
+
+
+def test_pieces_cover_a_range_and_seconds_leave_closed_hours_out() -> None:
+    calendar = ExchangeCalendar("XNYS")
+    start, end = dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 2, 1, tzinfo=dt.UTC)
+    minutes = list(pieces("1m", start, end, calendar))
+    assert [(each.end - start).days for each in minutes] == [5, 10, 15, 20, 25, 30, 31]
+    assert {each.duration for each in minutes} == {"1 W"} and minutes[-1].end == end
+    seconds = list(pieces("1s", start, dt.datetime(2024, 1, 4, tzinfo=dt.UTC), calendar))
+    assert len(seconds) == 2 * 13  # January 2 and 3: 6.5 hours each
+    assert seconds[0].end == dt.datetime(2024, 1, 2, 15, 0, tzinfo=dt.UTC)
+    assert list(pieces("1s", end, end, calendar)) == []
+
+
+def test_minutes_are_labelled_by_their_close_and_days_by_their_date() -> None:
+    with gateway() as tws, source(tws) as ibkr:
+        got = ibkr.fetch(Request("XMPLA", "1m", DAY, DAY))
+        assert len(got.frame) == 390 and got.frame.index.is_monotonic_increasing and got.frame.index.is_unique
+        assert str(got.frame.index[0]) == "2024-06-11 13:31:00+00:00"
+        assert str(got.frame.index[-1]) == "2024-06-11 20:00:00+00:00"
+        assert (got.currency, got.exchange, got.adjusted, got.content) == ("USD", "XNYS", "split", "trades")
+        assert got.adjusted_until == dt.date(2024, 6, 12)
+        days = ibkr.fetch(Request("XMPLA", "1d", dt.date(2024, 6, 3), DAY))
+        assert [str(each.date()) for each in days.frame.index] == [
+            "2024-06-03", "2024-06-04", "2024-06-05", "2024-06-06", "2024-06-07", "2024-06-10", "2024-06-11",
+        ]  # fmt: skip
+        minute = got.frame
+        assert days.frame.loc["2024-06-11", "high"] == minute["high"].max()
+        assert days.frame.loc["2024-06-11", "close"] == minute["close"].iloc[-1]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_pieces_that_overlap_give_each_bar_once() -> None:
+    with gateway() as tws, source(tws) as ibkr:
+        got = ibkr.fetch(Request("XMPLA", "1m", FRIDAY, DAY))
+        assert len(got.frame) == 3 * 390 and got.frame.index.is_unique and got.frame.index.is_monotonic_increasing
+
+
+def test_a_bar_that_is_not_over_for_half_an_hour_is_left_out() -> None:
+    with gateway() as tws, source(tws) as ibkr:
+        tws.advance(seconds=3600)
+        got = ibkr.fetch(Request("XMPLA", "1m", dt.date(2024, 6, 12), None))
+        assert len(got.frame) == 60 and str(got.frame.index[-1]) == "2024-06-12 14:30:00+00:00"
+        assert "30 bars were left out" in " ".join(got.notes)
+
+
+def test_a_currency_pair_is_of_quotes() -> None:
+    with gateway() as tws, source(tws) as ibkr:
+        got = ibkr.fetch(Request("EUR.USD", "1h", dt.date(2024, 6, 10), DAY))
+        assert (got.content, got.adjusted, got.exchange, got.currency) == ("quotes", "raw", "24/5", "USD")
+        assert len(got.frame) > 10 and (got.frame["volume"] == 0.0).all()
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize(
+    "fault", ["drop_middle:message=historicalData,n=2", "history_pacing:n=2", "on reqHistoricalData 3: close before"]
+)
+def test_a_fault_on_the_way_changes_nothing(fault: str) -> None:
+    wanted = Request("XMPLA", "1m", FRIDAY, DAY)
+    with gateway() as tws, source(tws) as ibkr:
+        whole = ibkr.fetch(wanted)
+    with gateway(fault) as tws, source(tws) as ibkr:
+        got = ibkr.fetch(wanted)
+    assert got.frame.equals(whole.frame) and got.notes == whole.notes == ()
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_pull_that_breaks_off_stores_what_came_and_the_next_goes_on(tmp_path: Path) -> None:
+    room = DataRoom(tmp_path / "catalog")
+    with gateway("on reqHistoricalData 3: refuse_logins 60; close before") as tws:
+        broken = source(tws, history_timeout=0.5)
+        first = room.pull(broken, "XMPLA", "2024-06-07", "2024-06-11", "1m")
+        assert len(first.stored) == 1 and "broken off before" in " ".join(first.stored[0].notes)
+        have = first.stored[0].appended.added
+        assert 0 < have < 390 * 3
+        tws.advance(seconds=120)
+        second = room.pull(source(tws), "XMPLA", end="2024-06-11", bar="1m")
+        assert second.stored[0].appended.differing == 0 and second.failures == ()
+        assert have + second.stored[0].appended.added == 390 * 3
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_an_interrupt_stores_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = module._asked
+    calls: list[int] = []
+
+    def interrupt(*values: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return asked(*values)
+
+    monkeypatch.setattr(module, "_asked", interrupt)
+    room = DataRoom(tmp_path / "catalog")
+    with gateway() as tws:
+        result = room.pull(source(tws), ["XMPLA", "XMPLB"], "2024-06-07", "2024-06-11", "1m")
+    assert result.partial and [each.bars.symbol for each in result.stored] == ["XMPLA"]
+    assert result.stored[0].appended.added > 0 and "interrupted before" in " ".join(result.stored[0].notes)
+
+
+def test_where_nobody_answers_the_rest_is_not_asked(tmp_path: Path) -> None:
+    room = DataRoom(tmp_path / "catalog")
+    made = IbkrSource(settings=replace(SETTINGS, port=1, start_timeout=0.2))
+    result = room.pull(made, ["A", "B", "C"])
+    assert result.not_asked == ("B", "C") and "nothing listens on 127.0.0.1:1" in str(result.failures[0].error)
+    assert isinstance(result.failures[0].error, ClosedError)
+
+
+def test_symbols_and_ranges_that_cannot_be_are_refused_with_the_cure() -> None:
+    with gateway() as tws, source(tws) as ibkr:
+        with pytest.raises(FeedError, match="IBKR knows no contract symbol=NOPE"):
+            ibkr.fetch(Request("NOPE"))
+        with pytest.raises(FeedEmptyError, match="no bars between"):
+            ibkr.fetch(Request("XMPLA", "1d", dt.date(2025, 1, 1)))
+        with pytest.raises(FeedEmptyError, match="no bars between"):
+            ibkr.fetch(Request("XMPLA", "1d", None, dt.date(1999, 1, 1)))
+
+
+def test_the_environment_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBKR_PORT", "7497")
+    assert (from_environment().host, from_environment().port, from_environment().client_id) == ("127.0.0.1", 7497, 90)
+    monkeypatch.setenv("IBKR_CLIENT_ID", "x")
+    with pytest.raises(SettingsError, match="IBKR_CLIENT_ID is 'x'"):
+        from_environment()
