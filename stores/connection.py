@@ -119,7 +119,8 @@ class Connection:
         lost, task = self._lost, asyncio.ensure_future(work)
         assert lost is not None  # it was logged in
         try:
-            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [task, lost]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
             else:

@@ -43,7 +43,7 @@ class Contracts:
     async def rule(self, number: int) -> tuple[PriceStep, ...]:
         """The price steps of a market rule."""
         if number not in self._rules:
-            self._rules[number] = await self._desk.ask(
+            self._rules[number] = await self._desk.ask_named(
                 f"market rule {number}", f"market rule {number}", "reqMarketRule", number
             )  # fmt: skip
         return self._rules[number]

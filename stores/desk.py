@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Coroutine
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, VirtualClock
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stores.connection import Connection
 
 logger = logging.getLogger(__name__)
+MENDING = 60.0  # seconds between two reconciliations after failures of our own
 
 
 class Desk:
@@ -60,6 +62,8 @@ class Desk:
         self.history_is_up.set()
         self.client: Any = None
         self.tasks: set[asyncio.Task[None]] = set()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._broken_at = -MENDING
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -108,6 +112,15 @@ class Desk:
             self.requests.forget(request.key)
             raise UnansweredError(f"{request.what}: no answer within {wait:g} s; ask again") from None
 
+    async def ask_named(
+        self, key: str, what: str, name: str, *values: Any, before: Callable[[], None] | None = None
+    ) -> Any:
+        """A request whose answer carries no id: one at a time. ``before`` is called when its turn has come."""
+        async with self._locks[key]:
+            if before is not None:
+                before()
+            return await self.ask(key, what, name, *values)
+
     async def ask(self, key: int | str, what: str, name: str, *values: Any, seconds: float | None = None) -> Any:
         """Send a request and wait for its answer."""
         request = self.requests.open(key, what)
@@ -146,8 +159,10 @@ class Desk:
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
-    def resubscribe_soon(self, handles: list[int]) -> None:
-        self.spawn(self.subscriber.again(handles, self.settings.resubscribe_after))
+    def resubscribe_soon(self, handles: list[int], failures: int = 0) -> None:
+        """Subscribe anew after a pause that doubles with each failure in a row."""
+        after = min(self.settings.resubscribe_after * 2**failures, self.settings.backoff_most)
+        self.spawn(self.subscriber.again(handles, after))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine beside the rest; what it raises is reported."""
@@ -171,4 +186,6 @@ class Desk:
         """Something of ours failed: nothing is known for sure any more, so the account is asked for anew."""
         text = f"halflife could not deal with a message ({what}); the account is reconciled, please report it"
         self.outlet.put(ErrorReported(0, Klass.FATAL, Reaction.RECONCILE, text, self.now()))
-        self.connection.restored(text, resubscribe=False)
+        if self.loop_time() - self._broken_at >= MENDING:  # a message that fails each time must not ask for itself
+            self._broken_at = self.loop_time()
+            self.connection.restored(text, resubscribe=False)

@@ -54,9 +54,8 @@ class Faults:
         desk = self._desk
         stream = desk.streams.of(req_id)
         request = desk.requests.get(req_id)
-        is_preview = request is not None and desk.orders.of(desk.settings.client_id, req_id) is None
-        order = None if is_preview else desk.orders.of(desk.settings.client_id, req_id)
-        is_order = order is not None or (is_preview and req_id < REQUESTS_FROM)
+        is_order = 0 < req_id < REQUESTS_FROM  # an order's, or that of a preview, which is a request, too
+        order = desk.orders.of(desk.settings.client_id, req_id) if is_order and request is None else None
         on_modify = order is not None and desk.orders.is_changing(req_id)
         code = codes.find(number, text, is_order=is_order, on_modify=on_modify)
         if on_modify and code.reaction in REFUSALS:
@@ -65,8 +64,8 @@ class Faults:
             self._farm(number, text)
         report = ErrorReported(
             code=number, klass=code.klass, reaction=code.reaction, text=text, when=desk.now(),
-            order_id=req_id if order else None, order_ref=order.order_ref if order else "",
-            req_id=req_id if request and not order else None, stream=stream.handle if stream else None,
+            order_id=req_id if is_order and request is None else None, order_ref=order.order_ref if order else "",
+            req_id=req_id if request else None, stream=stream.handle if stream else None,
             on_modify=on_modify, advanced_reject=reject,
         )  # fmt: skip
         log_event(
@@ -76,7 +75,7 @@ class Faults:
         desk.outlet.put(report)
         if stream is not None:
             self._stream(stream, number, code, text)
-        if request is not None and not order:
+        if request is not None:
             self._request(req_id, number, code, text)
         self._connection(number, code, text)
 
@@ -102,7 +101,8 @@ class Faults:
             streams.dropped(stream)
         streams.change(stream, state, number, text)
         if code.reaction in (Reaction.RESUBSCRIBE, Reaction.RETRY_LATER):
-            self._desk.resubscribe_soon([stream.handle])
+            self._desk.resubscribe_soon([stream.handle], stream.failures)
+            stream.failures += 1
 
     def _farm(self, number: int, text: str) -> None:
         kind, is_up = FARMS[number]

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import datetime as dt
 import logging
-import threading
-from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from core.clock import Clock, SystemClock
 from stores.account import kind_of
 from stores.connection import Connection
-from stores.contracts import Contracts
 from stores.converting import contract_of, order_of
 from stores.desk import Desk
-from stores.errors import NotSentError, StoreError, UnansweredError, UnreachableError
+from stores.errors import NotSentError, UnansweredError
 from stores.events import (
     AccountKind,
     AccountValueReported,
@@ -27,16 +23,15 @@ from stores.events import (
     OrderReported,
     PositionReported,
 )
-from stores.library import load
 from stores.outlet import Outlet
 from stores.pacing import ORDERS
 from stores.records import ContractSpec, HistoryBar, Instrument, OrderTerms, PriceStep, WhatIf
 from stores.settings import StoreSettings
 from stores.streams import QUOTES, REALTIME, UPDATES
 from stores.synchronising import ask_completed, ask_executions, ask_open, ask_positions
+from stores.thread import StoreThread
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class IBStore:
@@ -52,13 +47,7 @@ class IBStore:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.events: Outlet[Event] = Outlet()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._desk: Desk | None = None
-        self._contracts: Contracts | None = None
-        self._is_up = threading.Event()
-        self._stop: asyncio.Event | None = None
-        self._fault: BaseException | None = None
+        self._thread = StoreThread(settings, self.clock, self.events)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -67,40 +56,12 @@ class IBStore:
 
         Raises UnreachableError with the reason of the last attempt, AccountError, or LibraryError.
         """
-        if self._thread is not None:
-            raise StoreError("the store was started already; make another IBStore for a second connection")
-        load()
-        self._thread = threading.Thread(target=self._run, name="halflife-ib", daemon=True)
-        self._thread.start()
-        self._is_up.wait()
-        if wait:
-            try:
-                self._call(self._first(self._desk_()))
-            except BaseException:
-                self.stop()
-                raise
+        self._thread.start(wait)
         return self
-
-    async def _first(self, desk: Desk) -> None:
-        connection, wait = desk.connection, self.settings.start_timeout
-        try:
-            await asyncio.wait_for(connection.settled.wait(), desk.real(wait))
-        except TimeoutError:
-            raise UnreachableError(f"not connected within {wait:g} s: {connection.why}") from None
-        if connection.error is not None:
-            raise connection.error
 
     def stop(self) -> None:
         """Close the connection and end the thread. Orders at IBKR stay as they are."""
-        thread, loop, stop = self._thread, self._loop, self._stop
-        if thread is None or loop is None or stop is None:
-            return
-        if thread.is_alive():
-            try:
-                loop.call_soon_threadsafe(stop.set)
-            except RuntimeError:
-                logger.debug("the store's loop has ended by itself")
-        thread.join()
+        self._thread.stop()
 
     def __enter__(self) -> IBStore:
         return self.start()
@@ -110,82 +71,21 @@ class IBStore:
     ) -> None:
         self.stop()
 
-    def _run(self) -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        self._loop = loop
-        try:
-            loop.run_until_complete(self._serve())
-        except BaseException as error:  # noqa: BLE001 - calls raise it in their own threads
-            self._fault = error
-            logger.exception("the store's thread has failed")
-        finally:
-            self._is_up.set()
-            asyncio.set_event_loop(None)
-            loop.close()
-
-    async def _serve(self) -> None:
-        self._stop = asyncio.Event()
-        desk = Desk(self.settings, self.clock, self.events)
-        desk.connection = Connection(desk)
-        self._contracts = Contracts(desk)
-        self._desk = desk
-        keeper = asyncio.ensure_future(desk.connection.keep())
-        self._is_up.set()
-        stop = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({keeper, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if keeper.done():
-                keeper.result()  # raises what it failed with
-                await stop
-        finally:
-            stop.cancel()
-            keeper.cancel()
-            rest = [*desk.tasks, keeper, stop]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            current = asyncio.current_task()
-            others = [task for task in asyncio.all_tasks() if task is not current]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-    # -- calling into the thread ----------------------------------------------------------------------------------
-
-    def _desk_(self) -> Desk:
-        if self._desk is None:
-            raise NotSentError(f"the store does not run ({self._fault or 'call start() first'})")
-        return self._desk
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive():
-            work.close()
-            raise StoreError(f"the store has ended ({self._fault or 'it was stopped'}); make another IBStore")
-        if threading.current_thread() is thread:
-            work.close()
-            raise StoreError("the store cannot be called from its own thread; hand the event to another one first")
-        try:
-            future = asyncio.run_coroutine_threadsafe(work, loop)
-        except RuntimeError:
-            work.close()
-            raise StoreError("the store has ended; make another IBStore") from None
-        try:
-            return future.result()
-        except concurrent.futures.CancelledError:
-            if self._fault is not None:
-                raise StoreError(f"the store has failed ({self._fault!r}); make another IBStore") from self._fault
-            raise UnansweredError("the store was stopped before the answer; start it and ask again") from None
-        except KeyboardInterrupt:
-            future.cancel()
-            raise
+    @property
+    def _desk(self) -> Desk:
+        return self._thread.desk
 
     # -- state ----------------------------------------------------------------------------------------------------
 
     @property
+    def _connection(self) -> Connection | None:
+        desk = self._thread.desk_if_any
+        return desk.connection if desk is not None else None
+
+    @property
     def state(self) -> ConnectionState:
-        return self._desk.connection.state if self._desk is not None else ConnectionState.DISCONNECTED
+        connection = self._connection
+        return connection.state if connection is not None else ConnectionState.DISCONNECTED
 
     @property
     def is_ready(self) -> bool:
@@ -194,17 +94,17 @@ class IBStore:
 
     def why_not_ready(self) -> str:
         """A sentence with the cure; empty where it is ready."""
-        return "" if self.is_ready else self._desk_().connection.why_not()
+        return "" if self.is_ready else self._desk.connection.why_not()
 
     @property
     def account(self) -> str:
         """The account that is traded; empty before the first log-in."""
-        return self._desk.connection.account if self._desk is not None else ""
+        return self._connection.account if self._connection is not None else ""
 
     @property
     def accounts(self) -> tuple[str, ...]:
         """All accounts of the log-in (managedAccounts)."""
-        return self._desk.connection.accounts if self._desk is not None else ()
+        return self._connection.accounts if self._connection is not None else ()
 
     @property
     def account_kind(self) -> AccountKind:
@@ -216,31 +116,25 @@ class IBStore:
     @property
     def port(self) -> int:
         """The port that is used now: IBKR's 1300 can change it."""
-        return self._desk.connection.port if self._desk is not None else self.settings.port
+        return self._connection.port if self._connection is not None else self.settings.port
 
     @property
     def server_version(self) -> int:
-        return self._desk.connection.server_version if self._desk is not None else 0
+        return self._connection.server_version if self._connection is not None else 0
 
     def farms(self) -> dict[tuple[str, str], bool]:
         """(kind, name) -> whether the data farm is up; kinds: market, history, definitions."""
-        return dict(self._desk_().farms)
+        return dict(self._desk.farms)
 
     # -- contracts and history ------------------------------------------------------------------------------------
 
     def qualify(self, spec: ContractSpec, *, fresh: bool = False) -> Instrument:
         """The one instrument that fits; remembered, unless ``fresh``. Raises ContractError: unknown, or ambiguous."""
-        contracts = self._contracts
-        if contracts is None:
-            raise NotSentError("the store does not run; call start() first")
-        return self._call(contracts.qualify(spec, fresh))
+        return self._thread.call(self._thread.contracts.qualify(spec, fresh))
 
     def market_rule(self, number: int) -> tuple[PriceStep, ...]:
         """The price steps of ``Instrument.market_rule``."""
-        contracts = self._contracts
-        if contracts is None:
-            raise NotSentError("the store does not run; call start() first")
-        return self._call(contracts.rule(number))
+        return self._thread.call(self._thread.contracts.rule(number))
 
     def history(
         self,
@@ -257,11 +151,11 @@ class IBStore:
         Waits for its turn where IBKR paces, asks again after a pacing violation or an outage of the history farm.
         Empty where IBKR has no data. Raises RequestRefused, UnansweredError, NotSentError, RequestError.
         """
-        return self._call(self._desk_().history.bars(instrument, end, duration, bar, what, rth))
+        return self._thread.call(self._desk.history.bars(instrument, end, duration, bar, what, rth))
 
     def head_timestamp(self, instrument: Instrument, *, what: str = "TRADES", rth: bool = True) -> dt.datetime:
         """The earliest moment for which IBKR has data, UTC."""
-        return self._call(self._desk_().history.head(instrument, what, rth))
+        return self._thread.call(self._desk.history.head(instrument, what, rth))
 
     # -- streams --------------------------------------------------------------------------------------------------
 
@@ -285,14 +179,14 @@ class IBStore:
         options: dict[str, Any] = {"what": what, "rth": rth}
         if kind == UPDATES:
             options |= {"bar": bar, "duration": duration, "growing": growing}
-        return self._call(self._subscribe(instrument, kind, options))
+        return self._thread.call(self._subscribe(instrument, kind, options))
 
     def subscribe_quotes(self, instrument: Instrument, *, generic: str = "") -> int:
         """Subscribe to ticks (``generic``: IBKR's list, such as 236 for shortable shares); returns the handle."""
-        return self._call(self._subscribe(instrument, QUOTES, {"generic": generic}))
+        return self._thread.call(self._subscribe(instrument, QUOTES, {"generic": generic}))
 
     async def _subscribe(self, instrument: Instrument, kind: str, options: dict[str, Any]) -> int:
-        desk = self._desk_()
+        desk = self._desk
         stream = desk.streams.add(instrument, kind, **options)
         if desk.connection.is_up:
             desk.spawn(desk.subscriber.ask(stream))
@@ -302,17 +196,22 @@ class IBStore:
     def unsubscribe(self, handle: int) -> None:
         """End a stream."""
         try:
-            self._call(self._desk_().subscriber.end(handle))
+            self._thread.call(self._desk.subscriber.end(handle))
         except NotSentError:
             logger.debug("stream %s ended without a connection", handle)
 
     def resubscribe(self, handle: int) -> None:
         """Subscribe a stream anew, as after a silence that the calendar does not explain."""
-        self._call(self._desk_().subscriber.again([handle]))
+        self._thread.call(self._resubscribe(handle))
+
+    async def _resubscribe(self, handle: int) -> None:
+        stream = self._desk.streams.streams.get(handle)
+        if stream is not None:
+            await self._desk.subscriber.ask(stream)
 
     def last_heard(self, handle: int) -> dt.datetime | None:
         """When a stream delivered last, by the store's clock."""
-        stream = self._desk_().streams.streams.get(handle)
+        stream = self._desk.streams.streams.get(handle)
         return stream.heard if stream is not None else None
 
     # -- orders ---------------------------------------------------------------------------------------------------
@@ -320,11 +219,11 @@ class IBStore:
     def next_order_id(self) -> int:
         """Take an order id: above all that IBKR, the settings or an order seen has named. Raises NotSentError before
         the first log-in."""
-        return self._desk_().ids.take()
+        return self._desk.ids.take()
 
     def raise_order_ids(self, at_least: int) -> None:
         """Never use an id below this one: the high-water mark of the journal."""
-        self._desk_().ids.at_least(at_least)
+        self._desk.ids.at_least(at_least)
 
     def place(self, instrument: Instrument, terms: OrderTerms) -> None:
         """Send a new order; returns when it is handed to the socket.
@@ -332,15 +231,15 @@ class IBStore:
         Raises NotSentError or RequestError: it has not left this machine. After any other end its outcome is what
         events and, after a reconnect, the ``Synchronised`` snapshot say; it is never sent again by the store.
         """
-        self._call(self._desk_().place(instrument, terms))
+        self._thread.call(self._desk.place(instrument, terms))
 
     def modify(self, instrument: Instrument, terms: OrderTerms) -> None:
         """Change a working order of ours: its id with other terms. Raises NotSentError while not ready: a change over
         a degraded connection can become a second order."""
-        self._call(self._modify(instrument, terms))
+        self._thread.call(self._modify(instrument, terms))
 
     async def _modify(self, instrument: Instrument, terms: OrderTerms) -> None:
-        desk = self._desk_()
+        desk = self._desk
         known = desk.orders.of(self.settings.client_id, terms.order_id)
         if known is None or known.is_done:
             what = "is not known" if known is None else f"is {known.status}"
@@ -349,80 +248,88 @@ class IBStore:
 
     def cancel(self, order_id: int) -> None:
         """Ask IBKR to cancel an order of this client. A fill can still come."""
-        self._call(self._cancel(order_id))
+        self._thread.call(self._cancel(order_id))
 
     async def _cancel(self, order_id: int) -> None:
-        await self._desk_().send("cancelOrder", order_id, priority=ORDERS)
+        await self._desk.send("cancelOrder", order_id, priority=ORDERS)
 
     def global_cancel(self) -> None:
         """Ask IBKR to cancel all orders of the log-in, those of other clients and made by hand included."""
-        self._call(self._desk_().send("reqGlobalCancel", priority=ORDERS))
+        self._thread.call(self._desk.send("reqGlobalCancel", priority=ORDERS))
 
     def what_if(self, instrument: Instrument, terms: OrderTerms) -> WhatIf:
         """Margins and fees that an order would have; ``terms.order_id`` is used up. Raises RequestRefused where IBKR
         would not take it."""
-        return self._call(self._what_if(instrument, terms))
+        return self._thread.call(self._what_if(instrument, terms))
 
     async def _what_if(self, instrument: Instrument, terms: OrderTerms) -> WhatIf:
-        desk = self._desk_()
+        desk = self._desk
         terms.checked()
         desk.connection.require_ready()
         desk.ids.seen(terms.order_id)
         order = order_of(terms, self.account, self.settings.client_id)
         order.whatIf = True
         what = f"what-if of {terms.action} {terms.quantity:g} {instrument.symbol}"
-        preview: WhatIf = await desk.ask(
-            terms.order_id, what, "placeOrder", terms.order_id, contract_of(instrument), order
-        )  # fmt: skip
-        return preview
+        request = desk.requests.open(terms.order_id, what)
+        try:
+            await desk.send("placeOrder", terms.order_id, contract_of(instrument), order)
+            preview: WhatIf = await desk.answer(request)
+            return preview
+        except UnansweredError:
+            if request.rows:  # it came without margins, which some kinds of accounts do not have
+                last: WhatIf = request.rows[-1]
+                return last
+            raise
+        finally:
+            desk.requests.forget(terms.order_id)
 
     # -- the account ----------------------------------------------------------------------------------------------
 
     def open_orders(self) -> tuple[OrderReported, ...]:
         """Ask for the open orders of the whole log-in."""
-        return self._call(ask_open(self._desk_()))
+        return self._thread.call(ask_open(self._desk))
 
     def completed_orders(self) -> tuple[OrderReported, ...]:
         """Ask for the orders of the current day that are done."""
-        return self._call(ask_completed(self._desk_()))
+        return self._thread.call(ask_completed(self._desk))
 
     def executions(self) -> tuple[ExecutionReported, ...]:
         """Ask for the executions of the current day; the valid version of each. New ones come out as events, too."""
-        return self._call(self._executions())
+        return self._thread.call(self._executions())
 
     async def _executions(self) -> tuple[ExecutionReported, ...]:
-        await ask_executions(self._desk_())
-        return self._desk_().executions.valid()
+        await ask_executions(self._desk)
+        return self._desk.executions.valid()
 
     def without_commission(self) -> tuple[str, ...]:
         """execIds whose commission IBKR has not told of."""
-        return self._call(self._without_commission())
+        return self._thread.call(self._without_commission())
 
     async def _without_commission(self) -> tuple[str, ...]:
-        return self._desk_().executions.without_commission()
+        return self._desk.executions.without_commission()
 
     def positions(self) -> tuple[PositionReported, ...]:
         """Ask for all positions."""
-        return self._call(self._positions())
+        return self._thread.call(self._positions())
 
     async def _positions(self) -> tuple[PositionReported, ...]:
-        await ask_positions(self._desk_())
-        return tuple(self._desk_().account.positions.values())
+        await ask_positions(self._desk)
+        return tuple(self._desk.account.positions.values())
 
     def account_values(self) -> tuple[AccountValueReported, ...]:
         """What IBKR has told about the account; it keeps these up to date (every three minutes, and at fills)."""
-        return self._call(self._account_values())
+        return self._thread.call(self._account_values())
 
     async def _account_values(self) -> tuple[AccountValueReported, ...]:
-        return tuple(self._desk_().account.values.values())
+        return tuple(self._desk.account.values.values())
 
     def current_time(self, timeout: float | None = None) -> dt.datetime:
         """IBKR's time, UTC. In lockstep with the paper gateway this is what moves it: the answer comes behind the
         next bars. ``timeout`` 0 waits for ever."""
-        return self._call(self._current_time(timeout))
+        return self._thread.call(self._current_time(timeout))
 
     async def _current_time(self, timeout: float | None) -> dt.datetime:
-        desk = self._desk_()
+        desk = self._desk
         wait = self.settings.answer_timeout if timeout is None else timeout
         answer = desk.requests.time()
         try:

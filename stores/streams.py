@@ -41,6 +41,7 @@ class Stream:
     last: dt.datetime | None = None  # start of the last complete bar that was told
     grows: BarArrived | None = None
     heard: dt.datetime | None = None  # when anything came last, by the store's clock
+    failures: int = 0  # in a row, since anything came
 
 
 class Streams:
@@ -141,7 +142,7 @@ class Streams:
             self.change(stream, StreamState.LIVE if kind <= 2 else StreamState.DELAYED)
 
     def _alive(self, stream: Stream) -> None:
-        stream.heard = self._now()
+        stream.heard, stream.failures = self._now(), 0
         if stream.state is not StreamState.DELAYED:
             self.change(stream, StreamState.LIVE)
 

@@ -27,12 +27,12 @@ async def synchronise(desk: Desk, account: str, reason: str, is_first: bool) -> 
     if settings.is_trading:
         if settings.client_id == 0:
             await desk.send("reqAutoOpenOrders", True)
-        await desk.ask(OPEN, OPEN, "reqOpenOrders")
+        await desk.ask_named(OPEN, OPEN, "reqOpenOrders")
         open_orders = await ask_open(desk)
         completed = await ask_completed(desk)
     await ask_executions(desk)
     await ask_positions(desk)
-    await desk.ask(ACCOUNT, f"values of account {account}", "reqAccountUpdates", True, account)
+    await desk.ask_named(ACCOUNT, f"values of account {account}", "reqAccountUpdates", True, account)
     now = desk.now()
     desk.orders.forget_before(now)
     desk.executions.forget_before(now)
@@ -47,13 +47,13 @@ async def synchronise(desk: Desk, account: str, reason: str, is_first: bool) -> 
 
 async def ask_open(desk: Desk) -> tuple[OrderReported, ...]:
     """Open orders of all clients of this log-in, and those made by hand."""
-    keys = await desk.ask(OPEN, OPEN, "reqAllOpenOrders")
+    keys = await desk.ask_named(OPEN, OPEN, "reqAllOpenOrders")
     return desk.orders.at(keys)
 
 
 async def ask_completed(desk: Desk) -> tuple[OrderReported, ...]:
     """Orders of the current day that are done."""
-    keys = await desk.ask(COMPLETED, COMPLETED, "reqCompletedOrders", False)
+    keys = await desk.ask_named(COMPLETED, COMPLETED, "reqCompletedOrders", False)
     return desk.orders.at(keys)
 
 
@@ -65,5 +65,4 @@ async def ask_executions(desk: Desk) -> None:
 
 async def ask_positions(desk: Desk) -> None:
     """All positions; what is not named is gone."""
-    desk.account.listing()
-    await desk.ask(POSITIONS, POSITIONS, "reqPositions")
+    await desk.ask_named(POSITIONS, POSITIONS, "reqPositions", before=desk.account.listing)
