@@ -356,4 +356,9 @@ class Rearmed(Record):
     why: str
 
 
-RECORDS: dict[str, type[Record]] = {record.kind: record for record in Record.__subclasses__()}
+_KINDS: tuple[type[Record], ...] = (
+    Intended, Sent, Withdrawn, ChangeIntended, ChangeRefused, TermsSeen, CancelIntended, Acknowledged,
+    StatusSeen, Refused, ExecutionSeen, CommissionSeen, OutcomeUnknown, Resolved, Carried, Halted, Released,
+    OrderIdSeen, CashSeen, Killed, Rearmed,
+)  # fmt: skip
+RECORDS = {record.kind: record for record in _KINDS}  # kind -> class
