@@ -227,6 +227,7 @@ class IntentJournal:
         """Close until the next ``settle``; what has no answer yet becomes unknown."""
         with self._mutex:
             self._closed_by = why
+            self._book.version += 1  # a reconciliation that is under way is of the connection before
             self.mark_unknown(why)
 
     def mark_unknown(self, why: str, refs: Iterable[str] | None = None) -> None:
@@ -368,7 +369,9 @@ class IntentJournal:
                             self._book.apply(halt)
                             halts.append(halt)
             except BaseException:
+                version = self._book.version
                 self._book = self._load()  # what the disk has is the truth
+                self._book.version += version + 1  # and no reconciliation of before fits it
                 raise
             return halts
 

@@ -39,7 +39,7 @@ class IntentBook:
         self.killed: rec.Killed | None = None
         self.order_id_mark = 0  # the highest order id that was ever used or told
         self.last_number = 0  # of an intent
-        self.version = 0  # records taken in so far
+        self.version = 0  # grows with every change: two books of one version are the same
         self.cash: rec.CashSeen | None = None
         self._units: dict[tuple[str, int, str], float] = defaultdict(float)  # executions by account, conId, unit
         self._flows: dict[str, float] = defaultdict(float)  # currency -> money moved by executions and commissions

@@ -174,6 +174,14 @@ def test_what_came_meanwhile_asks_for_another_reconciliation(desk: Desk) -> None
     assert settle(desk.journal, result) is False
 
 
+def test_a_connection_that_is_lost_meanwhile_keeps_the_journal_closed(desk: Desk) -> None:
+    result = reconcile(desk.journal.snapshot(), desk.answer)
+    desk.journal.disconnected("lost again")
+    assert settle(desk.journal, result) is False
+    with pytest.raises(IntentError, match="closed: lost again"):
+        desk.order()
+
+
 def test_a_cancelled_order_that_is_open_is_revived_at_the_second_look(desk: Desk) -> None:
     intent = desk.order()
     desk.journal.reported(report(intent, "Cancelled"))  # a client library's word on an error that left it live
