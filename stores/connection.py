@@ -138,7 +138,7 @@ class Connection:
         self._lost = lost
         client.conn.disconnected += lambda text: self._is_lost(lost, text or "TWS closed the connection")
         login = asyncio.ensure_future(
-            client.connectAsync(settings.host, self.port, settings.client_id, desk.real(settings.login_timeout))
+            client.connectAsync(settings.host, self.port, settings.client_id, desk.patience(settings.login_timeout))
         )
         try:
             await asyncio.wait({login, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -245,7 +245,7 @@ class Connection:
             answer = desk.requests.time()
             try:
                 await desk.send("reqCurrentTime")
-                await asyncio.wait_for(answer, desk.real(settings.heartbeat_timeout))
+                await asyncio.wait_for(answer, desk.patience(settings.heartbeat_timeout))
             except (TimeoutError, NotSentError, UnansweredError):
                 return (
                     f"TWS has said nothing for {settings.heartbeat + settings.heartbeat_timeout:g} s and does not "

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stores.connection import Connection
 
 logger = logging.getLogger(__name__)
+LEAST_PATIENCE = 5.0  # seconds
 MENDING = 60.0  # seconds between two reconciliations after failures of our own
 
 
@@ -77,6 +78,10 @@ class Desk:
         """Seconds of the machine for seconds of the settings."""
         return seconds / self.factor
 
+    def patience(self, seconds: float) -> float:
+        """Seconds of the machine to wait for an answer: a fast clock does not make the machine faster."""
+        return max(seconds / self.factor, min(seconds, LEAST_PATIENCE))
+
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(self.real(seconds))
 
@@ -105,7 +110,7 @@ class Desk:
         """Wait for an answer. Raises UnansweredError."""
         wait = self.settings.answer_timeout if seconds is None else seconds
         try:
-            return await asyncio.wait_for(request.future, self.real(wait))
+            return await asyncio.wait_for(request.future, self.patience(wait))
         except UnansweredError:  # a TimeoutError, too: the connection was lost
             raise
         except TimeoutError:

@@ -121,7 +121,7 @@ class HistoryDesk:
         """Wait for the connection and the history farm, as long as an answer may take."""
         desk = self._desk
         try:
-            async with asyncio.timeout(desk.real(desk.settings.history_timeout)):
+            async with asyncio.timeout(desk.patience(desk.settings.history_timeout)):
                 await desk.connection.until_up()
                 await desk.history_is_up.wait()
         except TimeoutError:

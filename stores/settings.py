@@ -10,8 +10,8 @@ from core.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """Where TWS or IB Gateway is, and how long to wait for what. All durations are seconds, by the machine's clock
-    (a clock with a ``factor``, as of an accelerated rehearsal, divides them).
+    """Where TWS or IB Gateway is, and how long to wait for what. All durations are seconds, by the machine's clock;
+    a clock with a ``factor``, as of an accelerated rehearsal, shortens them (waits for answers to 5 seconds at most).
 
     ``client_id`` stays the same for ever: another one sees other orders. ``account``: the account to trade; empty:
     the only one of the log-in. ``first_order_id``: ids below are never used (the high-water mark of the journal).

@@ -334,7 +334,7 @@ class IBStore:
         answer = desk.requests.time()
         try:
             await desk.send("reqCurrentTime")
-            seconds = await asyncio.wait_for(answer, desk.real(wait) if wait else None)
+            seconds = await asyncio.wait_for(answer, desk.patience(wait) if wait else None)
         except UnansweredError:  # a TimeoutError, too: the connection was lost
             raise
         except TimeoutError:

@@ -56,7 +56,7 @@ class StoreThread:
     async def _first(self, desk: Desk) -> None:
         connection, wait = desk.connection, self._settings.start_timeout
         try:
-            await asyncio.wait_for(connection.settled.wait(), desk.real(wait))
+            await asyncio.wait_for(connection.settled.wait(), desk.patience(wait))
         except TimeoutError:
             raise UnreachableError(f"not connected within {wait:g} s: {connection.why}") from None
         if connection.error is not None:

@@ -69,7 +69,7 @@ def test_commands_settings_and_notebook_lines_run(prices: Path) -> None:
         assert outcome.exit_code in ((0, 2) if left else (0,)), (line, outcome.stderr)
         assert "Traceback" not in outcome.output and (not left or not outcome.stderr.count("error"))
         ran += 1
-    assert ran == len(lines) - 3
+    assert ran == len(lines) - 4
     assert (prices / "acme.png").exists() and (prices / "found.csv").exists()
 
     (settings,) = blocks("toml")

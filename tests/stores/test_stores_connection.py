@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stored.desk import ACCOUNT, PATIENCE, SETTINGS, desk, gateway
@@ -456,6 +457,38 @@ def test_a_burst_is_sent_within_the_rate_and_orders_go_first() -> None:
         got = [one.buy("LMT", limit_price=1.0 + n).order_id for n in range(19)]
         one.settle()
         assert one.live() == got and 100 not in one.codes()
+
+
+def test_a_rehearsal_sixty_times_as_fast_goes_through_a_restart() -> None:
+    with desk("nightly_restart:when=at 10:00:30 exchange,seconds=60", speed=60.0) as one:
+        one.buy("LMT", limit_price=10.0, tif="GTC")
+        one.until_again()
+        (live,) = one.of(Synchronised)[-1].snapshot.open_orders
+        assert (live.limit_price, live.status) == (10.0, "Submitted")
+        out = next(each for each in one.of(ConnectionChanged) if each.state is S.DISCONNECTED)
+        back = one.of(ConnectionChanged)[-1]
+        assert 60 <= (back.when - out.when).total_seconds() < 600
+
+
+def test_many_reconnects_leave_no_socket_thread_or_order_behind() -> None:
+    def held() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("open files can be counted on Linux only")
+    with desk() as one:
+        one.store.subscribe_bars(one.instrument())
+        order = one.buy("LMT", limit_price=10.0)
+        one.settle()
+        before = held()
+        for times in range(40):
+            one.tws.call(lambda tws: [each.close() for each in list(tws.connections)])
+            one.until_again(times + 2)
+        one.settle()
+        one.until(lambda: held()[0] <= before[0] + 1)
+        assert held()[1] == before[1] and one.live() == [order.order_id] and one.fills() == []
+        assert one.statuses(order.order_id) == ["Submitted"] * len(one.statuses(order.order_id))
+        assert len(one.statuses(order.order_id)) <= 2
 
 
 def test_every_order_status_of_a_day_of_chance_ends_where_the_gateway_is() -> None:

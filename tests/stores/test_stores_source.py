@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from stored.desk import SETTINGS, gateway
+from typer.testing import CliRunner
 
+import commands
 import feeds.sources.ibkr as module
 from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, FeedError, SettingsError
@@ -152,6 +154,27 @@ def test_symbols_and_ranges_that_cannot_be_are_refused_with_the_cure() -> None:
             ibkr.fetch(Request("XMPLA", "1d", dt.date(2025, 1, 1)))
         with pytest.raises(FeedEmptyError, match="no bars between"):
             ibkr.fetch(Request("XMPLA", "1d", None, dt.date(1999, 1, 1)))
+
+
+def test_the_command_pulls_into_the_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with gateway(speed=1) as tws:
+        monkeypatch.setenv("IBKR_PORT", str(tws.port))
+        words = [
+            "data",
+            "pull",
+            "--source",
+            "ibkr",
+            "XMPLA",
+            "--bar",
+            "1m",
+            "--from",
+            "2024-06-10",
+            "--to",
+            "2024-06-11",
+        ]
+        outcome = CliRunner().invoke(commands.app, [*words, "--catalog", str(tmp_path / "catalog")])
+        assert outcome.exit_code == 0, outcome.stderr
+        assert "780 bars added" in outcome.output
 
 
 def test_the_environment_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
