@@ -115,7 +115,7 @@ class IntentJournal:
             for draft in drafts:
                 check_draft(draft)
                 if why := self.why_not(draft):
-                    raise IntentError(f"{draft.action} {draft.quantity:g} {draft.symbol} ({draft.unit}): {why}")
+                    raise IntentError(f"{draft.action} {draft.quantity:.12g} {draft.symbol} ({draft.unit}): {why}")
             at, book = self._clock.now(), self._book
             number, order_id = book.last_number, max(book.order_id_mark, next_order_id - 1)
             intents: list[Intent] = []
@@ -260,8 +260,8 @@ class IntentJournal:
             order = self._order(ref)
             if order.state not in UNRESOLVED or not -EPSILON <= shares <= order.remaining + EPSILON:
                 raise IntentError(
-                    f"{ref} is {order.state} with {order.remaining:g} left and cannot be resolved with {shares:g} "
-                    f"filled; give an order whose outcome is unknown and at most what is left of it"
+                    f"{ref} is {order.state} with {order.remaining:.12g} left and cannot be resolved with "
+                    f"{shares:.12g} filled; give an order whose outcome is unknown and at most what is left of it"
                 )
             self._append(resolved_by(self._book, ref, shares, price, why, self._clock.now()))
 
@@ -303,7 +303,7 @@ class IntentJournal:
             own = self._book.unit_size("", con_id)
             if quantity * own <= 0.0 or abs(quantity) > abs(own) + EPSILON:
                 raise IntentError(
-                    f"{quantity:g} {symbol} cannot be adopted: held by hand are {own:g}; give at most that"
+                    f"{quantity:.12g} {symbol} cannot be adopted: held by hand are {own:.12g}; give at most that"
                 )
             at = self._clock.now()
             self._append(

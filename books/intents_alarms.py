@@ -25,7 +25,7 @@ def alarms(book: IntentBook, record: Record, before: OrderState | None, at: dt.d
         ids = ", ".join(map(str, (order.perm_id, *order.other_perm_ids)))
         found.append((HaltCause.DUPLICATE, f"{order.ref} has {1 + len(order.other_perm_ids)} permIds ({ids})"))
     if order.filled > order.limit + EPSILON:
-        found.append((HaltCause.OVERFILL, f"{order.ref}: {order.filled:g} filled of {order.limit:g} ordered"))
+        found.append((HaltCause.OVERFILL, f"{order.ref}: {order.filled:.12g} filled of {order.limit:.12g} ordered"))
     perm_id = getattr(record, "perm_id", 0)
     if isinstance(record, ExecutionSeen):
         perm_id = record.execution.perm_id

@@ -113,8 +113,8 @@ def _contradiction(
     if (told.account, told.con_id, HaltCause.CONTRADICTION) in book.halts:
         return []
     why = (
-        f"execution {told.exec_id} was {known.action} {known.shares:g} at {known.price:g} and is now {told.action} "
-        f"{told.shares:g} at {told.price:g}"
+        f"execution {told.exec_id} was {known.action} {known.shares:.12g} at {known.price:.12g} and is now "
+        f"{told.action} {told.shares:.12g} at {told.price:.12g}"
     )
     return [
         rec.Halted(

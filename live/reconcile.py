@@ -101,11 +101,13 @@ class _Run:
                 self.find(FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, _mends(halt))
             after = self.book.by_ref(record.ref)
             if before not in DONE and after is not None and after.state in DONE:
-                text = f"{after.ref} is {after.state}, {after.filled:g} of {after.quantity:g} filled"
+                text = f"{after.ref} is {after.state}, {after.filled:.12g} of {after.quantity:.12g} filled"
                 evidence = f" ({record.evidence})" if isinstance(record, rec.Resolved) else ""
                 self.find(FindingKind.RESOLVED, text + evidence, after.intent.con_id, after.ref)
             elif isinstance(record, rec.TermsSeen):
-                text = f"{record.ref}: the broker works {record.quantity:g} at {record.limit_price or record.aux_price}"
+                text = (
+                    f"{record.ref}: the broker works {record.quantity:.12g} at {record.limit_price or record.aux_price}"
+                )
                 self.find(FindingKind.TERMS, text, after.intent.con_id if after else 0, record.ref)
 
     def find(
@@ -115,11 +117,9 @@ class _Run:
         symbol = self.book.symbols.get(con_id, "")
         self.findings.append(Finding(kind, text, con_id, symbol, ref, expected, found, commands))
 
-    def is_seen_twice(self, key: str, con_id: int, value: float = 0.0) -> bool:
+    def is_seen_twice(self, key: str, con_id: int) -> bool:
         """Whether the same was seen at an earlier look, ``grace`` ago; else it is a doubt until the next."""
-        earlier = self.before.get(key)
-        if earlier is None or abs(earlier.value - value) > EPSILON:
-            earlier = Doubt(self.at, con_id, value)
+        earlier = self.before.get(key) or Doubt(self.at, con_id)
         seen_twice = self.at - earlier.since >= self.grace and earlier.since < self.at
         self.doubts[key] = replace(earlier, is_confirmed=seen_twice)
         return seen_twice
@@ -147,11 +147,10 @@ class _Run:
         records, corrects = booked_by(self.book, ref, execution, self.at)
         is_new = any(isinstance(record, rec.ExecutionSeen) for record in records)
         self.write(*records)
-        text = (
-            f"{execution.action} {execution.shares:g} {execution.symbol} at {execution.price:g} ({execution.exec_id})"
-        )
+        what = f"{execution.action} {execution.shares:.12g} {execution.symbol}"
+        text = f"{what} at {execution.price:.12g} ({execution.exec_id})"
         if corrects is not None:
-            text += f", which corrects {corrects.shares:g} at {corrects.price:g}"
+            text += f", which corrects {corrects.shares:.12g} at {corrects.price:.12g}"
         if is_new and ref:
             self.find(FindingKind.ADOPTED, text, execution.con_id, ref)
         elif is_new:
@@ -161,7 +160,9 @@ class _Run:
     def take_open(self, report: BrokerOrder) -> None:
         ref = self.book.owner(report.order_ref, report.perm_id)
         if not ref:
-            text = f"{report.action} {report.quantity:g} {report.symbol} {report.order_type} (permId {report.perm_id})"
+            text = (
+                f"{report.action} {report.quantity:.12g} {report.symbol} {report.order_type} (permId {report.perm_id})"
+            )
             self.find(FindingKind.BY_HAND, f"open order: {text}", report.con_id)
             self.judge_stranger(report.order_ref, report.account or self.book.account, report.con_id)
             return
@@ -213,7 +214,7 @@ class _Run:
         counted = max(order.told_filled, report.filled if report else 0.0)
         missing = max(0.0, counted - order.reported)
         if order.state is OrderState.AWAITING or missing > EPSILON:
-            if self.is_seen_twice(f"fills {ref}", con_id, missing):
+            if self.is_seen_twice(f"fills {ref} {counted:.12g} {order.reported:.12g}", con_id):
                 self.lost.append(order)
                 self.told[ref] = missing if counted else order.remaining
             else:
@@ -255,7 +256,7 @@ class _Run:
         elif abs(difference) <= EPSILON:
             self.agree(key, found)
         elif not self.is_ours(key):
-            text = f"{found:g} {symbol} held by hand" + (f", {expected:g} before" if expected else "")
+            text = f"{found:.12g} {symbol} held by hand" + (f", {expected:.12g} before" if expected else "")
             self.write(
                 rec.Carried(
                     at=self.at, account=account, con_id=con_id, symbol=symbol, unit="", quantity=difference,
@@ -278,13 +279,15 @@ class _Run:
                 why = "the positions agree again"
                 self.write(rec.Released(at=self.at, account=key[0], con_id=key[1], why=why, cause=cause))
                 self.find(FindingKind.RELEASED, why, key[1], "", found, found)
-        self.find(FindingKind.MATCHED, f"position {found:g}", key[1], "", found, found)
+        self.find(FindingKind.MATCHED, f"position {found:.12g}", key[1], "", found, found)
 
     def differ(self, key: Key, cause: HaltCause, expected: float, found: float, why: str) -> None:
-        text = f"{found:g} found, {expected:g} expected: {why}"
+        text = f"{found:.12g} found, {expected:.12g} expected: {why}"
         # Orders first: they may explain it
         waits = any(doubt.con_id == key[1] and not doubt.is_confirmed for doubt in self.doubts.values())
-        if self.is_seen_twice(f"position {key[0]} {key[1]}", key[1], found - expected) and not waits:
+        # Both numbers: two fills of one size in two looks are not one difference seen twice
+        seen = f"position {key[0]} {key[1]} {round(expected, 6)!r} {round(found, 6)!r}"
+        if self.is_seen_twice(seen, key[1]) and not waits:
             for other in SELF_LIFTING - {cause}:
                 if (*key, other) in self.book.halts:
                     self.write(rec.Released(at=self.at, account=key[0], con_id=key[1], why=text, cause=other))
@@ -300,7 +303,7 @@ class _Run:
             cause = HaltCause.AMBIGUOUS if len(groups) > 1 else HaltCause.POSITION
             self.differ(key, cause, expected, found, f"it does not say how much of {names} was filled")
             return
-        why = f"concluded from the position of {found:g}, {expected:g} expected; executions do not tell"
+        why = f"concluded from the position of {found:.12g}, {expected:.12g} expected; executions do not tell"
         for group, units in zip(groups, filled, strict=True):
             bearer = group.bearer(units)
             for order in group.orders:
@@ -332,7 +335,7 @@ def _mends(halt: rec.Halted) -> tuple[str, ...]:
     if halt.cause not in SELF_LIFTING:
         return (release,)
     difference = (halt.found or 0.0) - (halt.expected or 0.0)
-    accept = f"halflife reconcile --accept {name} --quantity {difference:g}"
+    accept = f"halflife reconcile --accept {name} --quantity {difference:.12g}"
     mends = [accept, f"{accept} --unit UNIT"]
     if halt.cause is HaltCause.AMBIGUOUS:
         mends.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")

@@ -75,7 +75,6 @@ class Doubt:
 
     since: dt.datetime
     con_id: int
-    value: float = 0.0
     is_confirmed: bool = False  # seen twice: it waits for nothing any more
 
 

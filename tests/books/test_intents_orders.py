@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import queue
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -388,3 +390,30 @@ def test_a_ref_fits_and_comes_back(unit: str, number: int) -> None:
 )
 def test_other_refs_are_not_ours(text: str) -> None:
     assert OrderRef.parse(text) is None
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_thread_intends_while_another_hears_of_fills(journal: IntentJournal) -> None:
+    """As live does: Cerebro's thread and the store's."""
+    journal._file._database.connection.execute("PRAGMA synchronous = OFF")
+    made: queue.Queue[str] = queue.Queue()
+
+    def hear() -> None:
+        for number in range(100):
+            ref = made.get()
+            for _ in range(2):
+                journal.reported(report(ref, perm_id=1000 + number))
+                journal.execution(fill(ref, 100.0, f"x.{number}.01", perm_id=1000 + number))
+
+    listener = threading.Thread(target=hear)
+    listener.start()
+    for _ in range(100):
+        (intent,) = journal.intend([DRAFT])
+        journal.sent([intent.ref])
+        made.put(intent.ref)
+    listener.join()
+    book = read_book("intents.sqlite")
+    assert {order.state for order in book.orders.values()} == {OrderState.FILLED}
+    assert book.positions() == journal.book.positions() == {("DU1", 7): 10_000.0} and not book.halts

@@ -388,6 +388,17 @@ def test_a_difference_that_changes_begins_anew(desk: Desk) -> None:
     assert not desk.look().of(FindingKind.HALT) and not desk.halts()
 
 
+def test_two_fills_of_one_size_in_flight_are_not_one_difference(desk: Desk) -> None:
+    intent = desk.order()
+    desk.journal.reported(report(intent))
+    desk.says(open_orders=(report(intent),), positions=(held(10.0),))
+    desk.look()
+    desk.says(executions=(fill(intent, 10.0),), positions=(held(20.0),))
+    assert not desk.look().is_settled and not desk.halts()
+    desk.says(executions=(fill(intent, 10.0), fill(intent, 10.0, "a.c.01")))
+    assert desk.look().is_settled and not desk.halts()
+
+
 def test_positions_by_hand_are_left_alone(desk: Desk) -> None:
     by_hand = Execution("h.1.01", "DU1", 9, "XOM", "BUY", 20.0, 50.0, MORNING, 5)
     desk.says(positions=(held(70.0, 9, "XOM"), held(5.0, 7)), executions=(by_hand,))

@@ -125,16 +125,27 @@ class ChaoticBroker:
         self.clock.set(MORNING + dt.timedelta(days=self.day))
         self.since = self.clock.now()
 
-    def snapshot(self) -> BrokerSnapshot:
-        positions = [BrokerPosition(ACCOUNT, c, INSTRUMENTS[c], size, 10.0) for c, size in self.positions.items()]
+    def snapshot(self, chance: random.Random) -> BrokerSnapshot:
+        """Four answers, and between two of them something may be filled."""
+        asked = self.clock.now()
+        open_orders = tuple(p.report() for p in self.live())
+        self.perhaps_fill(chance)
+        completed = tuple(p.report() for p in self.placed if not p.is_live and p.day == self.day)
+        self.perhaps_fill(chance)
+        executions = tuple(e for day, e in self.executions if day == self.day)
+        self.perhaps_fill(chance)
+        positions = tuple(
+            BrokerPosition(ACCOUNT, c, INSTRUMENTS[c], size, 10.0) for c, size in self.positions.items() if size
+        )
         return BrokerSnapshot(
-            ACCOUNT, self.clock.now(), self.since,
-            open_orders=tuple(p.report() for p in self.live()),
-            completed=tuple(p.report() for p in self.placed if not p.is_live and p.day == self.day),
-            executions=tuple(e for day, e in self.executions if day == self.day),
-            positions=tuple(p for p in positions if p.size),
-            next_order_id=1,
+            ACCOUNT, asked, self.since, open_orders=open_orders, completed=completed, executions=executions,
+            positions=positions, next_order_id=1,
         )  # fmt: skip
+
+    def perhaps_fill(self, chance: random.Random) -> None:
+        live = self.live()
+        if live and chance.random() < 0.1:
+            self.fill(chance.choice(live), chance.choice((10.0, 40.0, SIZE)))
 
 
 class Desk:
@@ -157,14 +168,14 @@ class Desk:
     def meet(self) -> None:
         """Reconcile until nothing is left to ask."""
         doubts = None
-        for _ in range(8):
+        for _ in range(12):
             self.clock.sleep(GRACE_SECONDS)
-            result = reconcile(self.journal.snapshot(), self.broker.snapshot(), doubts)
+            result = reconcile(self.journal.snapshot(), self.broker.snapshot(self.random), doubts)
             assert settle(self.journal, result)
             doubts = result.doubts
             if result.is_settled:
                 return
-        raise AssertionError(f"not settled after 8 looks: {result.findings}")
+        raise AssertionError(f"not settled after 12 looks: {result.findings}")
 
     def want(self, con_id: int, crash: int) -> None:
         """Go to 0 or to 100. ``crash``: 1 before the send, 2 after it, 4 within it; 3 it is lost on its way."""
@@ -381,7 +392,7 @@ def test_findings_name_what_waits() -> None:
         desk = Desk(Path(folder), 0)
         desk.want(1, 3)  # lost on its way
         desk.journal.disconnected("the connection was lost")
-        result = reconcile(desk.journal.snapshot(), desk.broker.snapshot())
+        result = reconcile(desk.journal.snapshot(), desk.broker.snapshot(desk.random))
         assert result.of(FindingKind.WAITING) and result.held == {1} and not result.is_settled
         assert {order.state for order in desk.journal.book.open_orders()} <= UNRESOLVED
         desk.journal.close()
