@@ -133,7 +133,7 @@ class Connection:
         desk, settings = self._desk, self._desk.settings
         desk.faults.refused_login = ""
         inbox = self._inbox = Inbox(desk)
-        client = new_client(inbox)
+        client = new_client(inbox, desk.broken)
         lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lost = lost
         client.conn.disconnected += lambda text: self._is_lost(lost, text or "TWS closed the connection")
@@ -208,6 +208,8 @@ class Connection:
         desk = self._desk
         self._change(S.SYNCHRONISING, reason)
         event = await synchronise(desk, self.account, reason, self._is_first)
+        if self._lost is not None and self._lost.done():  # it was given up while the last answers came
+            raise UnreachableError(f"the connection was lost while it was synchronised: {self._lost.result()}")
         self._is_first = False
         self._attempt = 0
         self.state = S.BROKEN if self._degraded else S.READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LEAST_PATIENCE = 5.0  # seconds
-MENDING = 60.0  # seconds between two reconciliations after failures of our own
 
 
 class Desk:
@@ -64,7 +64,8 @@ class Desk:
         self.client: Any = None
         self.tasks: set[asyncio.Task[None]] = set()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._broken_at = -MENDING
+        self._broken_at = -math.inf
+        self._mending = False
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -188,9 +189,23 @@ class Desk:
             self.broken(repr(error))
 
     def broken(self, what: str) -> None:
-        """Something of ours failed: nothing is known for sure any more, so the account is asked for anew."""
+        """A message was lost, or something of ours failed: nothing is known for sure any more, so no order goes out
+        before the account has been asked for anew without a loss."""
         text = f"halflife could not deal with a message ({what}); the account is reconciled, please report it"
         self.outlet.put(ErrorReported(0, Klass.FATAL, Reaction.RECONCILE, text, self.now()))
-        if self.loop_time() - self._broken_at >= MENDING:  # a message that fails each time must not ask for itself
+        if not self.connection.is_up:
+            self.connection.give_up(text)
+        elif self.loop_time() - self._broken_at >= self.settings.mending:
             self._broken_at = self.loop_time()
             self.connection.restored(text, resubscribe=False)
+        else:  # it has not helped: a message that fails each time must not ask for itself without a pause
+            self.connection.degrade(text)
+            if not self._mending:
+                self._mending = True
+                self.spawn(self._mend(text))
+
+    async def _mend(self, text: str) -> None:
+        await self.pause(self.settings.mending)
+        self._mending = False
+        self._broken_at = self.loop_time()
+        self.connection.restored(text, resubscribe=False)

@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import os
 import threading
+from collections.abc import Callable
+from logging import LoggerAdapter
 from types import ModuleType
 from typing import Any
 
@@ -74,11 +77,27 @@ def _imported(name: str) -> ModuleType:
     return made[0]
 
 
-def new_client(wrapper: object) -> Any:
-    """A client of the wire that calls ``wrapper``; its own throttle is off, since ``stores.pacing`` does that."""
+def new_client(wrapper: object, lost: Callable[[str], None]) -> Any:
+    """A client of the wire that calls ``wrapper``, and ``lost`` when a message could not be decoded.
+
+    The decoder only logs those. Its own throttle is off, since ``stores.pacing`` does that.
+    """
     client = load().client.Client(wrapper)
     client.MaxRequests = 0
+    client.decoder.logger = _Watched(client.decoder.logger, lost)
     return client
+
+
+class _Watched(LoggerAdapter):  # type: ignore[type-arg]
+    """The decoder's logger, which also tells of what was lost."""
+
+    def __init__(self, logger: logging.Logger, lost: Callable[[str], None]) -> None:
+        super().__init__(logger, {})
+        self._lost = lost
+
+    def exception(self, msg: object, *args: object, **options: Any) -> None:
+        super().exception(msg, *args, **options)
+        self._lost(str(msg)[:200])
 
 
 def is_unset(value: float) -> bool:

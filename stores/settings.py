@@ -38,6 +38,7 @@ class StoreSettings:
     history_requests: int = 58  # in ten minutes, of bars of 30 seconds and less; IBKR's limit is 60
     market_data_type: int = 1  # 1 live, 3 delayed where there is no live data
     resubscribe_after: float = 1.0  # after a farm is back
+    mending: float = 60.0  # between two reconciliations after messages that could not be dealt with
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -62,6 +63,6 @@ class StoreSettings:
 
 _WAITS = (
     "login_timeout", "answer_timeout", "history_timeout", "start_timeout", "heartbeat_timeout", "backoff_first",
-    "backoff_most", "history_requests",
+    "backoff_most", "history_requests", "mending",
 )  # fmt: skip
 _LEAST_ZERO = ("heartbeat", "backoff_jitter", "settle", "messages_per_second", "resubscribe_after")

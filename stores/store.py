@@ -218,7 +218,8 @@ class IBStore:
 
     def next_order_id(self) -> int:
         """Take an order id: above all that IBKR, the settings or an order seen has named. Raises NotSentError before
-        the first log-in."""
+        the first log-in. Orders have to be placed in the order of their ids: IBKR refuses an id below one that was
+        used (103)."""
         return self._desk.ids.take()
 
     def raise_order_ids(self, at_least: int) -> None:

@@ -12,6 +12,7 @@ from stored.desk import ACCOUNT, PATIENCE, SETTINGS, desk, gateway
 
 from core.errors import AccountError, NotSentError, SettingsError, StoreError, UnansweredError, UnreachableError
 from stores import IBStore, StoreSettings
+from stores.account import AccountBook
 from stores.codes import Reaction
 from stores.events import (
     AccountKind,
@@ -21,6 +22,7 @@ from stores.events import (
     ErrorReported,
     ExecutionReported,
     OrderReported,
+    PositionReported,
     Synchronised,
 )
 
@@ -489,6 +491,61 @@ def test_many_reconnects_leave_no_socket_thread_or_order_behind() -> None:
         assert held()[1] == before[1] and one.live() == [order.order_id] and one.fills() == []
         assert one.statuses(order.order_id) == ["Submitted"] * len(one.statuses(order.order_id))
         assert len(one.statuses(order.order_id)) <= 2
+
+
+def test_a_message_that_cannot_be_read_is_told_and_the_account_is_asked_for_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with desk() as one:
+        one.buy("LMT", limit_price=10.0)
+        one.settle()
+        garbage = b"11\x00-1\x00half an execution\x00"
+        one.tws.call(lambda tws: [each.write(len(garbage).to_bytes(4, "big") + garbage) for each in tws.connections])
+        one.until_again()
+        (error,) = [each for each in one.of(ErrorReported) if each.code == 0]
+        assert error.reaction is Reaction.RECONCILE and "Error handling fields" in error.text
+        assert len(one.of(Synchronised)[-1].snapshot.open_orders) == 1 and S.DISCONNECTED not in one.states()
+        caplog.clear()
+
+
+def test_while_messages_are_lost_again_and_again_no_order_goes_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    position = AccountBook.position
+
+    def fail(self: AccountBook, told: PositionReported) -> None:
+        raise ValueError("no such position")
+
+    with desk(settings={"mending": 0.5}) as one:
+        instrument, _ = one.instrument(), one.buy()
+        terms = one.terms()
+        monkeypatch.setattr(AccountBook, "position", fail)
+        one.after(3)
+        one.until_state(S.BROKEN)
+        with pytest.raises(NotSentError):
+            one.store.place(instrument, terms)
+        monkeypatch.setattr(AccountBook, "position", position)
+        one.until(lambda: one.store.is_ready)
+        one.store.place(instrument, terms)
+        one.after(3)
+        assert len(one.fills()) == 2 and one.position() == 200.0
+        caplog.clear()
+
+
+def test_a_log_in_whose_answers_are_lost_is_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: AccountBook, told: object) -> None:
+        raise ValueError("no such value")
+
+    with desk(wait=False, start=False) as one:
+        monkeypatch.setattr(AccountBook, "value", fail)
+        one.store.start(wait=False)
+        one.until(lambda: any(each.attempt >= 2 for each in one.of(ConnectionChanged)))
+        assert one.of(Synchronised) == [] and "could not deal with a message" in one.of(ConnectionChanged)[-1].why
+        monkeypatch.undo()
+        one.until_again(1)
+        caplog.clear()
 
 
 def test_every_order_status_of_a_day_of_chance_ends_where_the_gateway_is() -> None:
