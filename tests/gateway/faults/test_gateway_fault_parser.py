@@ -12,8 +12,8 @@ from gateway.faults import Script, ScriptError, parse
 from gateway.faults.actions import VERBS
 from gateway.faults.fields import NUMBERS, UNSETTABLE, fields_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
-from gateway.faults.parser import place_of
 from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
+from gateway.faults.triggers import place_of
 
 
 def rule(text: str) -> Rule:
