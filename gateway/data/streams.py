@@ -15,7 +15,7 @@ from gateway.data.hours import hours_of, moment_of
 from gateway.data.live_bars import Answer, Client, FiveSeconds, GrowingBar, Listener, first_slot
 from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIVE, NO_DELAY, Feed, Line
 from gateway.data.pieces import Piece, Pieces
-from gateway.data.refused import Refused, invalid
+from gateway.data.refused import Refused, hmds, invalid
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
 from gateway.model import Instrument, Values
@@ -225,10 +225,14 @@ class Streams:
         source.listeners[:] = [each for each in source.listeners if (each.client, each.req_id) != (client, req_id)]
         self._tidy()
 
-    def cancel_historical_data(self, client: Client, req_id: int) -> None:
+    def cancel_historical_data(self, client: Client, req_id: int) -> list[Answer]:
+        """End keepUpToDate; TWS confirms it with error 162."""
         if self._growing.pop((client, req_id), None) is None:
             raise Refused(366, f"No historical data query found for ticker id:{req_id}")
         self._tidy()
+        ended = hmds(f"API historical data query cancelled: {req_id}")
+        values = {"reqId": req_id, "errorCode": ended.number, "errorString": ended.text, "advancedOrderRejectJson": ""}
+        return [(client, "error", values)]
 
     def cancel_market_data(self, client: Client, req_id: int) -> None:
         feed = self._lines.pop((client, req_id), None)

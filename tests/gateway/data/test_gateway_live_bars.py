@@ -207,7 +207,9 @@ def test_requests_end_and_errors(sample: Sample, history: History) -> None:
         streams.keep_up_to_date("me", request | {"reqId": 50}, history.shown(request, now), now)
     with pytest.raises(Refused, match="322 .*Duplicate ticker ID for API historical data query: 7"):
         streams.keep_up_to_date("me", request, history.shown(request, now), now)
-    streams.cancel_historical_data("me", 7)
+    [(client, name, values)] = streams.cancel_historical_data("me", 7)
+    assert (client, name, values["errorCode"]) == ("me", "error", 162)
+    assert values["errorString"].endswith("error message:API historical data query cancelled: 7")
     with pytest.raises(Refused, match="366 No historical data query found for ticker id:7"):
         streams.cancel_historical_data("me", 7)
     streams.drop("me")
