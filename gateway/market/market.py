@@ -223,8 +223,11 @@ class Market(Interventions):
             ticket.is_triggered,
             read.stop == ticket.terms.stop and read.kind == ticket.terms.kind,
         )
+        followed = ticket.followed()
         ticket.take(read)
         ticket.is_triggered = was_triggered and same_stop
+        if followed is not None and read.stop is None and ticket.trails():
+            ticket.follow(followed)  # a new distance, from the same price
         if ticket.is_held:
             if read.transmits:
                 self._transmit(ticket)

@@ -52,6 +52,7 @@ class Terms:
         "parent_id",
         "percent",
         "quantity",
+        "rules",
         "sign",
         "stop",
         "tif",
@@ -77,6 +78,7 @@ class Terms:
         self.kind: str = kind
         self.tif: str = tif
         self.quantity = quantity
+        self.rules = rules
         self.sign = 1 if action == "BUY" else -1
         self.parent_id = int(get("parentId") or 0)
         self.transmits = bool(get("transmit", True))
