@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from gateway.data.history import History
 from gateway.data.hours import SECOND, hours_of, moment_of
+from gateway.data.showing import middle_of, price_of
 from gateway.data.slots import Grid
 from gateway.data.spans import DAY_SECONDS
 from gateway.model import Bar, Instrument, Quote, Values
@@ -28,6 +30,8 @@ OPEN, AVERAGE_VOLUME, HISTORICAL_VOLATILITY, MARK_PRICE, LAST_TIME, SHORTABLE, R
 )
 TRADE_COUNT, TRADE_RATE, VOLUME_RATE, LAST_RTH_TRADE, RT_TRADE_VOLUME, SHORTABLE_SHARES = 54, 55, 56, 57, 77, 89
 YEAR = 252  # sessions
+GENERIC = frozenset({104, 165, 221, 232, 233, 236, 293, 294, 295, 318, 375})  # those that have data here
+_COUNTED, _MARKED = frozenset({233, 293, 294, 295, 375}), frozenset({221, 232})
 NO_PRICE = -1.0  # what a missing bid or ask is told as
 
 
@@ -66,7 +70,8 @@ class Board:
         self.last_time = 0
         self.halted = False
         self._session = (0, 0, 0, 0)  # start, end, open, close
-        self._minute: list[tuple[int, int, float]] = []  # moment, trades, volume of the last 60 seconds
+        self.wanted = GENERIC  # the generic ticks that anybody listens to
+        self._minute: deque[tuple[int, int, float]] = deque()  # moment, trades, volume of the last 60 seconds
         self._start(now)
 
     def hear(self, bar: Bar | None, quote: Quote | None) -> list[Tick]:
@@ -126,7 +131,7 @@ class Board:
         self.bid, self.ask, self.bid_size, self.ask_size = quote.bid, quote.ask, quote.bid_size, quote.ask_size
         if self.instrument.sec_type == "CASH":
             self._turn(moment_of(quote.when))
-            middle = (quote.bid + quote.ask) / 2.0
+            middle = middle_of(quote)
             if not math.isnan(middle):
                 ticks += self._extremes(middle, middle)
         return ticks + self._mark() if ticks else ticks
@@ -151,7 +156,9 @@ class Board:
                 ticks += [price_tick(OPEN, bar.open)]
             ticks += self._extremes(bar.high, bar.low)
             ticks += [price_tick(LAST_RTH_TRADE, bar.close, size, 318)]
-        self._minute = [row for row in self._minute if row[0] > end - 60 * SECOND] + [(end, bar.count, bar.volume)]
+        self._minute.append((end, bar.count, bar.volume))
+        while self._minute[0][0] <= end - 60 * SECOND:
+            self._minute.popleft()
         return ticks + self._counters() + self._mark()
 
     def _extremes(self, high: float, low: float) -> list[Tick]:
@@ -166,6 +173,8 @@ class Board:
 
     def _counters(self) -> list[Tick]:
         """RTVolume, its twin of all trades, and the counts and rates of trades."""
+        if self.wanted.isdisjoint(_COUNTED):
+            return []
         vwap = self.worth / self.volume if self.volume > 0 else self.last
         text = f"{self.last};{self.last_size:.0f};{self.last_time * 1000};{self.volume:.0f};{vwap:.8f};true"
         return [
@@ -178,7 +187,9 @@ class Board:
 
     def _mark(self) -> list[Tick]:
         """The mark price: the last one, held within bid and ask."""
-        middle = (self.bid + self.ask) / 2.0
+        if self.wanted.isdisjoint(_MARKED):
+            return []
+        middle = round((self.bid + self.ask) / 2.0, 8)
         mark = middle if math.isnan(self.last) else self.last
         if not math.isnan(middle):
             mark = min(max(mark, self.bid), self.ask)
@@ -255,13 +266,13 @@ class Board:
             self.trades = int(rows.count.sum())
             recent = rows.within(moment - 60 * SECOND, moment)
             columns = (recent.end.tolist(), recent.count.tolist(), recent.volume.tolist())
-            self._minute = list(zip(*columns, strict=True))
+            self._minute.extend(zip(*columns, strict=True))
             rows = rows.within(self._session[2], min(moment, self._session[3]))
             if len(rows):
                 self.open, self.high, self.low = float(rows.open[0]), float(rows.high.max()), float(rows.low.min())
         elif self.instrument in tape.quotes and self.instrument.sec_type == "CASH":
             quotes = tape.quotes[self.instrument].within(self._session[0], moment)
-            middle = (quotes.bid + quotes.ask) / 2.0
+            middle = price_of(quotes, "MIDPOINT")
             if np.isfinite(middle).any():
                 self.high, self.low = float(np.nanmax(middle)), float(np.nanmin(middle))
 

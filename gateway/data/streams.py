@@ -163,11 +163,12 @@ class Streams:
                 {"reqId": key[1], "marketDataType": self._told(instrument, wanted, delayed, now)},
             )
         )
+        feed.board.wanted |= generics
         out += line.answers(feed.board.standing())
         if snapshot:
             out.append((client, "tickSnapshotEnd", {"reqId": key[1]}))
             return out
-        feed.lines.append(line)
+        feed.turn_to([*feed.lines, line])
         self._feeds[instrument, delayed] = self._lines[key] = feed
         self._busy = True
         return out
@@ -238,7 +239,7 @@ class Streams:
         feed = self._lines.pop((client, req_id), None)
         if feed is None:
             raise Refused(300, f"Can't find EId with tickerId:{req_id}")
-        feed.lines[:] = [each for each in feed.lines if (each.client, each.req_id) != (client, req_id)]
+        feed.turn_to(each for each in feed.lines if (each.client, each.req_id) != (client, req_id))
         self._tidy()
 
     def cancel_tick_by_tick(self, client: Client, req_id: int) -> None:

@@ -152,6 +152,16 @@ def test_generic_ticks(sample: Sample, streams: Streams) -> None:
     assert quote["bid"] <= prices[37] <= quote["ask"]
 
 
+def test_who_comes_later_may_want_other_generic_ticks(sample: Sample, streams: Streams) -> None:
+    streams.market_data("plain", line(), NOON)
+    assert values_of(streams.market_data("later", line(genericTickList="233"), NOON), "value")[48]
+    answers = fed(streams, sample.tape(), NOON, NOON + dt.timedelta(seconds=9))
+    assert {client for client, _, v in answers if v["tickType"] == 48} == {"later"}
+    streams.cancel_market_data("later", 7)
+    answers = fed(streams, sample.tape(), NOON + dt.timedelta(seconds=9), NOON + dt.timedelta(seconds=18))
+    assert answers and not [v for *_, v in answers if v["tickType"] == 48]
+
+
 def test_without_generic_ticks_there_are_none(sample: Sample, streams: Streams) -> None:
     answers = streams.market_data("me", line(), NOON) + fed(
         streams, sample.tape(), NOON, NOON + dt.timedelta(seconds=9)
@@ -185,7 +195,7 @@ def test_pairs_have_quotes_and_middle_extremes(sample: Sample, streams: Streams)
     answers = streams.market_data("me", line(EURUSD), NOON)
     prices = values_of(answers)
     rows = sample.quotes[EURUSD][: pd.Timestamp(NOON)]
-    middle = (rows["bid"] + rows["ask"]) / 2
+    middle = ((rows["bid"] + rows["ask"]) / 2).round(8)
     assert set(prices) == {1, 2, 6, 7, 9} and prices[6] == middle.max() and prices[7] == middle.min()
     assert set(values_of(answers, "size")) == {0, 1, 2, 3, 6, 7, 9}  # no volume
 
