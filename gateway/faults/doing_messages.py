@@ -30,7 +30,7 @@ def pass_(scene: Scene) -> None:
     scene.dropped = True
 
 
-@verb("set", says="fields of the message are changed", places=MESSAGES, under_way=True, fields=True)
+@verb("set", says="fields of the message are changed", places=MESSAGES, under_way=True, fields="some")
 def set_(scene: Scene) -> None:
     scene.values = changed(scene.name, scene.values, scene.fields)
     scene.changed = True
@@ -60,7 +60,7 @@ def shuffle(scene: Scene) -> None:
     scene.changed = True
 
 
-@verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields=True)
+@verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields="any")
 def duplicate(scene: Scene) -> None:
     scene.effects.append(scene.further(changed(scene.name, scene.values, scene.fields)))
 
@@ -95,13 +95,13 @@ def swap(scene: Scene, seconds: float) -> None:
 
 @verb(
     "send", Param("name", "answer"), Param("client", "client", "own"),
-    says="a further answer with the given fields", fields=True,
+    says="a further answer with the given fields", fields="any",
 )  # fmt: skip
 def send(scene: Scene, name: str, client: str | int) -> None:
     scene.effects.append(Send(scene.target(client), name, changed(name, {}, scene.fields)))
 
 
-@verb("receive", Param("name", "request"), says="as if the client had sent this request", places=MESSAGES, fields=True)
+@verb("receive", Param("name", "request"), says="as if the client had sent this request", places=MESSAGES, fields="any")
 def receive(scene: Scene, name: str) -> None:
     assert scene.client is not None  # it stands on messages only
     scene.effects.append(Receive(scene.client, name, changed(name, {}, scene.fields)))

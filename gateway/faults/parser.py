@@ -103,6 +103,8 @@ def _action(words: list[Word], trigger: Trigger, waited: bool) -> Action:
 
 def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
     """Fields that are set are the message's, and so are those of ``$field``."""
+    if verb.takes_fields == "some" and not action.fields:
+        raise ScriptError(f"`{verb.name}` changes nothing; write `{verb.name} status=Cancelled`")
     given = dict(action.parameters)
     about = trigger.name if isinstance(trigger, On) else None  # None: any message
     target = given.get("name", about) if verb.takes_fields else about

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import did_you_mean
 from gateway.faults.errors import ScriptError
@@ -42,7 +42,7 @@ class Verb:
     says: str
     places: frozenset[str]
     under_way: bool
-    takes_fields: bool
+    takes_fields: Literal["", "any", "some"]  # FIELD=VALUE: none, any number, at least one
     check: Callable[[str, bool, dict[str, str]], None]  # place, after wait?, parameters: raises ScriptError
     act: Callable[..., None]
 
@@ -65,7 +65,7 @@ def verb(
     says: str,
     places: frozenset[str] = EVERYWHERE,
     under_way: bool = False,
-    fields: bool = False,
+    fields: Literal["", "any", "some"] = "",
     check: Callable[[str, bool, dict[str, str]], None] = _anything_goes,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare the function below as a verb."""

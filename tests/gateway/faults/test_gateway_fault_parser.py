@@ -138,6 +138,7 @@ WRONG = {
     "on orderStatus: delay -5": ["'-5' is negative"],
     "on orderStatus: delay 5 6": ["'6' is too much"],
     "on orderStatus: delay 5 seconds=6": ["given twice"],
+    "on orderStatus: set": ["`set` changes nothing", "`set status=Cancelled`"],
     "on orderStatus: set status!=x": ["write name=value"],
     "on orderStatus: error 9": ["the text of code 9 is not known", '`error 9 "its text"`'],
     "on orderStatus: error x": ["code of `error`", "'x' is no whole number"],
