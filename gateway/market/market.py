@@ -66,6 +66,8 @@ class Market(Interventions):
         self._order_limit = order_limit
         self._cancel_seconds = cancel_seconds
         accounts.open(now())
+        for instrument in self.instruments.values():
+            self.life.exchange.book(instrument)  # calendars take a second to build: now, not at the first order
         self._midnight = self._next_midnight(now())
 
     # ------------------------------------------------------------------ what there is
