@@ -1,4 +1,4 @@
-"""IB's own client, or a later one of it under another name, walks through the gateway: ``python official.py PORT VERSION``.
+"""IB's own client, of 2020 or of today, walks through the gateway: ``python official.py PORT VERSION``.
 
 Its decoder runs with a check that every field of every message is consumed.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import socket
 import sys
 import threading
 import time
@@ -110,6 +111,9 @@ class Walk:
 
     def connect(self) -> None:
         self.client.connect("127.0.0.1", self.port, 7)
+        self.client.conn.socket.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # two requests in a row: no waiting
         interpret = self.client.decoder.interpret
         self.client.decoder.interpret = lambda *arguments: self._interpret(interpret, *arguments)
         threading.Thread(target=self.client.run, daemon=True).start()
