@@ -55,13 +55,16 @@ def size_tick(kind: int, size: float, generic: int = 0) -> Tick:
 class Board:
     """Bid, ask, last, sizes, volume, open, high, low and close of one instrument as they stand at a moment.
 
-    Volume and number of trades count the whole session, open, high and low its regular hours. Instruments without
-    trades have high and low of the middle of bid and ask. ``close`` is that of the session before.
+    Volume and number of trades count the whole session, open, high and low its regular hours. Currency pairs have no
+    trades, but high and low of the middle of bid and ask. ``close`` is that of the session before. Where the tape has
+    no quotes of the instrument, bid and ask are a tick beside the last price, as in the history.
     """
 
     def __init__(self, instrument: Instrument, history: History, now: dt.datetime) -> None:
         self.instrument = instrument
         self._history = history
+        self._quoted = instrument in history.tape.quotes
+        self._is_pair = instrument.sec_type == "CASH"
         self._hours = hours_of(instrument)
         self.bid = self.ask = self.bid_size = self.ask_size = math.nan
         self.last = self.last_size = self.open = self.high = self.low = self.close = math.nan
@@ -77,9 +80,11 @@ class Board:
     def hear(self, bar: Bar | None, quote: Quote | None) -> list[Tick]:
         """Take a step of the tape; return the ticks that it makes."""
         ticks: list[Tick] = []
+        if bar is not None and not self._quoted:
+            quote = self._beside(bar)
         if quote is not None:
             ticks += self._quote(quote)
-        if bar is not None:
+        if bar is not None and not self._is_pair:
             ticks += self._bar(bar)
         return ticks
 
@@ -129,8 +134,8 @@ class Board:
             elif _differs(size, old_size):
                 ticks += [size_tick(size_kind, size)]
         self.bid, self.ask, self.bid_size, self.ask_size = quote.bid, quote.ask, quote.bid_size, quote.ask_size
-        if self.instrument.sec_type == "CASH":
-            self._turn(moment_of(quote.when))
+        if self._is_pair:
+            ticks += self._turn(moment_of(quote.when))
             middle = middle_of(quote)
             if not math.isnan(middle):
                 ticks += self._extremes(middle, middle)
@@ -255,9 +260,11 @@ class Board:
         tape, moment = self._history.tape, moment_of(now)
         self._turn(moment)
         quote, bar = tape.last_quote(self.instrument, now), tape.last_bar(self.instrument, now)
+        if bar is not None and not self._quoted:
+            quote = self._beside(bar)
         if quote is not None and moment_of(quote.when) > self._session[0]:
             self.bid, self.ask, self.bid_size, self.ask_size = quote.bid, quote.ask, quote.bid_size, quote.ask_size
-        if bar is not None:
+        if bar is not None and not self._is_pair:
             self.last, self.last_size = bar.close, last_size(bar)
             self.last_time = (moment_of(bar.end) - 1) // SECOND
             rows = tape.bars[self.instrument].within(self._session[0], moment)
@@ -270,11 +277,20 @@ class Board:
             rows = rows.within(self._session[2], min(moment, self._session[3]))
             if len(rows):
                 self.open, self.high, self.low = float(rows.open[0]), float(rows.high.max()), float(rows.low.min())
-        elif self.instrument in tape.quotes and self.instrument.sec_type == "CASH":
-            quotes = tape.quotes[self.instrument].within(self._session[0], moment)
-            middle = price_of(quotes, "MIDPOINT")
+        elif self._is_pair:
+            if self._quoted:
+                middle = price_of(tape.quotes[self.instrument].within(self._session[0], moment), "MIDPOINT")
+            elif bar is not None:
+                middle = tape.bars[self.instrument].within(self._session[0], moment).close
+            else:
+                return
             if np.isfinite(middle).any():
                 self.high, self.low = float(np.nanmax(middle)), float(np.nanmin(middle))
+
+    def _beside(self, bar: Bar) -> Quote:
+        """A quote made of a trade."""
+        tick, size = self.instrument.min_tick, max(1.0, last_size(bar))
+        return Quote(bar.end, round(bar.close - tick, 8), round(bar.close + tick, 8), size, size)
 
 
 def last_size(bar: Bar) -> float:

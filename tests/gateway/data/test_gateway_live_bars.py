@@ -217,6 +217,14 @@ def test_requests_end_and_errors(sample: Sample, history: History) -> None:
     assert len(streams) == 0 and streams.feed(step) == []
 
 
+def test_bars_of_hours_and_days_are_no_real_time_bars() -> None:
+    rows = [("2024-03-08 09:30:00", 5.0, 5.0, 5.0, 5.0, 100)]
+    for seconds in (3, 7_200, 23_400):
+        _, _, streams = world({XMPLA: frame_of(rows, seconds)}, seconds=seconds)
+        with pytest.raises(Refused, match="^420 Invalid Real-time Query:"):
+            streams.real_time_bars("me", asked(), OPENING)
+
+
 def test_old_clients_hear_lots() -> None:
     tape, _, streams = world({XMPLB: frame_of([("2024-03-08 09:30:01", 5.0, 5.0, 5.0, 5.0, 1_250)])})
     streams.real_time_bars("old", asked(XMPLB), OPENING, 157)

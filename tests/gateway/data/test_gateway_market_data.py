@@ -70,9 +70,13 @@ def test_ticks_tell_what_has_changed() -> None:
     tape, _, streams = world({XMPLA: bars})
     assert values_of(streams.market_data("me", line(), OPENING)) == {}
     steps = [streams.feed(step) for step in tape.steps()]
-    assert [values_of(step) for step in steps] == [{4: 5.0, 14: 5.0, 6: 5.1, 7: 4.9}, {}, {4: 5.3, 6: 5.3}]
+    assert [values_of(step) for step in steps] == [
+        {1: 4.99, 2: 5.01, 4: 5.0, 14: 5.0, 6: 5.1, 7: 4.9},  # without quotes bid and ask are a tick beside the last
+        {},
+        {1: 5.29, 2: 5.31, 4: 5.3, 6: 5.3},
+    ]
     assert [values_of(step, "size")[8] for step in steps] == [300, 400, 500]
-    assert steps[0][0][2] == {
+    assert next(v for _, _, v in steps[0] if v["tickType"] == 4) == {
         "reqId": 7,
         "tickType": 4,
         "price": 5.0,
@@ -198,6 +202,15 @@ def test_pairs_have_quotes_and_middle_extremes(sample: Sample, streams: Streams)
     middle = ((rows["bid"] + rows["ask"]) / 2).round(8)
     assert set(prices) == {1, 2, 6, 7, 9} and prices[6] == middle.max() and prices[7] == middle.min()
     assert set(values_of(answers, "size")) == {0, 1, 2, 3, 6, 7, 9}  # no volume
+
+
+def test_a_pair_of_bars_has_bid_and_ask_but_no_last() -> None:
+    bars = frame_of([("2024-03-08 09:30:00", 1.1, 1.1, 1.1, 1.1, 0), ("2024-03-08 09:30:01", 1.1, 1.2, 1.1, 1.2, 0)])
+    tape, _, streams = world({EURUSD: bars})
+    now = OPENING + dt.timedelta(seconds=1)
+    answers = streams.market_data("me", line(EURUSD), now)
+    assert values_of(answers) == {1: 1.09995, 2: 1.10005, 6: 1.1, 7: 1.1}
+    assert values_of(fed(streams, tape, now)) == {1: 1.19995, 2: 1.20005, 6: 1.2}
 
 
 def test_delayed_data(sample: Sample, history: History) -> None:
