@@ -7,10 +7,16 @@ request, handled). What they send and receive passes by the injector: it is neit
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import threading
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from gateway.model import Values
+
+DEEPEST = 8  # faults that set off each other
+_nested = threading.local()  # a gateway runs in one thread; its depth is how many calls of ``perform`` are under way
+_log = logging.getLogger(__name__)
 
 Moment = Literal["before", "middle", "after"]
 
@@ -114,6 +120,18 @@ class Effect(Protocol):
 
 
 def perform(effects: Iterable[Effect], actor: Actor) -> None:
-    """Carry out effects in their order."""
-    for effect in effects:
-        effect.act(actor)
+    """Carry out effects in their order.
+
+    What they do to the market may set off faults in turn. Where that goes deeper than ``DEEPEST``, a rule feeds on what
+    it does itself, such as a correction of each execution: the rest is left out, with a warning.
+    """
+    depth = getattr(_nested, "depth", 0)
+    if depth >= DEEPEST:
+        _log.warning("a fault sets itself off again and again; give its trigger a number, as in `on execDetails 1`")
+        return
+    _nested.depth = depth + 1
+    try:
+        for effect in effects:
+            effect.act(actor)
+    finally:
+        _nested.depth = depth

@@ -101,7 +101,7 @@ def skew_clock(scene: Scene, seconds: float) -> None:
 
 
 @verb(
-    "limit", Param("kind", "choice:messages|historical"), Param("count", "count"), Param("seconds", "duration"),
+    "limit", Param("kind", "choice:messages|historical"), Param("count", "count"), Param("seconds", "span"),
     says="pacing is tightened: so many messages, or historical requests, in so long",
 )  # fmt: skip
 def limit(scene: Scene, kind: str, count: int, seconds: float) -> None:

@@ -134,6 +134,12 @@ def _duration(text: str) -> float:
     return value
 
 
+def _span(text: str) -> float:
+    if (value := _duration(text)) <= 0:
+        raise ScriptError(f"'{text}' is no time at all; give a duration above 0")
+    return value
+
+
 def _name(text: str, known: frozenset[str], what: str) -> str:
     if text not in known:
         raise ScriptError(f"there is no {what} '{text}'{did_you_mean(text, known)}")
@@ -171,6 +177,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "number": _number,
     "positive": _positive,
     "duration": _duration,
+    "span": _span,
     "offset": _offset,
     "names": _names,
     "answer": lambda text: _name(text, ANSWERS, "answer"),

@@ -148,6 +148,7 @@ WRONG = {
     "on orderStatus: execute shares=0": ["'0' is not above 0"],
     "on orderStatus: mute dat": ["no message 'dat'", "did you mean 'data'"],
     "on orderStatus: limit messages 5 1 2": ["too much"],
+    "on orderStatus: limit messages 5 0": ["'0' is no time at all"],
     "on orderStatus: limit massages 5 1": ["'massages' is none of", "did you mean 'messages'"],
     "on orderStatus: send execDetail": ["no answer 'execDetail'", "did you mean 'execDetails'"],
     "on orderStatus: receive orderStatus": ["no request 'orderStatus'"],

@@ -19,6 +19,7 @@ SAMPLES = {
     "number": ["1.5", "-2"],
     "positive": ["0.5", "100"],
     "duration": ["0", "30", "5m", "4h", "1.5s"],
+    "span": ["1", "10m"],
     "offset": ["-90s", "+2m", "0"],
     "names": ["data", "all", "orderStatus,execDetails", "placeOrder,orders"],
     "answer": ["orderStatus", "error"],

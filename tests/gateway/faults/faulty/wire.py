@@ -116,6 +116,8 @@ class Client:
         """The current time that the gateway tells, seconds since 1970; what comes before it stays in the inbox."""
         self.tell("reqCurrentTime")
         while not (told := named(self.inbox, "currentTime")):
+            if self.is_closed:
+                raise ConnectionResetError("the gateway closed the connection")
             self._receive()
         self.inbox = [message for message in self.inbox if message[0] != "currentTime"]
         return int(told[0]["time"])
