@@ -61,6 +61,38 @@ def soft_dollar_tiers(tws: Tws, session: Session, values: Values) -> None:
     session.send("softDollarTiers", {"reqId": values["reqId"], "tiers": []})
 
 
+@on("reqSmartComponents")
+def smart_components(tws: Tws, session: Session, values: Values) -> None:
+    """The exchanges behind the letters of SMART quotes: the one that ``tickReqParams`` speaks of."""
+    components = [{"bitNumber": 0, "exchange": "NYSE", "exchangeLetter": "N"}]
+    session.send("smartComponents", {"reqId": values["reqId"], "smartComponentMap": components})
+
+
+@on("queryDisplayGroups")
+def display_groups(tws: Tws, session: Session, values: Values) -> None:
+    """There are no windows, so no groups of them."""
+    session.send("displayGroupList", {"reqId": values["reqId"], "groups": ""})
+
+
+@on(
+    "reqNewsBulletins", "cancelNewsBulletins", "cancelFundamentalData", "cancelHistogramData", "cancelWshMetaData",
+    "cancelWshEventData", "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice", "subscribeToGroupEvents",
+    "unsubscribeFromGroupEvents", "updateDisplayGroup",
+)  # fmt: skip
+def without_answer(tws: Tws, session: Session, values: Values) -> None:
+    """Nothing comes of these: there are no bulletins and no windows, and what is cancelled was refused."""
+
+
+@on("cancelScannerSubscription")
+def cancel_scanner(tws: Tws, session: Session, values: Values) -> None:
+    raise Refused(365, f"No scanner subscription found for ticker id:{values['reqId']}")
+
+
+@on("cancelMktDepth")
+def cancel_depth(tws: Tws, session: Session, values: Values) -> None:
+    raise Refused(310, f"Can't find the subscribed market depth with tickerId:{values['reqId']}")
+
+
 _NOT_SUBSCRIBED = (
     10089,
     "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog for "

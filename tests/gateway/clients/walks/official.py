@@ -98,7 +98,7 @@ class Walk:
     def walk(self) -> None:
         steps = (
             self.connect, self.account, self.contracts, self.history, self.market_data, self.streams, self.what_if,
-            self.simple_orders, self.linked_orders, self.looking_back, self.refusals,
+            self.simple_orders, self.linked_orders, self.looking_back, self.refusals, self.others,
         )  # fmt: skip
         for step in steps:
             with self.report.step(step.__name__):
@@ -375,6 +375,48 @@ class Walk:
             self.rows("", "reqFundamentalData", STOCK, "ReportSnapshot", [])
         with report.step("depth"):
             self.rows("", "reqMktDepth", STOCK, 5, False, [])
+
+    def others(self) -> None:
+        """What is left of the requests that this client has in every version: who answers, or the error."""
+        found: dict[str, list[Any]] = {}
+        for name, arguments in (
+            ("reqManagedAccts", []),
+            ("setServerLogLevel", [2]),
+            ("reqAutoOpenOrders", [True]),
+            ("requestFA", [1]),
+            ("reqNewsBulletins", [True]),
+            ("cancelNewsBulletins", []),
+        ):
+            found[name] = self.answers(self.ask(name, *arguments))
+        for name, arguments in (
+            ("reqSmartComponents", ["9c0001"]),
+            ("reqSoftDollarTiers", []),
+            ("queryDisplayGroups", []),
+            ("reqHistogramData", [STOCK, True, "3 days"]),
+            ("reqNewsArticle", ["BRFG", "BRFG$04fb9da2", []]),
+            ("reqHistoricalNews", [STOCK.conId, "BRFG", "", "", 10, []]),
+            ("calculateImpliedVolatility", [STOCK, 1.0, 50.0, []]),
+            ("calculateOptionPrice", [STOCK, 0.2, 50.0, []]),
+            ("cancelFundamentalData", []),
+            ("cancelHistogramData", []),
+            ("cancelScannerSubscription", []),
+            ("cancelMktDepth", [False]),
+            ("cancelHistoricalData", []),
+            ("cancelMktData", []),
+            ("cancelRealTimeBars", []),
+            ("cancelTickByTickData", []),
+            ("cancelHeadTimeStamp", []),
+            ("cancelPositionsMulti", []),
+            ("cancelAccountUpdatesMulti", []),
+        ):
+            self.req_id += 1
+            found[name] = self.answers(self.ask(name, self.req_id, *arguments))
+        self.report.tell("others", found)
+
+    @staticmethod
+    def answers(told: list[Call]) -> list[Any]:
+        """Names of the answers, errors by their code."""
+        return [row["errorCode"] if name == "error" else name for name, row in told if name != "currentTime"]
 
 
 def _held(row: dict[str, Any]) -> list[Any]:
