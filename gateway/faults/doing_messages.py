@@ -107,9 +107,11 @@ def receive(scene: Scene, name: str) -> None:
     scene.effects.append(Receive(scene.client, name, changed(name, {}, scene.fields)))
 
 
-def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, keeps: bool) -> None:
+def _block(
+    scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, keeps: bool, id: int | None = None
+) -> None:
     until = None if seconds is None else scene.now + dt.timedelta(seconds=seconds)
-    block = Block(names, scene.target(client), until, keeps)
+    block = Block(names, scene.target(client), until, keeps, id)
     scene.memory.blocks.append(block)
 
     def lift(now: dt.datetime) -> Iterable[Effect]:
@@ -123,10 +125,11 @@ def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: s
 
 @verb(
     "mute", Param("names", "names"), Param("seconds", "duration", ""), Param("client", "client", "all"),
-    says="messages of these names (or groups: data, orders, account, all) are lost, for so long or for ever",
+    Param("id", "whole", ""),
+    says="messages of these names or groups are lost, for so long or for ever; with an id only those of that request",
 )  # fmt: skip
-def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int) -> None:
-    _block(scene, names, seconds, client, keeps=False)
+def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, id: int | None) -> None:
+    _block(scene, names, seconds, client, keeps=False, id=id)
 
 
 @verb(

@@ -239,7 +239,7 @@ class Injector:
     def _blocked(self, scene: Scene) -> None:
         assert scene.client is not None
         for block in self.memory.blocks:
-            if not scene.dropped and block.stops(scene.client, scene.name):
+            if not scene.dropped and block.stops(scene.client, scene.name, scene.values):
                 if block.keeps:
                     block.kept.append(scene.further(scene.values))
                 scene.dropped = True

@@ -92,7 +92,6 @@ def test_there_is_no_status_at_all() -> None:
         assert named(seen, "openOrder") and len(named(seen, "execDetails")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the market refuses the twin as a duplicate id (103)")
 def test_a_modification_becomes_a_second_order() -> None:
     with gateway("modify_twin") as tws, Client(tws.port) as client:
         client.place(client.next_id, **LIMIT)
@@ -230,7 +229,6 @@ def test_a_short_sale_waits_for_its_shares() -> None:
         assert statuses(after(tws, client, 3))[-1] == "Filled" and position(client) == -100.0
 
 
-@pytest.mark.xfail(strict=True, reason="the actor raises MarketError where a held order is gone by its release")
 def test_a_held_order_may_be_cancelled_before_its_shares_are_found() -> None:
     with gateway("locate_hold:seconds=30") as tws, Client(tws.port) as client:
         client.place(client.next_id, **SHORT)
