@@ -14,7 +14,7 @@ from core.logs import log_event
 from gateway.faults import Injector, perform
 from gateway.faults.effects import Effect, Moment
 from gateway.market import Market, MarketError
-from gateway.model import Instrument, Order, Values
+from gateway.model import Execution, Instrument, Order, Values
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -189,10 +189,10 @@ class FaultActor:
     # -- orders and fills -----------------------------------------------------------------------------------------
 
     def hold_order(self, client: int, order: int) -> None:
-        self._tws.hold(client, order)
+        self._tws.market.hold_id(client, order)
 
     def release_order(self, client: int, order: int) -> None:
-        self._tws.release(client, order)
+        self._intervene(client, order, lambda market, found: market.release(found))
 
     def execute(self, client: int, order: int, shares: float | None, price: float | None) -> None:
         self._intervene(client, order, lambda market, found: market.execute(found, shares, price))
@@ -211,14 +211,19 @@ class FaultActor:
             self._tws.place_twin(message.session, order, message.values)
 
     def correct(self, exec_id: str, shares: float | None, price: float | None) -> None:
-        execution = self._tws.market.execution(exec_id)
-        if execution is not None:
-            self._tws.market.correct(execution, shares=shares, price=price)
+        self._revise(exec_id, lambda market, found: market.correct(found, shares=shares, price=price))
 
     def bust(self, exec_id: str) -> None:
-        execution = self._tws.market.execution(exec_id)
-        if execution is not None:
-            self._tws.market.bust(execution)
+        self._revise(exec_id, lambda market, found: market.bust(found))
+
+    def _revise(self, exec_id: str, act: Callable[[Market, Execution], object]) -> None:
+        """Do something to an execution of today."""
+        found = self._tws.market.execution(exec_id)
+        try:
+            if found is not None:
+                act(self._tws.market, found)
+        except MarketError as error:
+            log_event(logger, "fault_without_effect", level=logging.WARNING, execution=exec_id, why=str(error))
 
     # -- market ---------------------------------------------------------------------------------------------------
 

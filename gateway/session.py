@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from core.logs import log_event
-from gateway.data.refused import Refused
 from gateway.handlers import HANDLERS, NOT_SERVED
 from gateway.model import Values
+from gateway.refused import Refused
 from gateway.wire import Wire, WireError, wire_for
 from gateway.wire.frames import FrameReader, Handshake, frame, welcome
 

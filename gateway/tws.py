@@ -23,7 +23,7 @@ from gateway.driver import Barriers
 from gateway.faults import make_injector
 from gateway.ids import OrderIds
 from gateway.market import Accounts, Market
-from gateway.model import Order, Values
+from gateway.model import Values
 from gateway.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class Tws:
         )
         injector = make_injector(faults, clock.now, seed, zone)
         self.actor = None if injector is None else FaultActor(self, injector)
-        self._held: set[tuple[int, int]] = set()  # orders that a fault holds before they are placed
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -152,28 +151,6 @@ class Tws:
 
     # -- faults ---------------------------------------------------------------------------------------------------
 
-    def hold(self, client: int, order_id: int) -> None:
-        """An order, placed or yet to be, is not matched until it is released."""
-        order = self.market.find(client, order_id)
-        if order is None:
-            self._held.add((client, order_id))
-        else:
-            self.market.hold(order)
-
-    def release(self, client: int, order_id: int) -> None:
-        self._held.discard((client, order_id))
-        order = self.market.find(client, order_id)
-        if order is not None:
-            self.market.release(order)
-
-    def placed(self, order: Order) -> None:
-        """A new order; held where a fault asked for it beforehand."""
-        key = (order.client_id, order.order_id)
-        self.market.place(order)
-        if key in self._held:
-            self._held.discard(key)
-            self.market.hold(order)
-
     def place_twin(self, session: Session, order_id: int, values: Values) -> None:
         """A modification becomes a second order with a permId of its own."""
         known = self.market.find(session.client, order_id)
@@ -181,4 +158,4 @@ class Tws:
             twin = self.market.new_order(
                 session.client, order_id, known.account, known.instrument, values["contract"], values["order"]
             )
-            self.market.place(twin)
+            self.market.place(twin, is_twin=True)

@@ -6,11 +6,11 @@ import datetime as dt
 
 from gateway.data.history import History
 from gateway.data.hours import hours_of, moment_of
-from gateway.data.refused import Refused
 from gateway.data.showing import middle_of
 from gateway.data.stamps import parse_moment
 from gateway.data.trades import last_values, quote_values, trades_of
 from gateway.model import Instrument, Values
+from gateway.refused import Refused
 
 MOST = 1_000  # ticks of a request
 _ANSWERS = {"TRADES": "historicalTicksLast", "BID_ASK": "historicalTicksBidAsk", "MIDPOINT": "historicalTicks"}

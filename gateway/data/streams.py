@@ -15,10 +15,10 @@ from gateway.data.hours import hours_of, moment_of
 from gateway.data.live_bars import Answer, Client, FiveSeconds, GrowingBar, Listener, first_slot
 from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIVE, NO_DELAY, Feed, Line
 from gateway.data.pieces import Piece, Pieces
-from gateway.data.refused import Refused, hmds, invalid
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
 from gateway.model import Instrument, Values
+from gateway.refused import Refused, hmds, invalid
 
 LINES = 100  # market data lines of a log-in
 OPEN = 50  # historical requests at the same time, which those that keepUpToDate stay

@@ -13,9 +13,9 @@ from replayed.world import NEW_YORK, asked, frame_of, new_york, world
 
 from core.errors import FeedError
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.spans import BAR_SIZES
+from gateway.refused import Refused
 
 HAND = frame_of(
     [

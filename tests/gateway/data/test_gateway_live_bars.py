@@ -12,10 +12,10 @@ from replayed.tapes import OPENING, quotes, trades
 from replayed.world import asked, fed, frame_of, new_york, told, world
 
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.streams import Streams
 from gateway.data.tape import Step
+from gateway.refused import Refused
 
 COLUMNS = ["open", "high", "low", "close", "volume", "count"]
 

@@ -15,11 +15,11 @@ from replayed.world import fed, frame_of, new_york, told, world
 
 from gateway.data.board import Board
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, XMPLX, Sample
 from gateway.data.streams import Streams
 from gateway.data.tape import Step
 from gateway.model import Instrument, Values
+from gateway.refused import Refused
 
 NOON = new_york("2024-03-08 12:00:00")
 

@@ -13,11 +13,11 @@ from replayed.world import fed, new_york, told, world
 
 from gateway.data.historical_ticks import historical_ticks
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.streams import Streams
 from gateway.data.trades import trades_of
 from gateway.model import Bar, Instrument, Values
+from gateway.refused import Refused
 
 NOON = new_york("2024-03-08 12:00:00")
 

@@ -19,8 +19,7 @@ SESSION = settings(
     max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 
-GONE = pytest.mark.xfail(strict=True, reason="the actor raises MarketError where a held order is gone by its release")
-EVERY = [pytest.param(name, marks=GONE if name == "locate_hold" else ()) for name in sorted(SCENARIOS)]
+EVERY = sorted(SCENARIOS)
 
 
 def trade(client: Client) -> None:
