@@ -19,10 +19,10 @@ from core.logs import log_event
 from gateway.data.clock import make_clock
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of, moment_to_datetime
 from gateway.data.sample import make_sample
 from gateway.data.tape import Tape
 from gateway.driver import Driver, Lockstep, Paced, Still, Walk
+from gateway.hours import hours_of, moment_of, moment_to_datetime
 from gateway.market import Accounts
 from gateway.session import Session
 from gateway.tws import Tws

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.data.history import History
-from gateway.data.hours import SECOND, hours_of, moment_of
 from gateway.data.showing import middle_of, price_of
 from gateway.data.slots import Grid
 from gateway.data.spans import DAY_SECONDS
+from gateway.hours import SECOND, hours_of, moment_of
 from gateway.model import Bar, Instrument, Quote, Values
 
 BID_SIZE, BID, ASK, ASK_SIZE, LAST, LAST_SIZE, HIGH, LOW, VOLUME, CLOSE = range(10)

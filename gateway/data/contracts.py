@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from core.errors import SettingsError
-from gateway.data.hours import hours_of
 from gateway.data.rules import MARKET_RULES
+from gateway.hours import hours_of
 from gateway.model import Instrument, Values
 from gateway.refused import NO_DEFINITION, Refused, invalid
 

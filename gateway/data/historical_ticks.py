@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of
 from gateway.data.showing import middle_of
 from gateway.data.stamps import parse_moment
 from gateway.data.trades import last_values, quote_values, trades_of
+from gateway.hours import hours_of, moment_of
 from gateway.model import Instrument, Values
 from gateway.refused import Refused
 

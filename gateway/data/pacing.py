@@ -13,8 +13,8 @@ from typing import Literal
 
 from core.clock import Clock, VirtualClock
 from gateway.data.clock import AcceleratedClock
-from gateway.data.hours import SECOND, moment_of
 from gateway.data.spans import parse_bar_size
+from gateway.hours import SECOND, moment_of
 from gateway.model import Values
 from gateway.refused import hmds
 

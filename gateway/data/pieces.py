@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gateway.data.hours import SECOND, moment_of
 from gateway.data.showing import QUOTED, middle_of, shift_of
 from gateway.data.tape import Tape
+from gateway.hours import SECOND, moment_of
 from gateway.model import Bar, Instrument, Quote
 
 FIVE = 5 * SECOND

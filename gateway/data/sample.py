@@ -21,8 +21,8 @@ from core.calendar import ExchangeCalendar
 from gateway.data.columns import Floats, index_of
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
-from gateway.data.hours import SECOND, Moments, Session, hours_of
 from gateway.data.tape import Tape
+from gateway.hours import SECOND, Moments, Session, hours_of
 from gateway.model import Instrument
 
 XMPLA = Instrument(900_000_001, "XMPLA", long_name="EXAMPLE ALPHA CORP", isin="XX0000000A19")

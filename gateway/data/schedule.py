@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of
 from gateway.data.spans import DAY_SECONDS, parse_bar_size, parse_duration
 from gateway.data.stamps import Stamps, parse_moment
+from gateway.hours import hours_of, moment_of
 from gateway.model import Values
 from gateway.refused import invalid
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.data.columns import BarColumns, Floats, QuoteColumns
-from gateway.data.hours import Moments
 from gateway.data.slots import Grid, Series, collapsed
+from gateway.hours import Moments
 from gateway.model import Instrument, Quote
 
 TRADED = frozenset({"TRADES", "ADJUSTED_LAST"})

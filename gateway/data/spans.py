@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gateway.data.hours import SECOND, TradingHours
+from gateway.hours import SECOND, TradingHours
 from gateway.refused import hmds, invalid
 
 DAY_SECONDS = 86_400

@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.data.hours import SECOND, TradingHours, moment_to_datetime
+from gateway.hours import SECOND, TradingHours, moment_to_datetime
 from gateway.refused import invalid
 
 ZONES_TOLD = 174  # times carry their zone from this version on

@@ -11,12 +11,12 @@ from gateway.data.contracts import ContractBook, lot_of
 from gateway.data.generic_ticks import parse_generic_ticks
 from gateway.data.historical_ticks import historical_ticks
 from gateway.data.history import WHOLE_SHARES, History, Shown
-from gateway.data.hours import hours_of, moment_of
 from gateway.data.live_bars import Answer, Client, FiveSeconds, GrowingBar, Listener, first_slot
 from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIVE, NO_DELAY, Feed, Line
 from gateway.data.pieces import Piece, Pieces
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
+from gateway.hours import hours_of, moment_of
 from gateway.model import Instrument, Values
 from gateway.refused import Refused, hmds, invalid
 
