@@ -118,7 +118,11 @@ class Gateway:
         return self
 
     def stop(self) -> None:
-        """Close all connections and the socket. Raises what ended the gateway before, if anything did."""
+        """Close all connections and the socket.
+
+        Raises what ended the gateway before, if anything did, and GatewayError where it could not answer a request:
+        that ended a connection, and is a defect of the gateway.
+        """
         if self._thread is None:
             return
         loop, end = self._loop, self._end
@@ -128,6 +132,12 @@ class Gateway:
         self._thread.join()
         self._thread = None
         self._raise_fault()
+        if self.tws.defects:
+            first, self.tws.defects = self.tws.defects[0], []
+            raise GatewayError(
+                f"a request could not be answered ({type(first).__name__}: {first}); this is a defect of the gateway: "
+                "please report it with its log"
+            ) from first
 
     def __enter__(self) -> Gateway:
         return self.start()

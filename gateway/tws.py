@@ -65,6 +65,7 @@ class Tws:
         self.connections: set[Session] = set()  # logged in or not
         self.on_clients: Callable[[], None] = lambda: None  # told when one comes or goes
         self.on_port: Callable[[int], None] = lambda port: None  # told that a fault wants another port
+        self.defects: list[Exception] = []  # errors of the gateway itself in the midst of a request
         self.account_feeds = AccountFeeds(self)
         self.barriers = Barriers(self)
         self.pacing = Pacing(clock)
