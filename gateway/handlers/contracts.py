@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.data.refused import NO_DEFINITION, Refused
 from gateway.data.rules import price_increments
 from gateway.handlers import NOT_SERVED, on
 from gateway.model import Values
+from gateway.refused import NO_DEFINITION, Refused
 
 if TYPE_CHECKING:
     from gateway.session import Session
