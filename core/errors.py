@@ -154,6 +154,12 @@ class GatewayError(HalflifeError, ConnectionError):
     code = "HL800"
 
 
+class FaultScriptError(HalflifeError, ValueError):
+    """A script of faults that cannot be understood, or a scenario that does not exist."""
+
+    code = "HL801"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, else the list of what there is."""
     names = sorted(known)

@@ -29,6 +29,7 @@ from gateway.tws import Tws
 
 logger = logging.getLogger(__name__)
 
+LAST_TURNS = 50  # of 10 ms, in which connections may end before they are cut
 LOOPBACK = "127.0.0.1"
 SAMPLE_DAY = dt.date(2024, 6, 12)
 Speed = float | Literal["max", "still"]
@@ -80,6 +81,7 @@ class Gateway:
             clock=clock, book=book, history=history or History(tape, book), accounts=accounts or Accounts(),
             zone=zone, is_lockstep=speed == "max", faults=faults, seed=seed, standing=standing,
         )  # fmt: skip
+        self.tws.know_prices()
         self.tws.on_port = lambda wanted: self._soon(self._move(wanted))
         walk = Walk(self.tws, tape.steps(begin, end))
         self._walk = walk
@@ -223,7 +225,13 @@ class Gateway:
             self._server.close()
             for session in list(self.tws.connections):
                 session.close()
-            await asyncio.sleep(0)  # what is closed tells so
+            for _ in range(LAST_TURNS):  # what is closed tells so
+                if not self.tws.connections:
+                    break
+                await asyncio.sleep(0.01)
+            for session in list(self.tws.connections):
+                session.abort()
+            await asyncio.sleep(0)
 
     async def _open(self, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()

@@ -126,6 +126,12 @@ class Session(asyncio.Protocol):
             self.is_closed = True
             self._transport.close()
 
+    def abort(self) -> None:
+        """Cut the connection, whatever has not gone out yet."""
+        self.is_closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
     # -- requests -------------------------------------------------------------------------------------------------
 
     def _handle(self, payload: bytes) -> None:

@@ -21,6 +21,7 @@ from gateway.data.streams import Streams
 from gateway.data.tape import Step
 from gateway.driver import Barriers
 from gateway.faults import make_injector
+from gateway.hours import moment_of
 from gateway.ids import OrderIds
 from gateway.market import Accounts, Market
 from gateway.model import Values
@@ -89,6 +90,19 @@ class Tws:
     def time_text(self) -> str:
         """As in the answer to the handshake: ``20231203 20:15:20 US/Eastern``."""
         return f"{self.told_time().astimezone(self.zone):%Y%m%d %H:%M:%S} {self.zone.key}"
+
+    def know_prices(self) -> None:
+        """The last price of each instrument at the beginning: of the tape before it, else of the session before."""
+        now, tape, prices = self.clock.now(), self.history.tape, self.accounts.prices
+        for instrument in tape.instruments:
+            bar, quote = tape.last_bar(instrument, now), tape.last_quote(instrument, now)
+            price: float | None
+            if quote is not None and quote.bid > 0.0 and quote.ask > 0.0:
+                price = (quote.bid + quote.ask) / 2.0
+            else:
+                price = bar.close if bar is not None else self.history.previous_close(instrument, moment_of(now))
+            if price is not None:
+                prices[instrument.con_id] = price
 
     # -- connections ----------------------------------------------------------------------------------------------
 

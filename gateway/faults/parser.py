@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from core.errors import did_you_mean
+from core.errors import FaultScriptError, did_you_mean
 from gateway.faults.actions import VERBS
-from gateway.faults.errors import ScriptError
 from gateway.faults.fields import NUMBERS, locate
 from gateway.faults.lexer import Word, words_of
 from gateway.faults.script import Action, AtStart, AtTime, On, Rule, Script, Trigger
@@ -19,7 +18,7 @@ def parse(text: str, source: str = "script") -> Script:
     """Read a script; ``source`` names it in errors.
 
     Raises:
-        ScriptError: A line that cannot be understood: its number, what is wrong, and the cure.
+        FaultScriptError: A line that cannot be understood: its number, what is wrong, and the cure.
     """
     rules: list[Rule] = []
     seed: int | None = None
@@ -31,29 +30,29 @@ def parse(text: str, source: str = "script") -> Script:
                 continue
             if words[0].text == "seed":
                 if seed is not None:
-                    raise ScriptError("a second seed; keep one of them")
+                    raise FaultScriptError("a second seed; keep one of them")
                 seed = _seed(words[1:])
             else:
                 rules.append(_rule(words, place))
-        except ScriptError as error:
-            raise ScriptError(f"{place}: {error.args[0]}") from None
+        except FaultScriptError as error:
+            raise FaultScriptError(f"{place}: {error.args[0]}") from None
     return Script(tuple(rules), seed)
 
 
 def _seed(words: list[Word]) -> int:
     if len(words) != 1 or words[0].sign:
-        raise ScriptError("a seed is one whole number; write `seed 7`")
+        raise FaultScriptError("a seed is one whole number; write `seed 7`")
     return int(convert("whole", words[0].text))
 
 
 def _rule(words: list[Word], place: str) -> Rule:
     if words[0].text not in STARTS:
-        raise ScriptError(
+        raise FaultScriptError(
             f"a line begins with at, every, on or seed, not '{words[0]}'{did_you_mean(str(words[0]), STARTS)}"
         )
     signs = [word.sign for word in words]
     if ":" not in signs:
-        raise ScriptError("no ': ' between the trigger and what is done; write `on execDetails 1: duplicate`")
+        raise FaultScriptError("no ': ' between the trigger and what is done; write `on execDetails 1: duplicate`")
     colon = signs.index(":")
     trigger = read_trigger(words[:colon])
     actions: list[Action] = []
@@ -71,13 +70,13 @@ def _split(words: list[Word]) -> list[list[Word]]:
         if word.sign == ";":
             parts.append([])
         elif word.sign == ":":
-            raise ScriptError("a second ': '; put a text that ends with a colon in quotes")
+            raise FaultScriptError("a second ': '; put a text that ends with a colon in quotes")
         else:
             parts[-1].append(word)
     if len(parts) > 1 and not parts[-1]:
         parts.pop()
     if not all(parts):
-        raise ScriptError(
+        raise FaultScriptError(
             "an action is missing after the trigger or between two ';'; write `drop`, or leave the ';' away"
         )
     return parts
@@ -86,15 +85,15 @@ def _split(words: list[Word]) -> list[list[Word]]:
 def _action(words: list[Word], trigger: Trigger, waited: bool) -> Action:
     name = words[0].text
     if words[0].is_pair or name not in VERBS:
-        raise ScriptError(f"there is no action '{words[0]}'{did_you_mean(str(words[0]), VERBS)}")
+        raise FaultScriptError(f"there is no action '{words[0]}'{did_you_mean(str(words[0]), VERBS)}")
     verb = VERBS[name]
     place = place_of(trigger)
     if place not in verb.places:
-        raise ScriptError(
+        raise FaultScriptError(
             f"`{name}` needs {' or '.join(sorted(verb.places))}, and `{trigger}` is {place}; change the trigger"
         )
     if verb.under_way and waited:
-        raise ScriptError(f"`{name}` after `wait`, when the message is gone; put it first, or use `delay`")
+        raise FaultScriptError(f"`{name}` after `wait`, when the message is gone; put it first, or use `delay`")
     action = Action(name, *_arguments(verb, words[1:]))
     _check_fields(verb, action, trigger)
     verb.check(place, waited, dict(action.parameters))
@@ -104,7 +103,7 @@ def _action(words: list[Word], trigger: Trigger, waited: bool) -> Action:
 def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
     """Fields that are set are the message's, and so are those of ``$field``."""
     if verb.takes_fields == "some" and not action.fields:
-        raise ScriptError(f"`{verb.name}` changes nothing; write `{verb.name} status=Cancelled`")
+        raise FaultScriptError(f"`{verb.name}` changes nothing; write `{verb.name} status=Cancelled`")
     given = dict(action.parameters)
     about = trigger.name if isinstance(trigger, On) else None  # None: any message
     target = given.get("name", about) if verb.takes_fields else about
@@ -117,11 +116,13 @@ def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
         if param.kind == "field" and about is not None and "$" not in given[param.name]:
             scaled = locate(about, given[param.name])
             if scaled.kind not in NUMBERS | {"int"}:
-                raise ScriptError(f"{scaled} of {about} is no number; `{verb.name}` needs one")
+                raise FaultScriptError(f"{scaled} of {about} is no number; `{verb.name}` needs one")
     for text in (*given.values(), *(value for _, value in action.fields)):
         for reference in REFERENCE.findall(text):
             if isinstance(trigger, AtStart | AtTime):
-                raise ScriptError(f"'${reference}' of which message? `{trigger}` is a time; use `on` with a message")
+                raise FaultScriptError(
+                    f"'${reference}' of which message? `{trigger}` is a time; use `on` with a message"
+                )
             if about is not None:
                 locate(about, reference)
 
@@ -133,24 +134,24 @@ def _arguments(verb: Verb, words: list[Word]) -> tuple[tuple[tuple[str, str], ..
     for word in words:
         if word.is_pair:
             if word.sign == "!=" or not word.key:
-                raise ScriptError(f"'{word}' is no parameter of `{verb.name}`; write name=value")
+                raise FaultScriptError(f"'{word}' is no parameter of `{verb.name}`; write name=value")
             if word.key not in names and not verb.takes_fields:
-                raise ScriptError(f"`{verb.name}` has no parameter '{word.key}'{did_you_mean(word.key, names)}")
+                raise FaultScriptError(f"`{verb.name}` has no parameter '{word.key}'{did_you_mean(word.key, names)}")
             target = given if word.key in names else fields
             if word.key in target:
-                raise ScriptError(f"'{word.key}' is given twice; keep one")
+                raise FaultScriptError(f"'{word.key}' is given twice; keep one")
             target[word.key] = word.text
         else:
             free = [name for name in names if name not in given]
             if not free or fields:
-                raise ScriptError(f"'{word}' is too much; write `{verb.signature()}`")
+                raise FaultScriptError(f"'{word}' is too much; write `{verb.signature()}`")
             given[free[0]] = word.text
     for param in verb.params:
         if param.name not in given and param.default is None:
-            raise ScriptError(f"`{verb.name}` needs {param.name}; write `{verb.signature()}`")
+            raise FaultScriptError(f"`{verb.name}` needs {param.name}; write `{verb.signature()}`")
         if param.name in given and "$" not in given[param.name]:
             try:
                 convert(param.kind, given[param.name])
-            except ScriptError as error:
-                raise ScriptError(f"{param.name} of `{verb.name}`: {error.args[0]}") from None
+            except FaultScriptError as error:
+                raise FaultScriptError(f"{param.name} of `{verb.name}`: {error.args[0]}") from None
     return tuple((name, given[name]) for name in names if name in given), tuple(fields.items())

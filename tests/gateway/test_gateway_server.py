@@ -118,6 +118,20 @@ def test_twenty_clients_at_once() -> None:
             assert len(named(client.until("execDetailsEnd"), "execDetails")) == 20
 
 
+def test_before_the_first_step_the_last_price_is_known_to_previews() -> None:
+    """A whole session before: 100 XMPLA at the close of the day before, half of it initial margin, at 0.90."""
+    with Gateway.sample(DAY, speed="still") as running, Client(running.port) as client:
+        contract = {"contract": XMPLA, "endDateTime": "", "formatDate": 1, "useRTH": True, "keepUpToDate": False}
+        client.tell(
+            "reqHistoricalData", reqId=1, durationStr="1 D", barSizeSetting="1 day", whatToShow="TRADES", **contract
+        )
+        (history,) = named(client.sync(), "historicalData")
+        close = history["bars"][-1]["close"]
+        client.place(client.next_id, whatIf=True)
+        (preview,) = named(client.sync(), "openOrder")
+        assert float(preview["orderState"]["initMarginChange"]) == pytest.approx(100 * close * 0.5 * 0.90, abs=0.01)
+
+
 def test_a_client_id_has_one_connection() -> None:
     with gateway() as running, Client(running.port, 7) as first, Client(running.port, 7) as second:
         assert codes(second.rest() + second.login) == [326]
@@ -238,3 +252,10 @@ def test_memory_is_flat_over_a_million_messages() -> None:
                 client.inbox.clear()
             sizes.append(int(Path("/proc/self/statm").read_text().split()[1]))
         assert sizes[-1] <= 1.02 * sizes[1]
+
+
+def test_a_fault_can_meet_a_log_in() -> None:
+    with gateway("on startApi where clientId=5: close before") as running, Client(running.port, 5) as refused:
+        assert refused.login == [] and refused.is_closed
+        with Client(running.port, 6) as client:
+            assert client.next_id == 1

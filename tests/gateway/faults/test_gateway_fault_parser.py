@@ -9,7 +9,7 @@ from faulty.scripts import scripts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.faults import Script, ScriptError, parse
+from gateway.faults import FaultScriptError, Script, parse
 from gateway.faults.script import Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
 
 
@@ -179,7 +179,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: text.replace("\n", " / "))
 def test_a_wrong_line_is_named_with_its_cure(text: str) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(FaultScriptError) as caught:
         parse(text, "bad.fault")
     said = str(caught.value)
     assert said.startswith("[") and "bad.fault, line " in said
@@ -202,7 +202,7 @@ def test_the_text_of_a_script_parses_to_the_script(script: Script) -> None:
 def test_any_text_is_a_script_or_a_script_error(text: str) -> None:
     try:
         parse(text)
-    except ScriptError as error:
+    except FaultScriptError as error:
         assert "line" in str(error)
 
 
@@ -210,10 +210,10 @@ def test_any_text_is_a_script_or_a_script_error(text: str) -> None:
 def test_a_damaged_line_is_a_script_or_a_script_error(line: str, noise: str, at: int) -> None:
     try:
         parse(line[:at] + noise + line[at:])
-    except ScriptError as error:
+    except FaultScriptError as error:
         assert "line" in str(error)
 
 
 def test_text_that_is_not_unicode_is_refused() -> None:
-    with pytest.raises(ScriptError, match="UTF-8"):
+    with pytest.raises(FaultScriptError, match="UTF-8"):
         parse("on orderStatus: set status=\udcff")

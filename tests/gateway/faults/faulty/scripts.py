@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from gateway.faults import Script, ScriptError
+from gateway.faults import FaultScriptError, Script
 from gateway.faults.actions import VERBS
 from gateway.faults.fields import NUMBERS, UNSETTABLE, fields_of
 from gateway.faults.names import ANSWERS, REQUESTS, TAPE
@@ -81,7 +81,7 @@ def actions(draw: st.DrawFn, trigger: Trigger) -> tuple[Action, ...]:
         given = {p.name: draw(values_of(p.kind)) for p in verb.params if p.default is None or draw(st.booleans())}
         try:
             verb.check(place_of(trigger), waited, given)
-        except ScriptError:
+        except FaultScriptError:
             continue
         about = trigger.name if isinstance(trigger, On) else None
         if "field" in given:
