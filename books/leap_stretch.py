@@ -35,8 +35,8 @@ class Stretch:
     end: int
     shorts: Shorts
     path: CashPath | None
-    opened: tuple[OpenBook, ...]
-    closed: tuple[float, ...]
+    opened: list[OpenBook]
+    closed: list[float]
     recorded: Recorded | None = None
     _equity: list[float] | None = None
 

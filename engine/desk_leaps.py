@@ -16,9 +16,12 @@ import numpy as np
 
 from books.leap import AccountLeaps
 from books.leap_stretch import Shorts, Stretch
+from core.calendar import ExchangeCalendar
+from core.errors import CalendarError
 from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
 from core.steps import Steps
 from risk.leap import GateLeaps
+from risk.leap_sessions import SessionSteps
 
 
 class DeskLeaps:
@@ -50,6 +53,7 @@ class DeskLeaps:
         self.gate: GateLeaps | None = None
         if broker.gate is not None:
             self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
+        self._sessions: dict[str, SessionSteps] = {}  # exchange -> its sessions along the steps
         self._stretch: Stretch | None = None
         self.unsettled: int | None = None  # the step to which the broker's own fields have still to be brought
         broker.leaps = self
@@ -65,6 +69,17 @@ class DeskLeaps:
     def fresh(self, step: int) -> list[Any]:
         """Traded datas with a bar on a step."""
         return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
+
+    def session(self, data: Any) -> dt.date:
+        """The session of a data's exchange to which the step belongs."""
+        exchange = self.broker._instrument(data).exchange
+        if exchange not in self._sessions:
+            calendar = ExchangeCalendar(exchange)
+            try:
+                self._sessions[exchange] = SessionSteps.of(calendar, self.steps)
+            except CalendarError:  # it does not reach all steps; whether it matters is seen step by step
+                return calendar.session_of(self.steps.when(self.step))
+        return self._sessions[exchange].known(self.step)[0]
 
     # -- a stretch ----------------------------------------------------------------------------------------------
 

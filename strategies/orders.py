@@ -144,7 +144,7 @@ class ProtectedOrders(bt.Strategy):
     # -- notifications ------------------------------------------------------------------------------------------
 
     def notify_order(self, order: Order) -> None:
-        holding = self.holding(order.data)
+        holding = self.holdings.get(order.data._name)
         if holding is None:
             return
         if not holding.slot(order.ref):

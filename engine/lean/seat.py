@@ -58,6 +58,8 @@ class Seat:
         self.on_next = [*hooks.listeners(strategy.analyzers, hooks.NEXT), *self.watching]
         self.on_order = [*hooks.listeners(audience, hooks.ORDER), *self.watching]
         self.on_trade = [*hooks.listeners(audience, hooks.TRADE), *self.watching]
+        self._hear_order = [hooks.direct(each, "notify_order") for each in self.on_order]
+        self._hear_trade = [hooks.direct(each, "notify_trade") for each in self.on_trade]
         self.on_account = hooks.listeners(audience, hooks.ACCOUNT)
         self.own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
         self.own_account = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)
@@ -155,12 +157,12 @@ class Seat:
             for order in strategy._orderspending:
                 if order.exectype != bt.Order.Historical or order.histnotify:
                     strategy.notify_order(order)
-                for analyzer in self.on_order:
-                    analyzer._notify_order(order)
+                for hear in self._hear_order:
+                    hear(order)
             for trade in strategy._tradespending:
                 strategy.notify_trade(trade)
-                for analyzer in self.on_trade:
-                    analyzer._notify_trade(trade)
+                for hear in self._hear_trade:
+                    hear(trade)
         if not self.notify_each_bar:
             return
         broker = strategy.broker

@@ -87,7 +87,7 @@ class LeanHouse:
             self.check_submitted()
         pending = self.pending
         if pending:
-            self._expire_day_orders(self._when)
+            self._expire_day_orders()
             if len(pending) > 1:
                 turns = [self._turn(order) for order in pending]
                 if any(turn > after for turn, after in zip(turns, turns[1:], strict=False)):
@@ -101,6 +101,9 @@ class LeanHouse:
         self._get_value()
         if self.gate is not None:
             self._ask_gate(self.gate, account)
+
+    def _session(self: Any, data: Any) -> Any:
+        return self.leaps.session(data)
 
     def _try_exec(self: Any, order: Any) -> None:
         """Stock's, which prefers a data's ``tick_*``: between preloaded bars they are the bar's own prices."""
