@@ -73,12 +73,13 @@ class Equity(bt.Analyzer):
         return self._account is not None
 
     def leapt(self, first: int, end: int) -> None:
-        """Record the steps ``[first, end)``; their rows are made when somebody asks, or at the end of the run."""
+        """Record the steps ``[first, end)``; their rows are made when somebody asks."""
         self._leapt.append((len(self.rets["datetime"]), first, end))
         self._last = float(self._account.leaps.steps.numbers[end - 1])
 
-    def stop(self) -> None:
+    def __getstate__(self) -> dict[str, Any]:
         self._make_rows()
+        return self.__dict__
 
     def _make_rows(self) -> None:
         if not self._leapt:

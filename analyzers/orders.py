@@ -90,6 +90,10 @@ class OrderLog(bt.Analyzer):
             if order is not None and order.owner is self.strategy and order.ref not in self._told:
                 self.notify_order(order)
 
+    def __getstate__(self) -> dict[str, Any]:
+        self.get_analysis()
+        return {**self.__dict__, "_told": {}}  # not the orders themselves
+
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame in the order of ``ref``."""
         rows = self.get_analysis()

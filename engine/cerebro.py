@@ -89,6 +89,11 @@ class Cerebro(bt.Cerebro):
         if declares and self.p.leap and run.stepping:
             log_event(logger, "not leaping", detail="; ".join(run.stepping))
 
+    def stop_writers(self, runstrats: list[bt.Strategy]) -> None:
+        """Stock asks every analyzer for its page, also where no writer writes it."""
+        if self.runwriters or not self.p.lean:
+            super().stop_writers(runstrats)
+
     def _runnext(self, runstrats: list[bt.Strategy]) -> None:
         self._go_stocks_way([_why_next(self)])
         super()._runnext(runstrats)

@@ -168,7 +168,9 @@ class SimBroker(MatchingBroker):
         elif not account.books:
             raise EngineError("no data to trade: engine.build adds one for each unit and instrument")
         self._funds = account.available_eur
-        self._reject(self._room.leftovers(), Refusal.INVALID, "the other leg of the batch was not ordered in this bar")
+        if self._room.is_waiting:
+            detail = "the other leg of the batch was not ordered in this bar"
+            self._reject(self._room.leftovers(), Refusal.INVALID, detail)
 
     def _is_warming(self, when: dt.datetime) -> bool:
         """Whether a bar is one of those before ``data.start`` that only settle indicators."""

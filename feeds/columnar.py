@@ -41,6 +41,9 @@ class BarArrays:
             raise FeedError("the index is not sorted by time, so bars would come out of order; call sort_index()")
         self.frame = frame
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_views"}
+
     def __len__(self) -> int:
         return len(self.frame)
 
@@ -79,6 +82,9 @@ class BarArrays:
 
     def column(self, name: str) -> Floats | None:
         """Values of a column as float64 (no copy where the frame holds it so), None when there is none."""
+        known = self._views.get(name)
+        if known is not None:
+            return known
         position = self.columns.get(name.lower())
         if position is None:
             if name in OPTIONAL:
@@ -87,7 +93,14 @@ class BarArrays:
         series = self.frame.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series):
             raise FeedError(f"column {name!r} is of type {series.dtype}, not numbers; convert it: pd.to_numeric(...)")
-        return np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        values = np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        if values.base is not None:  # a look at the frame itself, which costs no memory to keep
+            self._views[name] = values
+        return values
+
+    @functools.cached_property
+    def _views(self) -> dict[str, Floats]:
+        return {}
 
 
 def epoch_microseconds(index: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -96,16 +96,18 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
 def position_views(positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf) -> tuple[PositionView, ...]:
     """Return the open positions, at the last close."""
     return tuple(
-        PositionView(
-            book=book_key(data),
-            unit=unit_of(data),
-            symbol=symbol_of(data),
-            size=float(position.size),
-            price=float(data.close[0]),
-            rate=rate_of(data),
-        )
-        for data, position in positions.items()
-        if position.size
+        [
+            PositionView(
+                book=book_key(data),
+                unit=unit_of(data),
+                symbol=symbol_of(data),
+                size=float(position.size),
+                price=float(data.close[0]),
+                rate=rate_of(data),
+            )
+            for data, position in positions.items()
+            if position.size
+        ]
     )
 
 

@@ -43,7 +43,6 @@ class Book:
         self.places = {id(data): place for place, data in enumerate(datas)}
         self.touch = Touch(timeline, datas, self.places, moves=True)
         self.moving: list[Moving] = []  # orders that rest and change on every step
-        self.ends = SessionEnds()
         self.wake = 0
         self.valued = -1  # step for which the value is worked out
         self.passing = False
@@ -197,7 +196,7 @@ class Book:
 
     def open(self, methods: type) -> None:
         """Give the broker its lean methods."""
-        self.broker._book = self
+        self.broker._book, self.broker._ends = self, SessionEnds()
         set_class(self.broker, lean_class(self.broker_class, methods))
 
     def close(self) -> None:
@@ -213,7 +212,7 @@ class Book:
         for thing, cls in self._watched:
             set_class(thing, cls)
         set_class(self.broker, self.broker_class)
-        del self.broker.__dict__["_book"]
+        del self.broker.__dict__["_book"], self.broker.__dict__["_ends"]
 
 
 def can_take(broker: Any) -> str:

@@ -12,11 +12,11 @@ from collections import deque
 from typing import Any
 
 import backtrader as bt
-from backtrader.order import BuyOrder, Order, SellOrder
+from backtrader.order import Order
 
 from engine.lean.copies import clone_order
 from engine.lean.equity import is_plain
-from engine.lean.orders import make
+from engine.lean.intake import LeanIntake
 from engine.sim_broker import SimBroker
 
 
@@ -25,45 +25,31 @@ def can_take(broker: Any) -> bool:
     return all(is_plain(scheme) for scheme in broker.comminfo.values())
 
 
-class LeanHouse:
+class LeanHouse(LeanIntake):
     """Members that a ``SimBroker`` with settings gets for a run."""
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    def buy(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return _send(self, BuyOrder, given, oco, _checksubmit, kwargs)
-
-    def sell(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return _send(self, SellOrder, given, oco, _checksubmit, kwargs)
-
     def notify(self: Any, order: Any) -> None:
         self.notifs.append(clone_order(order))
 
-    def submit_accept(self: Any, order: Any) -> None:
-        order.pannotated = None
-        order.status = Order.Accepted
-        order.broker = None
-        order.plen = len(order.data)
-        self.pending.append(order)
-        self.notifs.append(clone_order(order))
+    def _send(self: Any, order: Any, oco: Any, check: bool, about: dict[str, Any]) -> Any:
+        state, given = order.__dict__, order.p  # backtrader looks up what an order has not in its parameters
+        state["owner"], state["data"], state["parent"] = given.owner, given.data, given.parent
+        state["transmit"] = given.transmit
+        state.setdefault("valid", given.valid)  # a date is a number by now
+        if about:
+            order.info.update(about)
+        self._ocoize(order, oco)
+        return self.submit(order, check=check)
+
+    def _left_after(self: Any, order: Any, funds: float, positions: dict[Any, Any]) -> float:
+        held = self.positions[order.data]  # a look makes an entry, as in stock
+        if order.parent is not None:
+            return funds  # it closes what its parent opens
+        if order.data not in positions:
+            positions[order.data] = held.clone()
+        return self._funds_after(order, funds, positions[order.data])  # type: ignore[no-any-return]
 
     def setcommission(self: Any, *args: Any, **kwargs: Any) -> None:
         SimBroker.setcommission(self, *args, **kwargs)
@@ -90,13 +76,13 @@ class LeanHouse:
             self._expire_day_orders()
             if len(pending) > 1:
                 turns = [self._turn(order) for order in pending]
-                if any(turn > after for turn, after in zip(turns, turns[1:], strict=False)):
+                if turns != sorted(turns):
                     self.pending = pending = deque(sorted(pending, key=self._turn))
         while self._toactivate:
             self._toactivate.popleft().activate()
         leaps.date_positions(leaps.step)
         if pending:
-            _match(self, pending)
+            self.match()
         leaps.adjust_positions(leaps.step)
         self._get_value()
         if self.gate is not None:
@@ -118,35 +104,3 @@ class LeanHouse:
             self._try_exec_limit(order, data.open[0], data.high[0], data.low[0], order.created.price)
         else:
             bt.brokers.BackBroker._try_exec(self, order)
-
-
-def _send(broker: Any, cls: type, given: dict[str, Any], oco: Any, check: bool, about: dict[str, Any]) -> Any:
-    order = make(cls, given, broker._ends)
-    state = order.__dict__  # backtrader looks up what an order has not in its parameters, a thousand times
-    state["owner"], state["data"], state["parent"] = given["owner"], given["data"], given["parent"]
-    state["transmit"] = given["transmit"]
-    if about:
-        order.info.update(about)
-    broker._ocoize(order, oco)
-    return broker.submit(order, check=check)
-
-
-def _match(broker: Any, pending: Any) -> None:
-    """The loop of ``BackBroker.next`` over what is pending."""
-    pending.append(None)
-    while True:
-        order = pending.popleft()
-        if order is None:
-            return
-        if order.expire():
-            broker.notify(order)
-            broker._ococheck(order)
-            broker._bracketize(order, cancel=True)
-        elif not order._active:
-            pending.append(order)
-        else:
-            broker._try_exec(order)
-            if order.alive():
-                pending.append(order)
-            elif order.status == Order.Completed:
-                broker._bracketize(order)
