@@ -50,6 +50,7 @@ class Account:
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
         self._currencies: dict[str, None] = {}  # of the books
+        self._books_of: defaultdict[str, list[TradeBook]] = defaultdict(list)  # unit -> its books
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Account:
@@ -68,6 +69,7 @@ class Account:
             raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
         self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
         self._currencies[currency] = None
+        self._books_of[unit].append(self.books[key])
         self.costs_by_unit.setdefault(unit, defaultdict(float))
         return self.books[key]
 
@@ -167,10 +169,7 @@ class Account:
     def result_eur(self, unit: str) -> float:
         """Net result of ``unit``, realised and open, since the start."""
         rates = self._rates
-        results = [
-            book.result_eur(rates.get(book.currency, 1.0)) for book in self.books.values() if book.unit == unit
-        ]
-        return sum(results)
+        return sum([book.result_eur(rates.get(book.currency, 1.0)) for book in self._books_of.get(unit, ())])
 
     def principal(self) -> dict[str, float]:
         """Currency -> cost of the positions that it finances, where its rate may move."""
@@ -181,7 +180,8 @@ class Account:
         return principal
 
     def _revalue(self, when: dt.datetime) -> None:
-        self.cash.revalue(when, self.principal())
+        if not self.cash.is_still(self._currencies.keys()):
+            self.cash.revalue(when, self.principal())
 
     def _pay(self, unit: str, **costs: float) -> None:
         total, own = self.costs, self.costs_by_unit[unit]

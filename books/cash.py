@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Literal
 
 from books.conversion import AutoConversion, Conversion, conversion
@@ -162,6 +162,11 @@ class CashBook:
     def value(self, when: dt.datetime) -> float:
         """Return all balances in base currency at the rates of ``when``."""
         return sum([balance * self.fx.rate(currency, when) for currency, balance in self.balances.items() if balance])
+
+    def is_still(self, currencies: Set[str]) -> bool:
+        """Whether no rate of a balance, and none of these, moves any more: then there is nothing to revalue."""
+        still = self._still
+        return self.balances.keys() <= still and currencies <= still and not self._principal
 
     def moves(self, currency: str) -> bool:
         """Whether the rate of a currency may still move."""

@@ -57,7 +57,8 @@ class Stretch:
 
     def _worked_out(self) -> list[float]:
         path = self.path
-        if path is None or len(self.opened) > 1 or self._moves(path):
+        # rates that move, and more than two additions, whose order would matter, are for whole columns
+        if path is None or len(self.opened) > 1 or not path.is_still or len(path.balances) > 2:
             equity: list[float] = self.rows().equity_eur.tolist()
             return equity
         cash = self._cash(path)
@@ -68,11 +69,6 @@ class Stretch:
         if isinstance(cash, list):
             return [money + size * price * rate for money, price in zip(cash, prices, strict=True)]
         return [cash + size * price * rate for price in prices]
-
-    def _moves(self, path: CashPath) -> bool:
-        """Whether an exchange rate is a series, or the order of more than two additions would matter."""
-        fx = self.run.cash.fx
-        return len(path.balances) > 2 or any(fx.constant(currency) is None for currency in path.balances)
 
     def _cash(self, path: CashPath) -> float | list[float]:
         """Cash in the account's currency, one number where it does not change. For constant rates."""
@@ -129,14 +125,17 @@ class Stretch:
             cash._accrued = dt.date.fromordinal(steps.days[end - 1])
             cash._interest_told = cash.interest_eur
             self._pay(path)
-        account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in account._currencies}
+        if len(account._rates) < len(account._currencies) or not fx.are_constant(account._currencies):
+            account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in account._currencies}
         for book in account.books.values():
             bars = steps.bars[book.symbol]
             if bars.count(first, end):
                 book.last_price = bars.closes[end - 1]
         for opened in self.opened:
             self._age(opened)
-        account.appraise(sum(balance * _at(fx.at_steps(c), end - 1) for c, balance in cash.balances.items() if balance))
+        account.appraise(
+            sum([balance * _at(fx.at_steps(c), end - 1) for c, balance in cash.balances.items() if balance])
+        )
 
     def _pay(self, path: CashPath) -> None:
         """Add the borrow fees to the trades and to the costs, in the order in which they were charged."""
@@ -167,14 +166,12 @@ class Stretch:
             return
         trade.bars += bars.count(first, end)
         rate = run.cash.fx.at_steps(book.currency)
-        top, bottom = bars.top[first:end], bars.bottom[first:end]
         if isinstance(rate, float):  # results rise and fall with prices: their ends are at the ends of the prices
             results = [
-                opened.gross + opened.size * (float(price) - opened.unslipped) * rate
-                for price in (np.fmax.reduce(top), np.fmin.reduce(bottom))
+                opened.gross + opened.size * (price - opened.unslipped) * rate for price in bars.extremes(first, end)
             ]
         else:
-            rates = np.asarray(rate[first:end])
+            top, bottom, rates = bars.top[first:end], bars.bottom[first:end], np.asarray(rate[first:end])
             if bars.fresh is not None:  # a position sees prices when they are new
                 rates, top, bottom = (each[bars.fresh[first:end]] for each in (rates, top, bottom))
             each = [opened.gross + opened.size * (prices - opened.unslipped) * rates for prices in (top, bottom)]

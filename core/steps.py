@@ -22,6 +22,7 @@ Flags = npt.NDArray[np.bool_]
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 EPOCH_ORDINAL = 719_163  # of 1970-01-01, the base of backtrader's day numbers
 _DAY_US = 86_400_000_000
+_SHORT = 100  # items for which a list is quicker than an array
 
 
 class SymbolBars:
@@ -56,6 +57,21 @@ class SymbolBars:
     def bottom(self) -> Floats:
         """Smallest of high, low and close, those that are numbers."""
         return np.fmin(np.fmin(self.high, self.low), self.close)
+
+    @functools.cached_property
+    def _ends(self) -> tuple[list[float], list[float]]:
+        """``top`` and ``bottom`` as lists; empty where one of them is no number."""
+        top, bottom = self.top, self.bottom
+        if np.isnan(top).any() or np.isnan(bottom).any():
+            return [], []
+        return top.tolist(), bottom.tolist()
+
+    def extremes(self, first: int, end: int) -> tuple[float, float]:
+        """Largest of ``top`` and smallest of ``bottom`` in a stretch, of those that are numbers."""
+        tops, bottoms = self._ends
+        if tops and end - first < _SHORT:
+            return max(tops[first:end]), min(bottoms[first:end])
+        return float(np.fmax.reduce(self.top[first:end])), float(np.fmin.reduce(self.bottom[first:end]))
 
     @functools.cached_property
     def _made(self) -> list[int]:
