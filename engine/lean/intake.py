@@ -26,12 +26,11 @@ def _maker(cls: type) -> Callable[..., Any]:
         valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
         parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
     ) -> Any:  # fmt: skip
-        given = {
-            "owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit, "exectype": exectype,
-            "valid": valid, "tradeid": tradeid, "trailamount": trailamount, "trailpercent": trailpercent,
-            "parent": parent, "transmit": transmit, "histnotify": histnotify,
-        }  # fmt: skip
-        return self._send(make(cls, given, self._ends), oco, _checksubmit, kwargs)
+        order = make(
+            cls, self._ends, owner, data, size, price, plimit, exectype, valid, tradeid, trailamount, trailpercent,
+            parent, transmit, histnotify,
+        )  # fmt: skip
+        return self._send(order, oco, _checksubmit, kwargs)
 
     return send
 

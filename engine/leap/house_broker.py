@@ -34,10 +34,11 @@ class LeanHouse(LeanIntake):
         self.notifs.append(clone_order(order))
 
     def _send(self: Any, order: Any, oco: Any, check: bool, about: dict[str, Any]) -> Any:
-        state, given = order.__dict__, order.p  # backtrader looks up what an order has not in its parameters
-        state["owner"], state["data"], state["parent"] = given.owner, given.data, given.parent
-        state["transmit"] = given.transmit
-        state.setdefault("valid", given.valid)  # a date is a number by now
+        given = order.p  # where backtrader looks up what an order has not, at length
+        order.owner, order.data, order.parent, order.transmit = given.owner, given.data, given.parent, given.transmit
+        order.exectype = order.exectype
+        if given.valid is None:
+            order.valid = None
         if about:
             order.info.update(about)
         self._ocoize(order, oco)
