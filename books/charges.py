@@ -55,6 +55,8 @@ class Charge:
 
 
 NOTHING = Charge()
+_KINDS = ("exchange", "clearing", "regulatory")
+_BASES = ("share", "value", "commission", "order")
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class FeeSchedule:
     maximum_fraction: float = math.inf  # an order, of the value traded
     levies: tuple[Levy, ...] = ()
     fees: FeeSettings = FeeSettings()
-    _levied: dict[tuple[bool, bool], list[tuple[str, float, str]]] = field(
+    _levied: dict[tuple[bool, bool], list[tuple[int, float, int]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -152,22 +154,23 @@ class FeeSchedule:
         commission = due - order.commission
         order.commission = due
 
-        multiplied = {"share": shares, "value": value, "commission": commission, "order": 1.0 if first else 0.0}
-        sums = {"exchange": 0.0, "clearing": 0.0, "regulatory": 0.0}
+        sums, multiplied = [0.0, 0.0, 0.0], (shares, value, commission, 1.0 if first else 0.0)
         for kind, rate, basis in self._due(is_sale, adds_liquidity):
             sums[kind] += rate * multiplied[basis]
-        charge = Charge(commission, **sums)
+        charge = Charge(commission, *sums)
         order.charged = charge if order.charged is NOTHING else order.charged + charge
         return charge
 
-    def _due(self, is_sale: bool, adds_liquidity: bool) -> list[tuple[str, float, str]]:
-        """Kind, rate and basis of the third-party fees of a fill."""
+    def _due(self, is_sale: bool, adds_liquidity: bool) -> list[tuple[int, float, int]]:
+        """Kind (place in ``_KINDS``), rate and basis (place in ``_BASES``) of the third-party fees of a fill."""
         key = is_sale, adds_liquidity
         due = self._levied.get(key)
         if due is None:
             applies = {"all": True, "sales": is_sale, "adding": adds_liquidity, "removing": not adds_liquidity}
             due = self._levied[key] = [
-                (levy.kind, getattr(self.fees, levy.setting), levy.basis) for levy in self.levies if applies[levy.on]
+                (_KINDS.index(levy.kind), getattr(self.fees, levy.setting), _BASES.index(levy.basis))
+                for levy in self.levies
+                if applies[levy.on]
             ]
         return due
 

@@ -58,17 +58,22 @@ class Stretch:
     def _worked_out(self) -> list[float]:
         path = self.path
         # rates that move, and more than two additions, whose order would matter, are for whole columns
-        if path is None or len(self.opened) > 1 or not path.is_still or len(path.balances) > 2:
+        if path is None or len(self.opened) > 2 or not path.is_still or len(path.balances) > 2:
             equity: list[float] = self.rows().equity_eur.tolist()
             return equity
         cash = self._cash(path)
         if not self.opened:
             return cash if isinstance(cash, list) else [cash] * len(self)
-        book = self.opened[0]
-        prices, size, rate = self._prices(book), book.size, self._rate(book)
+        net, *others = [self._values(book) for book in self.opened]
+        for other in others:
+            net = [one + another for one, another in zip(net, other, strict=True)]
         if isinstance(cash, list):
-            return [money + size * price * rate for money, price in zip(cash, prices, strict=True)]
-        return [cash + size * price * rate for price in prices]
+            return [money + value for money, value in zip(cash, net, strict=True)]
+        return [cash + value for value in net]
+
+    def _values(self, book: OpenBook) -> list[float]:
+        size, rate = book.size, self._rate(book)
+        return [size * price * rate for price in self._prices(book)]
 
     def _cash(self, path: CashPath) -> float | list[float]:
         """Cash in the account's currency, one number where it does not change. For constant rates."""

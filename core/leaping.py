@@ -23,7 +23,7 @@ analyzer without ``leaps`` must be called on every bar.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,10 +80,7 @@ def can_leap(analyzer: Any) -> bool:
     return all(can_leap(child) for child in getattr(analyzer, "_children", ()))
 
 
-def tell_leapt(analyzer: Any, first: int, end: int) -> None:
-    """Tell an analyzer that can leap, and its children, that the steps ``[first, end)`` were."""
-    for child in getattr(analyzer, "_children", ()):
-        tell_leapt(child, first, end)
-    leapt = getattr(analyzer, "leapt", None)
-    if leapt is not None:
-        leapt(first, end)
+def leapt_of(analyzer: Any) -> list[Callable[[int, int], None]]:
+    """``leapt`` of the children of an analyzer that can leap, and its own: what must be told of steps leapt over."""
+    found = [leapt for child in getattr(analyzer, "_children", ()) for leapt in leapt_of(child)]
+    return found if getattr(analyzer, "leapt", None) is None else [*found, analyzer.leapt]

@@ -41,6 +41,7 @@ class GatedBroker(bt.brokers.BackBroker):
         self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
         self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
         self._when: dt.datetime | None = None
+        self._still_rates: dict[bt.AbstractDataBase, float] = {}  # data -> exchange rate, where it never moves
 
     def _moment(self) -> dt.datetime:
         if self._when is None:
@@ -52,7 +53,13 @@ class GatedBroker(bt.brokers.BackBroker):
         account = self.account
         if account is None or self._when is None:
             return 1.0
-        return account.cash.fx.rate(data.instrument.currency, self._when)
+        rate = self._still_rates.get(data)
+        if rate is None:
+            currency: str = data.instrument.currency
+            rate = account.cash.fx.rate(currency, self._when)
+            if account.cash.fx.constant(currency) is not None:
+                self._still_rates[data] = rate
+        return rate
 
     def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
         super()._ocoize(order, oco)
