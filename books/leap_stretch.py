@@ -77,20 +77,20 @@ class Stretch:
 
     def _cash(self, path: CashPath) -> float | list[float]:
         """Cash in the account's currency, one number where it does not change. For constant rates."""
-        total: Any = 0.0
+        total, totals = 0.0, None
         for currency, balance in path.balances.items():
             rate = self.run.cash.fx.constant(currency) or 0.0
-            value: Any = [each * rate for each in balance] if isinstance(balance, list) else balance * rate
-            if isinstance(total, list) and isinstance(value, list):
-                total = [one + other for one, other in zip(total, value, strict=True)]
-            elif isinstance(total, list):
-                total = [one + value for one in total]
-            elif isinstance(value, list):
-                total = [total + other for other in value]
+            if isinstance(balance, list):
+                if totals is None:
+                    totals = [total + each * rate for each in balance]
+                else:
+                    totals = [one + each * rate for one, each in zip(totals, balance, strict=True)]
+            elif totals is None:
+                total += balance * rate
             else:
-                total += value
-        found: float | list[float] = total
-        return found
+                value = balance * rate
+                totals = [one + value for one in totals]
+        return total if totals is None else totals
 
     def _prices(self, book: OpenBook) -> list[float]:
         """The last price of a book at each step."""

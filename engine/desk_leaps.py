@@ -42,7 +42,7 @@ class DeskLeaps:
             self.begin = int(np.searchsorted(steps.moments, first // dt.timedelta(microseconds=1)))
         self.traded = [data for data in broker.cerebro.datas if unit_of(data) != REFERENCE_UNIT]
         self.keys = {data: book_key(data) for data in self.traded}
-        self.bars = [(data, steps.bars[symbol_of(data)]) for data in self.traded]
+        self.bars = {data: steps.bars[symbol_of(data)] for data in self.traded}
         self.account = AccountLeaps(
             broker.account,
             steps,
@@ -68,7 +68,7 @@ class DeskLeaps:
 
     def fresh(self, step: int) -> list[Any]:
         """Traded datas with a bar on a step."""
-        return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
+        return [data for data, bars in self.bars.items() if bars.fresh is None or bars.fresh[step]]
 
     def session(self, data: Any) -> dt.date:
         """The session of a data's exchange to which the step belongs."""
@@ -129,7 +129,7 @@ class DeskLeaps:
         broker = self.broker
         for data, position in broker.positions.items():
             if position.size:
-                bars = self.steps.bars[symbol_of(data)]
+                bars = self.bars[data]
                 broker.d_credit[data] += 0.0
                 position.datetime = self.steps.when(bars.last_until(step)).replace(tzinfo=None)
                 position.adjbase = bars.closes[step - 1]
@@ -138,7 +138,7 @@ class DeskLeaps:
         """After orders were matched: the close from which stock would adjust the cash of futures."""
         for data, position in self.broker.positions.items():
             if position.size:
-                position.adjbase = self.steps.bars[symbol_of(data)].closes[step]
+                position.adjbase = self.bars[data].closes[step]
 
     def _shorts(self) -> Shorts:
         return [

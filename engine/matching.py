@@ -34,7 +34,7 @@ class MatchingBroker(GatedBroker):
         self._slippage: SlippageModel = slippage_model(costs.slippage) if costs.enabled else NoSlippage()
         self._at_close = settings.execution == "next_close"
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
-        self._schedules: dict[str, FeeSchedule] = {}  # schedule name -> schedule
+        self._schedules: dict[bt.AbstractDataBase, FeeSchedule] = {}  # data -> its schedule
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
         self._filled: dict[str, float] = defaultdict(float)  # symbol -> units filled in this bar, by all units
         self._funds = settings.account.capital
@@ -50,11 +50,12 @@ class MatchingBroker(GatedBroker):
         return instrument
 
     def _schedule(self, data: bt.AbstractDataBase) -> FeeSchedule:
-        instrument = self._instrument(data)
-        name = instrument.schedule if self._settings.costs.enabled else "none"
-        if name not in self._schedules:
-            self._schedules[name] = get_schedule(name, self._settings.costs.fees, instrument.currency)
-        return self._schedules[name]
+        schedule = self._schedules.get(data)
+        if schedule is None:
+            instrument, costs = self._instrument(data), self._settings.costs
+            name = instrument.schedule if costs.enabled else "none"
+            schedule = self._schedules[data] = get_schedule(name, costs.fees, instrument.currency)
+        return schedule
 
     def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
         for fresh in self._fresh:

@@ -35,9 +35,9 @@ def listeners(analyzers: Iterable[bt.Analyzer], names: tuple[str, ...]) -> list[
     return [analyzer for analyzer in analyzers if _listens(analyzer, names)]
 
 
-def direct(analyzer: Any, name: str) -> Callable[[Any], None]:
+def direct(analyzer: Any, name: str) -> Callable[..., None]:
     """What a hook comes to: the method ``name`` itself where the analyzer has no children that are told, too."""
     inner = f"_{name}"
     is_alone = not getattr(analyzer, "_children", ()) and not overrides(analyzer, bt.Analyzer, (inner,))
-    found: Callable[[Any], None] = getattr(analyzer, name if is_alone else inner)
+    found: Callable[..., None] = getattr(analyzer, name if is_alone else inner)
     return found

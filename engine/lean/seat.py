@@ -58,6 +58,7 @@ class Seat:
         self.on_next = [*hooks.listeners(strategy.analyzers, hooks.NEXT), *self.watching]
         self.on_order = [*hooks.listeners(audience, hooks.ORDER), *self.watching]
         self.on_trade = [*hooks.listeners(audience, hooks.TRADE), *self.watching]
+        self._nexts = [(each, hooks.direct(each, "next")) for each in self.on_next]
         self._hear_order = [hooks.direct(each, "notify_order") for each in self.on_order]
         self._hear_trade = [hooks.direct(each, "notify_trade") for each in self.on_trade]
         self.on_account = hooks.listeners(audience, hooks.ACCOUNT)
@@ -182,6 +183,10 @@ class Seat:
             self._tell_of(account, late)
 
     def _let_analyze(self, analyzers: list[bt.Analyzer], status: int) -> None:
+        if status < 0 and analyzers is self.on_next:
+            for self.acting, call in self._nexts:
+                call()
+            analyzers = []
         for analyzer in analyzers:
             self.acting = analyzer
             if status < 0:

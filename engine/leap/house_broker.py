@@ -101,10 +101,10 @@ class LeanHouse(LeanIntake):
             self._try_exec_stop(order, data.open[0], data.high[0], data.low[0], order.created.price, data.close[0])
         elif kind == Order.Market:
             p = self.p
-            if self._at_close or p.coc or p.coo or p.slip_perc or p.slip_fixed:
+            if not self._at_close and (p.coc or p.coo or p.slip_perc or p.slip_fixed):
                 self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
             elif data.datetime[0] > order.created.dt:
-                self._execute(order, ago=0, price=data.open[0])
+                self._execute(order, ago=0, price=data.close[0] if self._at_close else data.open[0])
         elif kind == Order.Limit:
             self._try_exec_limit(order, data.open[0], data.high[0], data.low[0], order.created.price)
         else:
