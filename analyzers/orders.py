@@ -54,6 +54,7 @@ class OrderLog(bt.Analyzer):
 
     params = (("name", ""),)
     leaps = True  # it lives on notifications
+    hears_last = True  # a row says where an order got to
 
     def create_analysis(self) -> None:
         self.rets: dict[int, dict[str, Any]] = {}  # order.ref -> row
@@ -77,10 +78,12 @@ class OrderLog(bt.Analyzer):
             told.done = order.executed.dt or self.strategy.lines.datetime[0]
 
     def get_analysis(self) -> dict[int, dict[str, Any]]:
-        """Return ``{ref: row}``; rows are made when somebody asks."""
-        for ref, told in self._told.items():
-            if told.is_new:
-                self.rets[ref] = self._row(told)
+        """Return ``{ref: row}`` in the order of creation; rows are made when somebody asks."""
+        made = {ref: self._row(told) for ref, told in self._told.items() if told.is_new}
+        if made:
+            rows = sorted({**self.rets, **made}.items())
+            self.rets.clear()
+            self.rets.update(rows)
         return self.rets
 
     def stop(self) -> None:
@@ -97,7 +100,7 @@ class OrderLog(bt.Analyzer):
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame in the order of ``ref``."""
         rows = self.get_analysis()
-        frame = pd.DataFrame([rows[ref] for ref in sorted(rows)], columns=list(COLUMNS))
+        frame = pd.DataFrame(list(rows.values()), columns=list(COLUMNS))
         for column in ("created", "done"):
             frame[column] = pd.to_datetime(frame[column], utc=True)
         return frame

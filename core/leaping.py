@@ -65,6 +65,18 @@ def declares_wakes(strategy: Any) -> bool:
     )
 
 
+def hears_last(ear: Any) -> bool:
+    """Whether a strategy or an analyzer needs only the last of the notices of an order that come together.
+
+    That is: of an order that was sent, accepted and filled since it was last told of, the fill. It says so by
+    ``hears_last = True`` in the class that has its ``notify_order``; a subclass that overrides it declares anew.
+    """
+    declared: Any = next((cls for cls in type(ear).__mro__ if "hears_last" in vars(cls)), None)
+    if declared is None or not ear.hears_last or getattr(ear, "_children", ()):
+        return False
+    return type(ear).notify_order is declared.notify_order and "notify_order" not in vars(ear)
+
+
 def can_leap(analyzer: Any) -> bool:
     """Whether an analyzer need not be called on bars that are leapt over, its children included.
 

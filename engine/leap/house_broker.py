@@ -9,7 +9,7 @@ that is empty, sorting what is in order. Money, fees, slippage and limits are ``
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import backtrader as bt
 from backtrader.order import Order
@@ -20,9 +20,19 @@ from engine.lean.intake import LeanIntake
 from engine.sim_broker import SimBroker
 
 
+_ON_ITS_WAY = frozenset({Order.Submitted, Order.Accepted})
+
+
 def can_take(broker: Any) -> bool:
     """Whether the commission schemes of a broker ask for nothing but what is written out here."""
     return all(is_plain(scheme) for scheme in broker.comminfo.values())
+
+
+class Notice(NamedTuple):
+    """An order was sent or accepted: said unless there is more to say of it by then. For ``core.leaping.hears_last``."""
+
+    order: Any
+    status: int
 
 
 class LeanHouse(LeanIntake):
@@ -31,7 +41,20 @@ class LeanHouse(LeanIntake):
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def notify(self: Any, order: Any) -> None:
-        self.notifs.append(clone_order(order))
+        if order.status in _ON_ITS_WAY and id(order.p.owner) in self._terse and not order.executed.exbits:
+            self.notifs.append(Notice(order, order.status))
+        else:
+            self.notifs.append(clone_order(order))
+
+    def say(self: Any) -> None:
+        """Before notices are handed over: of those of an order on its way the last one counts."""
+        notices = [each for each in self.notifs if type(each) is not Notice or each.order.status == each.status]
+        self.notifs.clear()
+        self.notifs.extend([clone_order(each.order) if type(each) is Notice else each for each in notices])
+
+    def get_notification(self: Any) -> Any:
+        self.say()
+        return SimBroker.get_notification(self)
 
     def _send(self: Any, order: Any, oco: Any, check: bool, about: dict[str, Any]) -> Any:
         given = order.p  # where backtrader looks up what an order has not, at length
