@@ -201,7 +201,8 @@ class CashRun:
         if held is None and fees is None:
             # Negative numbers round as positive ones do, so the sign of the debit can stay where it is
             for days in passed:
-                for _ in range(days):
+                while days > 0:
+                    days -= 1
                     amount = (balance * rate + balance * spread) / year
                     balance += amount
                     amounts.append(amount)

@@ -72,9 +72,10 @@ def hears_last(ear: Any) -> bool:
     ``hears_last = True`` in the class that has its ``notify_order``; a subclass that overrides it declares anew.
     """
     declared: Any = next((cls for cls in type(ear).__mro__ if "hears_last" in vars(cls)), None)
-    if declared is None or not ear.hears_last or getattr(ear, "_children", ()):
+    children: Any = getattr(ear, "_children", ())
+    if declared is None or not ear.hears_last or children:
         return False
-    return type(ear).notify_order is declared.notify_order and "notify_order" not in vars(ear)
+    return bool(type(ear).notify_order is declared.notify_order and "notify_order" not in vars(ear))
 
 
 def can_leap(analyzer: Any) -> bool:

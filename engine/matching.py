@@ -193,7 +193,8 @@ class MatchingBroker(GatedBroker):
             )
             row = account.fill(fill, charge)
             comminfo = self.getcommissioninfo(data)
-            position.update(size, paid, when.replace(tzinfo=None) if data.datetime._tz is None else data.datetime.datetime())
+            is_utc = data.datetime._tz is None
+            position.update(size, paid, when.replace(tzinfo=None) if is_utc else data.datetime.datetime())
             if not book.size and position.size:
                 position.fix(0.0, 0.0)  # a rounding of partial fills is no position
             values = (

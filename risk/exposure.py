@@ -79,13 +79,13 @@ def _slots(orders: Sequence[OrderView], by_ref: Mapping[int, OrderView], sign: i
     pointing = [order for order in orders if order.sign == sign]
     if len(pointing) < 2:
         return [_Slot((order,), standing_size(order, by_ref)) for order in pointing]
-    groups: list[tuple[set[tuple[str, int]], list[OrderView]]] = []
+    groups: list[tuple[set[int], list[OrderView]]] = []  # who shares a key: orders, brackets and OCA groups have theirs
     for order in pointing:
-        keys = {("order", order.ref)}
+        keys = {3 * order.ref}
         if order.parent is not None:
-            keys.add(("bracket", order.parent))
+            keys.add(3 * order.parent + 1)
         if order.group is not None:
-            keys.add(("oca", order.group))
+            keys.add(3 * order.group + 2)
         members = [order]
         joined = [group for group in groups if group[0] & keys]
         for group in reversed(joined):

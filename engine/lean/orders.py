@@ -47,12 +47,13 @@ class SessionEnds:
 
     def _later(self, data: Any, stamp: float, time: dt.time) -> float | None:
         """A time of the day, clearly later than ``stamp``; None where it is not clear."""
-        if data._tz is not None or data.lines.datetime._tz is not None:
+        line = data.datetime
+        if data._tz is not None or line._tz is not None:
             return None
         key = (time, int(stamp))
         end = self._known.get(key)
         if end is None:
-            start = data.lines.datetime.datetime(0)
+            start = line.datetime(0)
             if start.toordinal() != key[1]:
                 return None
             self._known[key] = end = float(data.date2num(_at(start, time)))

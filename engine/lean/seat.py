@@ -183,11 +183,11 @@ class Seat:
             self._tell_of(account, late)
 
     def _let_analyze(self, analyzers: list[bt.Analyzer], status: int) -> None:
-        if status < 0 and analyzers is self.on_next:
-            for self.acting, call in self._nexts:
-                call()
-            analyzers = []
-        for analyzer in analyzers:
+        is_plain = status < 0 and analyzers is self.on_next
+        for analyzer, call in self._nexts if is_plain else ():
+            self.acting = analyzer
+            call()
+        for analyzer in () if is_plain else analyzers:
             self.acting = analyzer
             if status < 0:
                 analyzer._next()

@@ -19,7 +19,6 @@ from engine.lean.equity import is_plain
 from engine.lean.intake import LeanIntake
 from engine.sim_broker import SimBroker
 
-
 _ON_ITS_WAY = frozenset({Order.Submitted, Order.Accepted})
 
 
@@ -29,7 +28,7 @@ def can_take(broker: Any) -> bool:
 
 
 class Notice(NamedTuple):
-    """An order was sent or accepted: said unless there is more to say of it by then. For ``core.leaping.hears_last``."""
+    """An order was sent or accepted: said unless there is more to say of it by then (``core.leaping.hears_last``)."""
 
     order: Any
     status: int
