@@ -150,8 +150,8 @@ def execute(
     value, fee = closed_value + opened_value, closed_fee + opened_fee
     bit = _new(OrderExecutionBit)
     bit.dt, bit.size, bit.price, bit.closed, bit.opened = stamp, size, price, closed, opened
-    bit.closedvalue, bit.closedcomm = closed_value, closed_fee
-    bit.openedvalue, bit.openedcomm = opened_value, opened_fee
+    bit.closedvalue, bit.openedvalue = closed_value, opened_value
+    bit.closedcomm, bit.openedcomm = closed_fee, opened_fee
     bit.value, bit.comm, bit.pnl, bit.psize, bit.pprice = value, fee, pnl, psize, pprice
     done = order.executed
     done.exbits.append(bit)
