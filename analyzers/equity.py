@@ -33,6 +33,9 @@ class Equity(bt.Analyzer):
 
     def create_analysis(self) -> None:
         self.rets: dict[str, array[float]] = {name: array("d") for name in ("datetime", *COLUMNS)}
+        self._rows: list[tuple[float, ...]] = []  # that are not in the columns yet
+        self._recorded = 0  # rows but for those of stretches that have none yet
+        self._leapt: list[tuple[int, int, int]] = []  # rows before it, first step, end: stretches without rows yet
 
     def start(self) -> None:
         self._broker: Any = self.strategy.broker
@@ -41,9 +44,6 @@ class Equity(bt.Analyzer):
         self._clock = self.strategy.lines.datetime
         self._capital = self._value = float(self._broker.getvalue())
         self._cash = float(self._broker.getcash())
-        self._rows: list[tuple[float, ...]] = []  # that are not in the columns yet
-        self._recorded = 0  # rows but for those of stretches that have none yet
-        self._leapt: list[tuple[int, int, int]] = []  # rows before it, first step, end: stretches without rows yet
         self._stretches = 0  # of the account, that have rows
         self._last = float("nan")
 

@@ -25,7 +25,8 @@ class BarArrays:
     are no numbers or have one name; FeedEmptyError for a frame without rows.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, keep: bool = False) -> None:
+        """``keep``: nobody writes into the frame any more, so its columns need be looked up but once."""
         if not isinstance(frame, pd.DataFrame):
             raise FeedError(f"a frame of bars is a pandas DataFrame, got {type(frame).__name__}; build one first")
         if not isinstance(frame.index, pd.DatetimeIndex):
@@ -40,9 +41,11 @@ class BarArrays:
         if not frame.index.is_monotonic_increasing:
             raise FeedError("the index is not sorted by time, so bars would come out of order; call sort_index()")
         self.frame = frame
+        self._keep = keep
+        self._views: dict[str, Floats] = {}  # column name -> its values, a look at the frame itself
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_views"}
+        return {**self.__dict__, "_views": {}}
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -94,13 +97,9 @@ class BarArrays:
         if not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series):
             raise FeedError(f"column {name!r} is of type {series.dtype}, not numbers; convert it: pd.to_numeric(...)")
         values = np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-        if values.base is not None:  # a look at the frame itself, which costs no memory to keep
+        if self._keep and values.base is not None:  # no copy, so it costs no memory
             self._views[name] = values
         return values
-
-    @functools.cached_property
-    def _views(self) -> dict[str, Floats]:
-        return {}
 
 
 def epoch_microseconds(index: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -155,7 +155,7 @@ class LeanBroker(LeanIntake):
         if self.p.checksubmit and self.submitted:
             self.check_submitted()
         if self.pending:
-            self.match()
+            self._match()
         if not book.plain:
             self._end_as_stock()
             return

@@ -77,7 +77,7 @@ class LeanIntake:
             self._ococheck(order)
             self._bracketize(order, cancel=True)
 
-    def match(self: Any) -> None:
+    def _match(self: Any) -> None:
         """The loop of ``BackBroker.next`` over what is pending."""
         pending = self.pending
         pending.append(None)

@@ -105,7 +105,7 @@ class LeanHouse(LeanIntake):
             self._toactivate.popleft().activate()
         leaps.date_positions(leaps.step)
         if pending:
-            self.match()
+            self._match()
         leaps.adjust_positions(leaps.step)
         self._get_value()
         if self.gate is not None:
