@@ -14,6 +14,7 @@ import backtrader as bt
 
 from core.leaping import LeapingStrategy
 from core.logs import log_event
+from engine.lean import desk
 from engine.lean.eligible import obstacles
 from engine.lean.loop import LeanRun, run_lean
 from engine.leap.verify import run_both
@@ -90,8 +91,9 @@ class Cerebro(bt.Cerebro):
             log_event(logger, "not leaping", detail="; ".join(run.stepping))
 
     def stop_writers(self, runstrats: list[bt.Strategy]) -> None:
-        """Stock asks every analyzer for its page, also where no writer writes it."""
-        if self.runwriters or not self.p.lean:
+        """Stock asks broker and analyzers for their pages, also where no writer writes them."""
+        broker = self.broker
+        if self.runwriters or not self.p.lean or type(broker) not in desk.KNOWN or desk.is_patched(broker):
             super().stop_writers(runstrats)
 
     def _runnext(self, runstrats: list[bt.Strategy]) -> None:

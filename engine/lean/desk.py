@@ -29,6 +29,7 @@ from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
 
+KNOWN = (BackBroker, SimBroker)  # brokers whose every method is known here
 Change = tuple[int, float, list[tuple[Any, float, float]]]  # step, cash after it, open (data, size, price) after it
 
 
@@ -215,11 +216,16 @@ class Book:
         del self.broker.__dict__["_book"], self.broker.__dict__["_ends"]
 
 
+def is_patched(broker: Any) -> bool:
+    """Whether somebody put a method of his own on the object."""
+    return any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values())
+
+
 def can_take(broker: Any) -> str:
     """Why a broker runs its own pass on every bar; empty if it is stock's and its account plain."""
-    if type(broker) not in (BackBroker, SimBroker) or getattr(broker, "account", None) is not None:
+    if type(broker) not in KNOWN or getattr(broker, "account", None) is not None:
         return f"{type(broker).__name__} has its own pass"
-    if any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values()):
+    if is_patched(broker):
         return "a method of the broker was replaced"
     if broker._userhist or broker._fundhist:
         return "the broker plays a history of orders or of the fund"
