@@ -11,16 +11,25 @@ from pydantic import Field, model_validator
 
 from core.leaping import EVERY_STEP
 from core.orders import ExitReason
-from core.steps import Flags
-from indicators import Cointegration, Correlation, RealisedVol
+from core.steps import Flags, Floats
+from indicators import (
+    Cointegration,
+    Correlation,
+    HalfLife,
+    HedgeKalman,
+    HedgeOLS,
+    HedgeTLS,
+    RealisedVol,
+    ZScore,
+)
 from sizers import PairPlan, PairSizer
 from strategies.base import BookStrategy, Off, Period, StrategyParameters, to_tick
 from strategies.holding import Holding
-from strategies.spread import Spread
 from strategies.stretch import Stretch, latched_on, reached_on
 from strategies.wakes import CommonBars, Gate, PassedOver, Watched, forbidden, is_restless, time_wakes
 
 Positive = Annotated[float, Field(gt=0.0)]
+HEDGES = {"ols": HedgeOLS, "tls": HedgeTLS, "kalman": HedgeKalman}
 
 
 class PairsTradingParameters(StrategyParameters):
@@ -93,19 +102,40 @@ class PairsTrading(BookStrategy):
     @classmethod
     def bars_needed(cls, values: Mapping[str, Any]) -> int:
         p = cls.check(values)
-        needed = [Spread.settle_bars(p), RealisedVol.settle_bars({"period": p.vol_period})]
+        hedge = HEDGES[p.hedge].settle_bars(cls._hedge_settings(p))
+        needed = [
+            hedge,
+            max(p.hedge_period, hedge) + HalfLife.settle_bars({"period": p.half_life_period}),
+            RealisedVol.settle_bars({"period": p.vol_period}),
+        ]
+        if p.hedge != "kalman":
+            needed.append(hedge + ZScore.settle_bars({"period": p.zscore_period}))
         if p.coint_max or p.coint_exit:
             needed.append(Cointegration.settle_bars({"period": p.coint_period}))
         if p.correlation_min:
             needed.append(Correlation.settle_bars({"period": p.correlation_period}))
         return max(needed) + 1  # one bar before, for the crossing
 
+    @staticmethod
+    def _hedge_settings(p: Any) -> dict[str, Any]:
+        if p.hedge == "kalman":
+            noises = {"delta": p.kalman_delta, "obs_var": p.kalman_obs_var}
+            return {**noises, "log": p.log_prices, "memory": p.kalman_memory}
+        return {"period": p.hedge_period, "log": p.log_prices}
+
     def __init__(self) -> None:
         super().__init__()
         p = self.p
         self.y, self.x = self.datas
-        self.spread = Spread(self.y, self.x, p)
-        self.half_life = self.spread.half_life
+        self.hedge: Any = HEDGES[p.hedge](self.y, self.x, **self._hedge_settings(p))
+        spread = self.hedge.lines.spread
+        self.zscore: Any = None
+        if p.hedge == "kalman":  # a filter's forecast errors are nearly white: their half-life tells nothing
+            fit: Any = HedgeOLS(self.y, self.x, period=p.hedge_period, log=p.log_prices)
+            self.half_life = HalfLife(fit.lines.spread, period=p.half_life_period)
+        else:
+            self.zscore = ZScore(spread, period=p.zscore_period)
+            self.half_life = HalfLife(spread, period=p.half_life_period)
         self.coint: Any = None
         self.correlation: Any = None
         if p.coint_max or p.coint_exit:
@@ -116,8 +146,14 @@ class PairsTrading(BookStrategy):
         self.stretch = Stretch()  # z on common bars
         self._stopped = False  # |z| has been at stop_z and not yet back within exit_z
 
+    def z(self) -> float:
+        if self.zscore is not None:
+            return float(self.zscore[0])
+        std = float(self.hedge.lines.spread_std[0])
+        return float(self.hedge.lines.spread[0]) / std if std > 0 else math.nan
+
     def observe(self) -> None:
-        z = self.spread.z()
+        z = self.z()
         self.stretch.move(z)
         if abs(z) <= self.p.exit_z:
             self._stopped = False
@@ -133,10 +169,18 @@ class PairsTrading(BookStrategy):
 
     # -- leaping (core.leaping) -----------------------------------------------------------------------------------
 
+    def _z_values(self) -> Floats:
+        """``z`` on every bar of y."""
+        if self.zscore is not None:
+            return np.array(self.zscore.lines[0].array)
+        spread, std = (np.array(line.array) for line in (self.hedge.lines.spread, self.hedge.lines.spread_std))
+        with np.errstate(all="ignore"):
+            return np.where(std > 0, spread / std, np.nan)
+
     def wake_sets(self) -> dict[str, Flags]:
         p = self.p
         bars = CommonBars(self.datas, self._settled, self._first)
-        self._watched = watched = Watched(bars, self.spread.z_values())
+        self._watched = watched = Watched(bars, self._z_values())
         z, far = watched.values, p.stop_z or math.inf
         self._stopped_on = latched_on(np.abs(z) >= far, np.abs(z) <= p.exit_z)
         long, short = reached_on(z, watched.before, p.entry_z)
@@ -194,7 +238,7 @@ class PairsTrading(BookStrategy):
         if not (size.y and size.x):
             return
         trade = self.trade_id()
-        self.log("pair", self.y, trade=trade, z=z, beta=float(self.spread.hedge.lines.beta[0]), y=size.y, x=size.x,
+        self.log("pair", self.y, trade=trade, z=z, beta=float(self.hedge.lines.beta[0]), y=size.y, x=size.x,
                  residual_eur=size.residual_eur, residual=size.residual_fraction)  # fmt: skip
         for data, way, units, stop in zip(self.datas, (sign, -sign), (size.y, size.x), stops, strict=True):
             leg = self.enter(
@@ -215,7 +259,7 @@ class PairsTrading(BookStrategy):
         return self._gate(z, stopped, lambda line: float(line.array[bar]))
 
     def _gate(self, z: float, stopped: bool, value: Callable[[Any], float]) -> Gate | None:
-        p, beta = self.p, value(self.spread.hedge.lines.beta)
+        p, beta = self.p, value(self.hedge.lines.beta)
         if not (math.isfinite(beta) and beta > 0):
             return "hedge_ratio", beta
         if stopped:
@@ -231,7 +275,7 @@ class PairsTrading(BookStrategy):
 
     def units_of_x(self, plans: list[Any]) -> float:
         """Units of x that hedge one unit of y: beta as it is, or from values where logarithms were regressed."""
-        beta = float(self.spread.hedge.lines.beta[0])
+        beta = float(self.hedge.lines.beta[0])
         return beta * plans[0].unit_value / plans[1].unit_value if self.p.log_prices else beta
 
     # -- exit ---------------------------------------------------------------------------------------------------
