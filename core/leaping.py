@@ -23,7 +23,7 @@ analyzer without ``leaps`` must be called on every bar.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, Protocol, runtime_checkable
 
@@ -65,6 +65,19 @@ def declares_wakes(strategy: Any) -> bool:
     )
 
 
+def hears_last(ear: Any) -> bool:
+    """Whether a strategy or an analyzer needs only the last of the notices of an order that come together.
+
+    That is: of an order that was sent, accepted and filled since it was last told of, the fill. It says so by
+    ``hears_last = True`` in the class that has its ``notify_order``; a subclass that overrides it declares anew.
+    """
+    declared: Any = next((cls for cls in type(ear).__mro__ if "hears_last" in vars(cls)), None)
+    children: Any = getattr(ear, "_children", ())
+    if declared is None or not ear.hears_last or children:
+        return False
+    return bool(type(ear).notify_order is declared.notify_order and "notify_order" not in vars(ear))
+
+
 def can_leap(analyzer: Any) -> bool:
     """Whether an analyzer need not be called on bars that are leapt over, its children included.
 
@@ -80,10 +93,7 @@ def can_leap(analyzer: Any) -> bool:
     return all(can_leap(child) for child in getattr(analyzer, "_children", ()))
 
 
-def tell_leapt(analyzer: Any, first: int, end: int) -> None:
-    """Tell an analyzer that can leap, and its children, that the steps ``[first, end)`` were."""
-    for child in getattr(analyzer, "_children", ()):
-        tell_leapt(child, first, end)
-    leapt = getattr(analyzer, "leapt", None)
-    if leapt is not None:
-        leapt(first, end)
+def leapt_of(analyzer: Any) -> list[Callable[[int, int], None]]:
+    """``leapt`` of the children of an analyzer that can leap, and its own: what must be told of steps leapt over."""
+    found = [leapt for child in getattr(analyzer, "_children", ()) for leapt in leapt_of(child)]
+    return found if getattr(analyzer, "leapt", None) is None else [*found, analyzer.leapt]

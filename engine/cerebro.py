@@ -14,6 +14,7 @@ import backtrader as bt
 
 from core.leaping import LeapingStrategy
 from core.logs import log_event
+from engine.lean import desk
 from engine.lean.eligible import obstacles
 from engine.lean.loop import LeanRun, run_lean
 from engine.leap.verify import run_both
@@ -88,6 +89,12 @@ class Cerebro(bt.Cerebro):
         declares = any(isinstance(strategy, LeapingStrategy) for strategy in run.strategies)
         if declares and self.p.leap and run.stepping:
             log_event(logger, "not leaping", detail="; ".join(run.stepping))
+
+    def stop_writers(self, runstrats: list[bt.Strategy]) -> None:
+        """Stock asks broker and analyzers for their pages, also where no writer writes them."""
+        broker = self.broker
+        if self.runwriters or not self.p.lean or type(broker) not in desk.KNOWN or desk.is_patched(broker):
+            super().stop_writers(runstrats)
 
     def _runnext(self, runstrats: list[bt.Strategy]) -> None:
         self._go_stocks_way([_why_next(self)])

@@ -25,7 +25,8 @@ class BarArrays:
     are no numbers or have one name; FeedEmptyError for a frame without rows.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, keep: bool = False) -> None:
+        """``keep``: nobody writes into the frame any more, so its columns need be looked up but once."""
         if not isinstance(frame, pd.DataFrame):
             raise FeedError(f"a frame of bars is a pandas DataFrame, got {type(frame).__name__}; build one first")
         if not isinstance(frame.index, pd.DatetimeIndex):
@@ -40,6 +41,11 @@ class BarArrays:
         if not frame.index.is_monotonic_increasing:
             raise FeedError("the index is not sorted by time, so bars would come out of order; call sort_index()")
         self.frame = frame
+        self._keep = keep
+        self._views: dict[str, Floats] = {}  # column name -> its values, a look at the frame itself
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_views": {}}
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -79,6 +85,9 @@ class BarArrays:
 
     def column(self, name: str) -> Floats | None:
         """Values of a column as float64 (no copy where the frame holds it so), None when there is none."""
+        known = self._views.get(name)
+        if known is not None:
+            return known
         position = self.columns.get(name.lower())
         if position is None:
             if name in OPTIONAL:
@@ -87,7 +96,10 @@ class BarArrays:
         series = self.frame.iloc[:, position]
         if not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series):
             raise FeedError(f"column {name!r} is of type {series.dtype}, not numbers; convert it: pd.to_numeric(...)")
-        return np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        values = np.ascontiguousarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+        if self._keep and values.base is not None:  # no copy, so it costs no memory
+            self._views[name] = values
+        return values
 
 
 def epoch_microseconds(index: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -29,6 +29,7 @@ from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
 
+KNOWN = (BackBroker, SimBroker)  # brokers whose every method is known here
 Change = tuple[int, float, list[tuple[Any, float, float]]]  # step, cash after it, open (data, size, price) after it
 
 
@@ -43,7 +44,6 @@ class Book:
         self.places = {id(data): place for place, data in enumerate(datas)}
         self.touch = Touch(timeline, datas, self.places, moves=True)
         self.moving: list[Moving] = []  # orders that rest and change on every step
-        self.ends = SessionEnds()
         self.wake = 0
         self.valued = -1  # step for which the value is worked out
         self.passing = False
@@ -197,7 +197,7 @@ class Book:
 
     def open(self, methods: type) -> None:
         """Give the broker its lean methods."""
-        self.broker._book = self
+        self.broker._book, self.broker._ends = self, SessionEnds()
         set_class(self.broker, lean_class(self.broker_class, methods))
 
     def close(self) -> None:
@@ -213,14 +213,19 @@ class Book:
         for thing, cls in self._watched:
             set_class(thing, cls)
         set_class(self.broker, self.broker_class)
-        del self.broker.__dict__["_book"]
+        del self.broker.__dict__["_book"], self.broker.__dict__["_ends"]
+
+
+def is_patched(broker: Any) -> bool:
+    """Whether somebody put a method of his own on the object."""
+    return any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values())
 
 
 def can_take(broker: Any) -> str:
     """Why a broker runs its own pass on every bar; empty if it is stock's and its account plain."""
-    if type(broker) not in (BackBroker, SimBroker) or getattr(broker, "account", None) is not None:
+    if type(broker) not in KNOWN or getattr(broker, "account", None) is not None:
         return f"{type(broker).__name__} has its own pass"
-    if any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values()):
+    if is_patched(broker):
         return "a method of the broker was replaced"
     if broker._userhist or broker._fundhist:
         return "the broker plays a history of orders or of the fund"

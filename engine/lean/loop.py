@@ -175,7 +175,7 @@ class LeanRun:
         if sleepers:
             self.is_leaping = True
             if self.house is not None:
-                self.house.open()
+                self.house.open(self.seats)
             if not go_leaping(self, sleepers):
                 self._go_as_stock()
             return

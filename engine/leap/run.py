@@ -93,9 +93,10 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
 
 
 def _arrive(run: LeanRun, sleepers: list[Sleeper], step: int) -> None:
-    """All stand on the step before ``step``."""
-    run.move(step - 1)
-    _catch_up(sleepers, step)
+    """All stand on the step before ``step``; they do where nobody slept since the last one."""
+    if any([sleeper.done < step for sleeper in sleepers]):
+        run.move(step - 1)
+        _catch_up(sleepers, step)
 
 
 def _catch_up(sleepers: list[Sleeper], step: int) -> None:

@@ -5,8 +5,6 @@ Why it is exact: it is as exact as the declaration. ``verify=True`` runs both wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import numpy as np
 from core.errors import EngineError, did_you_mean
 from core.leaping import EVERY_STEP
 from engine.lean.timeline import Timeline
-from engine.lean.touch import NEVER, search
+from engine.lean.touch import NEVER
 
 
 class WakesError(EngineError):
@@ -33,20 +31,21 @@ class Wakes:
         self._rows = None if timeline.shared else np.array(timeline.rows[place])
         self._place = place
         bars = strategy.data.buflen()
-        with no_new_positions(strategy.broker):
-            self._sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
-        for name, flags in self._sets.items():
+        with NoNewPositions(strategy.broker):
+            sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
+        for name, flags in sets.items():
             if flags.dtype != np.bool_ or flags.shape != (bars,):
                 raise WakesError(
                     f"{type(strategy).__name__}.wake_sets()[{name!r}] is {flags.dtype} of shape {flags.shape}; give an "
                     f"array of bool with one item for each of the {bars} bars of the first data"
                 )
+        self._sets = {name: np.flatnonzero(flags) for name, flags in sets.items()}  # the bars of each
 
     def next_step(self, step: int) -> int:
         """The first step after ``step`` on which the strategy wants to be called, ``NEVER`` for none."""
         bar = self._timeline.row(self._place, step)
         found = NEVER
-        with no_new_positions(self._strategy.broker):
+        with NoNewPositions(self._strategy.broker):
             wakes = list(self._strategy.wakes())
         for wake in wakes:
             if isinstance(wake, str):
@@ -58,31 +57,37 @@ class Wakes:
         return found if found == NEVER else self._step_of(found)
 
     def _next_in(self, name: str, bar: int) -> int:
-        flags = self._sets.get(name)
-        if flags is None:
+        bars = self._sets.get(name)
+        if bars is None:
             raise WakesError(
                 f"{type(self._strategy).__name__}.wakes() names {name!r}, which is none of its wake_sets()"
                 f"{did_you_mean(name, self._sets)}"
             )
-        at = search(len(flags), bar + 1, lambda rows: flags[rows])
-        return at if at >= 0 else NEVER
+        at = bars.searchsorted(bar, side="right")
+        return int(bars[at]) if at < len(bars) else NEVER
 
     def _step_of(self, bar: int) -> int:
         if self._rows is None:
             return bar
-        step = int(np.searchsorted(self._rows, bar))
+        step = int(self._rows.searchsorted(bar))
         return step if step < len(self._rows) else NEVER
 
 
-@contextmanager
-def no_new_positions(broker: Any) -> Iterator[None]:
+class NoNewPositions:
     """Who is asked may look at positions. A look at one that never was makes it, and values add up in the order of
     their making; a run that steps does not ask, so what was made by asking is taken back."""
-    positions = getattr(broker, "positions", {})
-    before = len(positions)
-    yield
-    for data in list(positions)[before:]:
-        del positions[data]
+
+    def __init__(self, broker: Any) -> None:
+        self._positions = getattr(broker, "positions", {})
+        self._before = len(self._positions)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        if len(self._positions) > self._before:
+            for data in list(self._positions)[self._before :]:
+                del self._positions[data]
 
 
 def start_steps(strategy: Any, timeline: Timeline, places: list[int]) -> tuple[int, int]:
