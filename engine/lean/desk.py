@@ -12,6 +12,7 @@ every attribute up to date; from then on stock's own pass runs on every bar.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from backtrader.order import OrderData
 from backtrader.position import Position
 
 from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
+from engine.lean.endings import do_all
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
 from engine.lean.moving import TRAILS, Moving
 from engine.lean.orders import SessionEnds
@@ -158,10 +160,12 @@ class Book:
             return
         if not moved:
             self.settle()
-        self.change()
-        self.plain = False
-        self.wake = 0
-        self._give_positions_back(moved)
+        try:
+            self.change()
+        finally:
+            self._give_positions_back(moved)
+            self.plain = False
+            self.wake = 0
 
     def _go_back(self) -> None:
         """The value is still that of the step before."""
@@ -180,7 +184,8 @@ class Book:
                 credit[data] += 0.0
 
     def _give_positions_back(self, moved: bool = False) -> None:
-        self.take_credit()
+        if self.plain:
+            self.take_credit()
         for data, position in self.broker.positions.items():
             if type(position) is not LeanPosition:
                 continue
@@ -202,13 +207,14 @@ class Book:
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
-        if self.passing:  # an error ended the run in the midst of a pass
-            self._go_back()
-        else:
-            self.settle()
-        if self.plain:
-            self._give_positions_back(moved=self.passing)
-        self.catch_up()
+        do_all(
+            [
+                self._go_back if self.passing else self.settle,  # passing: an error ended the run in the midst of a pass
+                functools.partial(self._give_positions_back, moved=self.passing), self.catch_up, self._let_go,
+            ]
+        )  # fmt: skip
+
+    def _let_go(self) -> None:
         self.passing = False
         for thing, cls in self._watched:
             set_class(thing, cls)
@@ -226,6 +232,8 @@ def can_take(broker: Any) -> str:
         return "the broker plays a history of orders or of the fund"
     if broker.positions or broker.pending or broker.submitted or broker._toactivate or broker._cash_addition:
         return "the broker has orders before the first bar"
+    if not broker._fundshares:
+        return "the account starts with nothing, which stock cannot divide by"
     if is_set(broker.p):
         return "the broker has a filler, cheats on open, or keeps interest out of results"
     if not all(is_plain(scheme) for scheme in broker.comminfo.values()):

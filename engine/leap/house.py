@@ -59,9 +59,12 @@ class HouseBroker:
 
     def close(self) -> None:
         """Leave the broker as one that steps."""
-        if self._leaps is not None:
-            self._leaps.close()
-            self._leaps = None
+        if self._leaps is None:
+            return
+        leaps, self._leaps = self._leaps, None
+        try:
+            leaps.close()
+        finally:
             set_class(self._broker, SimBroker)
             del self._broker.__dict__["_ends"], self._broker.__dict__["_is_plain"]
 
