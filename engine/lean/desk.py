@@ -207,12 +207,9 @@ class Book:
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
-        do_all(
-            [
-                self._go_back if self.passing else self.settle,  # passing: an error ended the run in the midst of a pass
-                functools.partial(self._give_positions_back, moved=self.passing), self.catch_up, self._let_go,
-            ]
-        )  # fmt: skip
+        work_out_value = self._go_back if self.passing else self.settle  # an error can end a run in the midst of a pass
+        give_positions_back = functools.partial(self._give_positions_back, moved=self.passing)
+        do_all([work_out_value, give_positions_back, self.catch_up, self._let_go])
 
     def _let_go(self) -> None:
         self.passing = False

@@ -128,7 +128,7 @@ class LeanRun:
 
     def _is_acting(self, seat: Seat) -> bool:
         self.settle_sleepers()
-        return seat is self.acting and seat.cursor.idx == self.clock.idx
+        return seat is self.acting and seat.cursor.idx == self.clock.idx >= 0
 
     def _feed_analyzers(self, is_over: bool = False) -> None:
         """Give deferred analyzers their state. ``is_over``: not in the midst of a strategy's turn."""
@@ -154,12 +154,8 @@ class LeanRun:
 
     def close(self, completed: bool) -> None:
         """Leave every object as stock would. ``completed``: no error ended the run."""
-        do_all(
-            [
-                functools.partial(self._feed_analyzers, is_over=completed), self._close_book, self._lag, self.ties.untie,
-                self._forget_break,
-            ]
-        )  # fmt: skip
+        feed = functools.partial(self._feed_analyzers, is_over=completed)
+        do_all([feed, self._close_book, self._lag, self.ties.untie, self._forget_break])
 
     def _lag(self) -> None:
         if self.is_serving and self.is_simple and self.ties.tied:
