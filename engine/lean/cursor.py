@@ -9,7 +9,9 @@ Whatever sets a line's own index or length (``rewind``, ``forward``, ``home``, `
 whole run: every line gets the index and length that stock would have given it, and the run goes on in stock's way.
 
 No backtrader class is changed. The objects of this run get a subclass, whose instances say that their ``__class__`` is
-the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells.
+the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells. What an object must
+remember for the length of a run is in its ``__dict__`` under names that begin with ``_halflife_``: the classes are the
+users' own, who may have a ``_cursor`` themselves.
 """
 
 from __future__ import annotations
@@ -82,20 +84,20 @@ _NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", 
 
 
 def _stand(line: Any) -> int:
-    return int(line._cursor.idx)
+    return int(line._halflife_cursor.idx)
 
 
 def _go(line: Any, idx: int) -> None:
-    line._cursor.ties.break_off()
+    line._halflife_cursor.ties.break_off()
     line._idx = idx
 
 
 def _length(line: Any) -> int:
-    return int(line._cursor.idx) + 1
+    return int(line._halflife_cursor.idx) + 1
 
 
 def _lengthen(line: Any, length: int) -> None:
-    line._cursor.ties.break_off()
+    line._halflife_cursor.ties.break_off()
     line.lencount = length
 
 
@@ -133,15 +135,15 @@ class LeanLine(_Comparable):
     lencount = property(_length, _lengthen)
 
     def __getitem__(self: Any, ago: int) -> Any:
-        return self.array[self._cursor.idx + ago]
+        return self.array[self._halflife_cursor.idx + ago]
 
     def __setitem__(self: Any, ago: int, value: float) -> None:
-        self.array[self._cursor.idx + ago] = value
+        self.array[self._halflife_cursor.idx + ago] = value
         for binding in self.bindings:
             binding[ago] = value
 
     def __len__(self: Any) -> int:
-        return int(self._cursor.idx) + 1
+        return int(self._halflife_cursor.idx) + 1
 
 
 class LeanDataLine(LeanLine):
@@ -149,11 +151,11 @@ class LeanDataLine(LeanLine):
     has the rest of the run stock's way."""
 
     def __setitem__(self: Any, ago: int, value: float) -> None:
-        self._cursor.ties.break_off()
+        self._halflife_cursor.ties.break_off()
         self[ago] = value
 
     def set(self: Any, value: float, ago: int = 0) -> None:
-        self._cursor.ties.break_off()
+        self._halflife_cursor.ties.break_off()
         self[ago] = value
 
 
@@ -161,10 +163,10 @@ class LeanSeries(_Comparable):
     """Lines of a data or an indicator that stand where one cursor stands."""
 
     def __getitem__(self: Any, key: int) -> Any:
-        return self._first_line[key]
+        return self._halflife_first[key]
 
     def __len__(self: Any) -> int:
-        return int(self._cursor.idx) + 1
+        return int(self._halflife_cursor.idx) + 1
 
 
 class LeanData(LeanSeries):
@@ -172,12 +174,12 @@ class LeanData(LeanSeries):
 
     def __getattr__(self: Any, name: str) -> Any:
         if name.startswith("tick_"):
-            ticks = self.__dict__.get("_ticks", {})
+            ticks = self.__dict__.get("_halflife_ticks", {})
             if name in ticks:
-                idx = self._cursor.idx
+                idx = self._halflife_cursor.idx
                 if idx >= 0:
                     line = ticks[name]
                     return line.array[idx] if idx + 1 < line.buflen() else None  # stock: None on the last bar
-                if name in self._old_ticks:
-                    return self._old_ticks[name]
+                if name in self._halflife_old_ticks:
+                    return self._halflife_old_ticks[name]
         return self.__class__.__getattr__(self, name)
