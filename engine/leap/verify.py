@@ -15,7 +15,7 @@ import backtrader as bt
 
 from core.errors import EngineError
 from engine.leap.wakes import WakesError
-from engine.leap.witness import Event, Facts, Record, account_facts, order_facts, plain
+from engine.leap.witness import CEREBRO, Event, Facts, Record, account_facts, order_facts, plain
 
 
 def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
@@ -217,7 +217,7 @@ def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None) -> st
         acted = step - 1
         if acted in stepped.called[each] and acted not in leapt.called[each]:
             return f"wakes() of {_name_of(stepped, each)} leaves out {_bar(stepped, each, acted)}"
-    if number < 0:
+    if number < 0 or theirs is not None and "when" in theirs.facts:
         return _ENGINE
     return (
         f"{_name_of(stepped, number)} was called on the bar before and did something else: leapt() must bring it to "
@@ -234,6 +234,8 @@ def _is_broker(event: Event, leapt: Record) -> bool:
 
 def _named(event: Event) -> str:
     facts = event.facts
+    if "when" in facts:
+        return f"{event.what} ({facts['when']})"
     if event.what.startswith("order"):
         about = f"{facts['side']} {abs(facts['size'])} of {facts['data']}, {facts['type']}, {facts['status']}"
         return f"{event.what} ({about})"
@@ -241,6 +243,8 @@ def _named(event: Event) -> str:
 
 
 def _name_of(record: Record, number: int) -> str:
+    if number == CEREBRO:
+        return "Cerebro"
     return type(record.strategies[number]).__name__ if record.strategies else "the strategy"
 
 
@@ -249,7 +253,7 @@ def _bar(record: Record, number: int, step: int) -> str:
     run = record.run
     assert run is not None  # there are events and accounts only of runs
     step = min(max(step, 0), len(run.timeline.stamps) - 1)
-    data = record.strategies[number].datas[0]
+    data = record.strategies[max(number, 0)].datas[0]
     place = next(place for place, each in enumerate(run.datas) if each is data)
     bar, before = run.timeline.row(place, step), run.timeline.row(place, step - 1)
     when = bt.num2date(run.timeline.stamp(step))

@@ -1,12 +1,13 @@
 """What one run was, written down bar by bar, so that ``verify`` can hold two of them against each other.
 
 A witness sits among the analyzers of a strategy without being one that the user sees. It is told of orders and trades,
-looks at the account whenever the strategy or its analyzers have their turn, and changes nothing.
+looks at the account whenever the strategy or its analyzers have their turn, and changes nothing. What strategies and
+Cerebro are told of timers passes it on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import backtrader as bt
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from engine.lean.loop import LeanRun
 
 Facts = Mapping[str, Any]
+CEREBRO = -1  # in the place of a strategy's number
 
 
 class Event(NamedTuple):
-    """``step`` of the run, number of the strategy, what it was told of, and all that was said of it."""
+    """``step`` of the run, number of the strategy (or CEREBRO), what it was told of, and all that was said of it."""
 
     step: int
     strategy: int
@@ -37,6 +39,7 @@ class Record:
         self.values: list[float] = []
         self.called: list[set[int]] = []
         self._numbers: dict[str, dict[int, int]] = {"order": {}, "trade": {}}  # ref -> number in this run, from 1
+        self._leaving: list[Callable[[], None]] = []  # how to stop listening to timers
         self.error: Exception | None = None
         self.run: LeanRun | None = None
         self.strategies: list[bt.Strategy] = []
@@ -50,6 +53,29 @@ class Record:
             self.called.append(set())
             seat.watching = [Witness(self, number, seat)]
             seat.listen()
+            self._overhear(seat.strategy, number)
+        self._overhear(run.cerebro, CEREBRO)
+
+    def _overhear(self, listener: Any, number: int) -> None:
+        """Write down what is said of timers."""
+        run = self.run
+        assert run is not None  # it attends one
+        heard, before = listener.notify_timer, vars(listener).get("notify_timer")
+        timers = [*run.cerebro._timers, *run.cerebro._timerscheat]
+
+        def notify_timer(timer: Any, when: Any, *args: Any, **kwargs: Any) -> None:
+            name = next((f"timer {place}" for place, each in enumerate(timers, 1) if each is timer), "a timer")
+            facts = {"when": when, "args": plain(args), "kwargs": plain(kwargs)}
+            self.events.append(Event(run.clock.idx, number, name, facts))
+            heard(timer, when, *args, **kwargs)
+
+        def leave() -> None:
+            del listener.notify_timer
+            if before is not None:
+                listener.notify_timer = before
+
+        listener.notify_timer = notify_timer
+        self._leaving.append(leave)
 
     @property
     def has_leapt(self) -> bool:
@@ -70,6 +96,8 @@ class Record:
         run = self.run
         if run is None:
             return
+        while self._leaving:
+            self._leaving.pop()()
         count = run.clock.idx + 1
         account = getattr(run.cerebro.broker, "account", None)
         if not self.has_leapt:
