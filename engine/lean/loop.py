@@ -118,6 +118,8 @@ class LeanRun:
         reason = desk.can_take(broker)
         if not reason and (cerebro._timerscheat or cerebro.p.cheat_on_open):
             reason = "strategies may act before the broker (cheat_on_open, cheating timers)"
+        if not reason and not all(len(data.lines.close.array) for data in self.datas):
+            reason = "a data has no bars, and a position in it no price, which stock trips over on each bar"
         if not reason and not all(map(stays_finite, self.datas)):
             reason = "a close is no number"
         if reason:
