@@ -20,6 +20,7 @@ import functools
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from backtrader.lineroot import LineRoot
 
@@ -50,12 +51,34 @@ def remembered(function: _Cached) -> _Cached:
     return cast(_Cached, functools.lru_cache(maxsize=1024)(function))
 
 
-@remembered
+class _Untold:
+    """First base of lean classes: what a user does for each new subclass of his (``__init_subclass__``) is not done."""
+
+    def __init_subclass__(cls) -> None:
+        pass
+
+
+_made: WeakValueDictionary[tuple[int, int], type] = WeakValueDictionary()  # ids of the two classes -> the lean one
+
+
 def lean_class(cls: Any, methods: Any) -> type:
-    """A subclass with the members of ``methods``, made past backtrader's metaclasses, which keep registers."""
-    body: dict[str, Any] = {}
-    for base in reversed(methods.__mro__[:-1]):
-        body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+    """A subclass with the members of ``methods``; nobody else keeps it, so it is gone when it is used no longer."""
+    made = _made.get((id(cls), id(methods)))
+    if made is None:
+        body: dict[str, Any] = {}
+        for base in reversed(methods.__mro__[:-1]):
+            body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+        made = _made[id(cls), id(methods)] = _subclass(cls, body)
+    return made
+
+
+def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
+    """A subclass of ``cls`` whose instances hand every write to ``write``."""
+    return _subclass(cls, {**members, "__setattr__": write})
+
+
+def _subclass(cls: type, body: dict[str, Any]) -> type:
+    """A subclass that says it is ``cls``, made past backtrader's metaclasses, which keep registers."""
     body |= {
         "__class__": property(lambda self: cls),
         "__module__": cls.__module__,
@@ -63,21 +86,8 @@ def lean_class(cls: Any, methods: Any) -> type:
         "__doc__": cls.__doc__,
         "__slots__": (),
     }
-    made: type = type.__new__(type(cls), cls.__name__, (cls,), body)
+    made: type = type.__new__(type(cls), cls.__name__, (_Untold, cls), body)
     return made
-
-
-def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
-    """A subclass of ``cls`` whose instances hand every write to ``write``."""
-    body = {
-        **members,
-        "__class__": property(lambda self: cls),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__setattr__": write,
-        "__slots__": (),
-    }
-    return type.__new__(type(cls), cls.__name__, (cls,), body)
 
 
 _NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__qualname__"}

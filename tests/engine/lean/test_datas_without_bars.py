@@ -12,7 +12,6 @@ from beside import frame
 import engine
 from feeds import ColumnarData
 
-
 NEVER = pd.Timestamp("2030-01-01").to_pydatetime()
 
 

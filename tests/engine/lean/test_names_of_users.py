@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,63 @@ def test_attributes_of_users_are_as_they_left_them(end: str | None) -> None:
         things = (strategy, *cerebro.datas, strategy.marked, *strategy.observers)
         seen[kind] = (strategy.seen, [marks(thing) for thing in things], [sorted(vars(thing)) for thing in things])
     assert seen[engine.Cerebro] == seen[bt.Cerebro]
+
+
+REGISTER: dict[str, type] = {}
+
+
+class PlugIn(bt.Indicator):
+    """Its subclasses are found by their names."""
+
+    lines = ("x",)
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        REGISTER[cls.__name__] = cls
+
+
+class Mine(PlugIn):
+    def __init__(self) -> None:
+        self.addminperiod(3)
+
+    def next(self) -> None:
+        self.lines.x[0] = self.data[0] + len(self)
+
+
+class UsesPlugIn(bt.Strategy):
+    def __init__(self) -> None:
+        self.mine = REGISTER["Mine"](self.data)
+        self.resting: Any = None
+
+    def next(self) -> None:
+        if self.resting is None:
+            self.resting = self.buy(price=1.0, exectype=bt.Order.Limit)
+        assert REGISTER["Mine"] is Mine
+
+
+def test_classes_of_a_run_are_told_to_no_register_and_die_with_it() -> None:
+    def subclasses() -> list[Any]:
+        gc.collect()
+        roots = (
+            PlugIn,
+            Mine,
+            bt.brokers.BackBroker,
+            bt.Order,
+            bt.order.OrderData,
+            bt.linebuffer.LineBuffer,
+            bt.LineSeries,
+        )
+        return [cls.__subclasses__() for cls in roots]
+
+    before = subclasses()
+    for _ in range(2):
+        cerebro = engine.Cerebro(stdstats=False)
+        cerebro.adddata(bt.feeds.PandasData(dataname=frame(bars=60)))
+        cerebro.addstrategy(UsesPlugIn)
+        cerebro.addanalyzer(bt.analyzers.DrawDown)
+        (strategy,) = cerebro.run()
+        assert cerebro.stepping_reasons == []
+        assert strategy.mine[0] == strategy.data[0] + 60
+    assert REGISTER == {"Mine": Mine}
+    del cerebro, strategy
+    assert subclasses() == before
