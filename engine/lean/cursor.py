@@ -73,8 +73,21 @@ def lean_class(cls: Any, methods: Any) -> type:
 
 
 def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
-    """A subclass of ``cls`` whose instances hand every write to ``write``."""
-    return _subclass(cls, {**members, "__setattr__": write})
+    """A subclass of ``cls`` whose instances hand every write to ``write``. Copies and pickles of them are stock's."""
+
+    def reduce(thing: Any, protocol: Any) -> Any:
+        plain: Any = object.__new__(cls)
+        plain.__dict__.update(thing.__dict__)
+        return plain.__reduce_ex__(protocol)
+
+    return _subclass(cls, {**members, "__setattr__": write, "__reduce_ex__": reduce})
+
+
+def real_dict(cls: type) -> Callable[[Any], dict[str, Any]]:
+    """How to get at the ``__dict__`` of instances of a class, whatever a subclass says it is."""
+    found: Any = next(vars(base)["__dict__"] for base in cls.__mro__ if "__dict__" in vars(base))
+    get: Callable[[Any], dict[str, Any]] = found.__get__
+    return get
 
 
 def _subclass(cls: type, body: dict[str, Any]) -> type:

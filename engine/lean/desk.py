@@ -19,10 +19,9 @@ from typing import Any
 
 from backtrader import num2date
 from backtrader.brokers import BackBroker
-from backtrader.order import OrderData
 from backtrader.position import Position
 
-from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
+from engine.lean.cursor import Cursor, lean_class, real_dict, set_class, watching_class
 from engine.lean.endings import do_all
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
 from engine.lean.moving import TRAILS, Moving
@@ -54,7 +53,7 @@ class Book:
         self.moved = False  # whether something was filled in this pass
         self.filled: dict[int, int] = {}  # id of a position -> step of its last fill
         self.changes: list[Change] = []
-        self._watched: list[tuple[Any, type]] = []  # resting orders and what they were made with, their classes
+        self._watched: list[tuple[Any, type]] = []  # resting orders, schemes, what they hold; their classes
         self._watchers: dict[type, type] = {}
         self.on_change: list[Callable[[], None]] = []  # told once the equity no longer follows from ``changes``
 
@@ -100,9 +99,8 @@ class Book:
             if moving is not None:
                 self.moving.append(moving)
             if type(order) is order.__class__:  # not watched yet
-                for thing in (order, order.created):
-                    self._watched.append((thing, type(thing)))
-                    set_class(thing, self._watcher(type(thing)))
+                self._watch(order, self._resting, ("pannotated",))
+                self._watch(order.created, self._resting, ("price", "pricelimit"))
 
     def catch_up(self) -> None:
         """Resting orders are as after the pass of this step; before and in a pass, of the one before."""
@@ -110,32 +108,52 @@ class Book:
         for each in self.moving:
             each.catch_up(step)
 
-    def _watcher(self, cls: type) -> type:
-        """A subclass for resting orders of this run: a write into one wakes the broker."""
+    def _watch(self, thing: Any, watcher: Callable[..., type], *given: Any) -> None:
+        """Give an object the class that ``watcher`` makes of its own, until the run ends."""
+        cls = type(thing)
         if cls not in self._watchers:
+            self._watchers[cls] = watcher(cls, *given)
+        self._watched.append((thing, cls))
+        set_class(thing, self._watchers[cls])
 
-            def write(thing: Any, name: str, value: Any) -> None:
-                self.catch_up()
-                object.__setattr__(thing, name, value)
-                self.wake = 0
+    def _resting(self, cls: type, moves: tuple[str, ...]) -> type:
+        """For resting orders: a write into one wakes the broker. ``moves``: what changes while the broker sleeps."""
+        state_of_thing = real_dict(cls)
 
-            members = {}
-            if issubclass(cls, OrderData):
-                members = {name: self._caught_up(name) for name in ("price", "pricelimit")}
-            self._watchers[cls] = watching_class(cls, write, members)
-        return self._watchers[cls]
-
-    def _caught_up(self, name: str) -> property:
-        """An attribute that moves while the broker sleeps."""
-
-        def get(thing: Any) -> Any:
+        def write(thing: Any, name: str, value: Any) -> None:
             self.catch_up()
-            return thing.__dict__[name]
+            object.__setattr__(thing, name, value)
+            self.wake = 0
 
-        def put(thing: Any, value: Any) -> None:
-            thing.__dict__[name] = value
+        def state(thing: Any) -> dict[str, Any]:
+            self.catch_up()
+            self.wake = 0  # whoever asks for it may write into it
+            return state_of_thing(thing)
 
-        return property(get, put)
+        def caught_up(name: str) -> property:
+            def get(thing: Any) -> Any:
+                self.catch_up()
+                return state_of_thing(thing)[name]
+
+            def put(thing: Any, value: Any) -> None:
+                state_of_thing(thing)[name] = value
+
+            return property(get, put)
+
+        members = {name: caught_up(name) for name in moves}
+        return watching_class(cls, write, {**members, "__dict__": property(state)})
+
+    def _watch_schemes(self) -> None:
+        """A write into a commission scheme makes the account other than plain; all before it is worked out first."""
+
+        def write(thing: Any, name: str, value: Any) -> None:
+            self.unplain()
+            object.__setattr__(thing, name, value)
+
+        for scheme in self.broker.comminfo.values():
+            for thing in (scheme, scheme.p):
+                if type(thing) is thing.__class__:  # one scheme may be that of several datas
+                    self._watch(thing, watching_class, write, {})
 
     def own(self, data: Any, position: Position, stamp: float) -> None:
         """After a fill: stock writes time and close of every further bar into the position; see ``LeanPosition``."""
@@ -204,6 +222,7 @@ class Book:
         """Give the broker its lean methods."""
         self.broker._book = self
         set_class(self.broker, lean_class(self.broker_class, methods))
+        self._watch_schemes()
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
