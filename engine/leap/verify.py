@@ -27,6 +27,7 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     counted = [_counter(bt.Order), _counter(bt.Trade)]
     timers = list(cerebro._pretimers)  # strategies add theirs in each run
     settings, schemes = dict(vars(broker.p)), dict(broker.comminfo)  # they may set others in mid-run
+    rates = [(thing.__dict__, dict(thing.__dict__)) for scheme in schemes.values() for thing in (scheme, scheme.p)]
     leapt, result = _recorded(cerebro, run)
     if not leapt.has_leapt or isinstance(leapt.error, WakesError):
         if leapt.error is not None:
@@ -38,6 +39,9 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     vars(broker.p).update(settings)
     broker.comminfo.clear()
     broker.comminfo.update(schemes)
+    for state, before in rates:
+        state.clear()
+        state.update(before)
     for strategy in leapt.strategies:
         strategy._stage1()  # as after a run without an error: datas can be used again
     for data in cerebro.datas:
