@@ -56,7 +56,8 @@ class Cerebro(bt.Cerebro):
         chosen = tuple(iterstrat)
         if not self.p.verify:
             return super().runstrategies(chosen, predata)
-        return run_both(self, lambda: bt.Cerebro.runstrategies(self, chosen, predata))
+        stock = super().runstrategies
+        return run_both(self, lambda: stock(chosen, predata))
 
     def _runonce(self, runstrats: list[bt.Strategy]) -> None:
         reasons = obstacles(self, runstrats) if self.p.lean else ["the parameter lean is off"]

@@ -78,7 +78,7 @@ def _recorded(cerebro: Any, run: Callable[[], Any]) -> tuple[Record, Any]:
     try:
         result = run()
     except Exception as error:  # both runs must end in the same
-        record.error = error
+        record.fail(error)
     finally:
         cerebro._record = None
     if record.run is not None:
@@ -120,12 +120,13 @@ def _events(stepped: Record, leapt: Record) -> Difference | None:
         if (ours.step, ours.strategy, ours.what) == (theirs.step, theirs.strategy, theirs.what):
             return Difference(
                 ours.step, ours.strategy, f"{_named(ours)}, {_first_fact(theirs.facts, ours.facts)}",
-                _cure(stepped, leapt, ours.step, theirs),
+                _cure(stepped, leapt, ours.step, theirs, ours.what),
             )  # fmt: skip
         early = theirs if theirs.step <= ours.step else ours
         told = "stepping" if early is theirs else "leaping"
         text = f"{_name_of(stepped, early.strategy)} is told of {_named(early)} when {told} only"
-        return Difference(early.step, early.strategy, text, _cure(stepped, leapt, early.step, theirs))
+        cure = _cure(stepped, leapt, early.step, theirs, early.what)
+        return Difference(early.step, early.strategy, text, cure)
     return None
 
 
@@ -211,8 +212,12 @@ _ENGINE = (
 )
 
 
-def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None) -> str:
-    """What left out the bar before ``step``, on which a strategy must have acted."""
+def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None, what: str = "") -> str:
+    """What left out the bar before ``step``, on which a strategy must have acted. ``what`` it shows at."""
+    for written, number, name in stepped.written:
+        if name == what and written < step and written not in leapt.called[number]:
+            bar = _bar(stepped, number, written)
+            return f"wakes() of {_name_of(stepped, number)} leaves out {bar}, on which it writes into {name}"
     if theirs is not None and theirs.what.startswith("order") and _is_broker(theirs, leapt):
         return _ENGINE
     number = theirs.strategy if theirs is not None else -1
