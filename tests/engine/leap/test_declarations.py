@@ -57,7 +57,7 @@ def go(
 def test_an_error_before_the_first_bar_is_that_of_the_declaration(analyzer: str | None, verify: bool) -> None:
     with pytest.raises(
         EngineError,
-        match="wakes.. gives, before the first bar, the name 'seven', which is none of its wake_sets.*'sevens'",
+        match="Declares.wakes.., before the first bar, names 'seven', which is none of its wake_sets.*'sevens'",
     ):
         go(wakes=lambda self: ["seven"], analyzer=analyzer, verify=verify)
     with pytest.raises(EngineError, match=r"wake_sets\(\)\['sevens'\] is int64 of shape \(60,\)"):
