@@ -26,6 +26,7 @@ from engine.lean.endings import do_all
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
 from engine.lean.moving import TRAILS, Moving
 from engine.lean.orders import SessionEnds
+from engine.lean.schemes import attend
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
@@ -53,8 +54,9 @@ class Book:
         self.moved = False  # whether something was filled in this pass
         self.filled: dict[int, int] = {}  # id of a position -> step of its last fill
         self.changes: list[Change] = []
-        self._watched: list[tuple[Any, type]] = []  # resting orders, schemes, what they hold; their classes
+        self._watched: list[tuple[Any, type]] = []  # resting orders and what they were made with, their classes
         self._watchers: dict[type, type] = {}
+        self._leave_schemes: Callable[[], None] = lambda: None  # be told of writes into them no longer
         self.on_change: list[Callable[[], None]] = []  # told once the equity no longer follows from ``changes``
 
     def wakes_at(self, step: int) -> int:
@@ -99,8 +101,8 @@ class Book:
             if moving is not None:
                 self.moving.append(moving)
             if type(order) is order.__class__:  # not watched yet
-                self._watch(order, self._resting, ("pannotated",))
-                self._watch(order.created, self._resting, ("price", "pricelimit"))
+                self._watch(order, ("pannotated",))
+                self._watch(order.created, ("price", "pricelimit"))
 
     def catch_up(self) -> None:
         """Resting orders are as after the pass of this step; before and in a pass, of the one before."""
@@ -108,16 +110,16 @@ class Book:
         for each in self.moving:
             each.catch_up(step)
 
-    def _watch(self, thing: Any, watcher: Callable[..., type], *given: Any) -> None:
-        """Give an object the class that ``watcher`` makes of its own, until the run ends."""
+    def _watch(self, thing: Any, moves: tuple[str, ...]) -> None:
+        """Give a resting order, or what it was made with, a class of the run's."""
         cls = type(thing)
         if cls not in self._watchers:
-            self._watchers[cls] = watcher(cls, *given)
+            self._watchers[cls] = self._watcher(cls, moves)
         self._watched.append((thing, cls))
         set_class(thing, self._watchers[cls])
 
-    def _resting(self, cls: type, moves: tuple[str, ...]) -> type:
-        """For resting orders: a write into one wakes the broker. ``moves``: what changes while the broker sleeps."""
+    def _watcher(self, cls: type, moves: tuple[str, ...]) -> type:
+        """A class whose writes wake the broker. ``moves``: attributes that change while the broker sleeps."""
         state_of_thing = real_dict(cls)
 
         def write(thing: Any, name: str, value: Any) -> None:
@@ -142,18 +144,6 @@ class Book:
 
         members = {name: caught_up(name) for name in moves}
         return watching_class(cls, write, {**members, "__dict__": property(state)})
-
-    def _watch_schemes(self) -> None:
-        """A write into a commission scheme makes the account other than plain; all before it is worked out first."""
-
-        def write(thing: Any, name: str, value: Any) -> None:
-            self.unplain()
-            object.__setattr__(thing, name, value)
-
-        for scheme in self.broker.comminfo.values():
-            for thing in (scheme, scheme.p):
-                if type(thing) is thing.__class__:  # one scheme may be that of several datas
-                    self._watch(thing, watching_class, write, {})
 
     def own(self, data: Any, position: Position, stamp: float) -> None:
         """After a fill: stock writes time and close of every further bar into the position; see ``LeanPosition``."""
@@ -222,7 +212,7 @@ class Book:
         """Give the broker its lean methods."""
         self.broker._book = self
         set_class(self.broker, lean_class(self.broker_class, methods))
-        self._watch_schemes()
+        self._leave_schemes = attend(self.broker.comminfo.values(), self.unplain)
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
@@ -232,6 +222,7 @@ class Book:
 
     def _let_go(self) -> None:
         self.passing = False
+        self._leave_schemes()
         for thing, cls in self._watched:
             set_class(thing, cls)
         set_class(self.broker, self.broker_class)

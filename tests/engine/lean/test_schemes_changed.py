@@ -69,7 +69,49 @@ def test_verify_starts_both_runs_from_the_same_rates() -> None:
                 self.broker.getcommissioninfo(self.data).p.commission = 0.01
 
     cerebro = engine.Cerebro(stdstats=False)
+    cerebro.broker.setcommission(commission=0.001)
     cerebro.adddata(ColumnarData(dataname=frame()))
     cerebro.addstrategy(Changes)
     cerebro.run(verify=True)
     assert cerebro.landings
+
+
+def test_a_run_within_a_run_shares_the_default_scheme() -> None:
+    """Each broker has the same default: both runs are lean, and a write is seen by both."""
+    default = bt.brokers.BackBroker().getcommissioninfo(bt.feeds.DataBase())
+    reasons: list[Any] = []
+
+    class Inner(Trader):
+        def next(self) -> None:
+            super().next()
+            if len(self) == 100:
+                self.broker.getcommissioninfo(self.data).p.leverage = 2.0
+
+    class Outer(Trader):
+        kind: Any = bt.Cerebro
+
+        def next(self) -> None:
+            super().next()
+            if len(self) == 200:
+                reasons.append(getattr(go(self.kind, Inner), "stepping_reasons", []))
+            self.log.append(self.broker.getvalue())
+
+    def go(kind: Any, strategy: type) -> Any:
+        cerebro = kind(stdstats=False)
+        cerebro.adddata(ColumnarData(dataname=frame()))
+        cerebro.addstrategy(strategy)
+        cerebro.addanalyzer(bt.analyzers.DrawDown)
+        cerebro.run()
+        return cerebro
+
+    ran = {}
+    for kind in (bt.Cerebro, engine.Cerebro):
+        try:
+            strategy = go(kind, type("Outer", (Outer,), {"kind": kind})).runningstrats[0]
+        finally:
+            default.p.leverage = 1.0
+        prices = [each for each in strategy.log if isinstance(each, float)]
+        ran[kind] = (prices, repr(strategy.analyzers[0].get_analysis()))
+    assert reasons == [[], []]
+    assert ran[engine.Cerebro] == ran[bt.Cerebro]
+    assert type(default) is default.__class__
