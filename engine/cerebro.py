@@ -29,6 +29,7 @@ class Cerebro(bt.Cerebro):
     ``stepping_reasons``: why the last run went bar by bar through stock's own loop, or what of it did; plain
     sentences, empty where all of it was lean. ``leaping_obstacles``: why it called every strategy on every bar instead
     of leaping (``core.leaping``); ``landings``: the bars that a leaping run did not leave out, 0 where it did not leap.
+    An optimisation in several processes leaves all three as they were: its runs are the workers'.
 
     Params:
       - lean (True): False is stock's own loop
@@ -57,7 +58,8 @@ class Cerebro(bt.Cerebro):
         chosen = tuple(iterstrat)
         if not self.p.verify:
             return super().runstrategies(chosen, predata)
-        return run_both(self, lambda: bt.Cerebro.runstrategies(self, chosen, predata))
+        stock = super().runstrategies
+        return run_both(self, lambda: stock(chosen, predata))
 
     def _runonce(self, runstrats: list[bt.Strategy]) -> None:
         reasons = obstacles(self, runstrats) if self.p.lean else ["the parameter lean is off"]
@@ -124,8 +126,10 @@ def _why_next(cerebro: bt.Cerebro) -> str:
         return "a data is live"
     if cerebro._exactbars:
         return "exactbars is on, so lines keep no history"
-    if cerebro._doreplay:
+    if any(data.replaying for data in cerebro.datas):
         return "a data is replayed"
+    if cerebro._doreplay:
+        return "a data is resampled, whose bars stock makes while the run goes on"
     if not cerebro.p.preload:
         return "preload is off"
     if not cerebro.p.runonce:

@@ -70,7 +70,7 @@ class Seat:
         own: dict[int, Cursor] = {}  # id of a data's cursor -> that of the indicators on it
         for indicator in self.strategy._lineiterators[LineIterator.IndType]:
             clock = _cursor_of(indicator._clock, cursors)
-            if clock is None or not can_tie(indicator) or "_cursor" in vars(indicator):
+            if clock is None or not can_tie(indicator) or "_halflife_cursor" in vars(indicator):
                 self.stragglers.append(indicator)
                 ties.watch(indicator)
                 continue
@@ -92,10 +92,10 @@ class Seat:
             behind = Cursor(self.ties)
             behind.idx = before(clock)
             for line in lines_of(indicator):
-                if vars(line).get("_cursor") is clock:
-                    line._cursor = behind
-            if vars(indicator).get("_cursor") is clock:
-                indicator._cursor = behind
+                if vars(line).get("_halflife_cursor") is clock:
+                    vars(line)["_halflife_cursor"] = behind
+            if vars(indicator).get("_halflife_cursor") is clock:
+                vars(indicator)["_halflife_cursor"] = behind
 
     def step(self, stamp: float) -> None:
         """What ``_oncepost`` does on a bar, where indicators may have lagged behind their datas until now."""
@@ -217,9 +217,9 @@ def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
     """The cursor of a data, of a tied indicator or line, or of the line that a stub wraps."""
     if id(clock) in cursors:
         return cursors[id(clock)]
-    found = vars(clock).get("_cursor")
+    found = vars(clock).get("_halflife_cursor")
     if found is None and isinstance(clock, bt.lineseries.LineSeriesStub):
-        found = vars(clock.lines.lines[0]).get("_cursor")
+        found = vars(clock.lines.lines[0]).get("_halflife_cursor")
     return found if isinstance(found, Cursor) else None
 
 

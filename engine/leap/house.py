@@ -66,10 +66,13 @@ class HouseBroker:
 
     def close(self) -> None:
         """Leave the broker as one that steps."""
-        if self._leaps is not None:
-            self._leaps.close()
-            self._leaps = None
+        if self._leaps is None:
+            return
+        leaps, self._leaps = self._leaps, None
+        try:
+            leaps.close()
             self._broker.say()
+        finally:
             set_class(self._broker, SimBroker)
             for name in ("_ends", "_is_plain", "_terse"):
                 del self._broker.__dict__[name]

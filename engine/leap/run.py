@@ -34,6 +34,8 @@ def sleepers_of(run: LeanRun) -> tuple[list[Sleeper], list[str]]:
         reasons.append("the broker has a pass on every bar")
     if cerebro._timerscheat:
         reasons.append("a timer that cheats goes off before the broker")
+    if any(timer.p.allow is not None for timer in cerebro._timers):
+        reasons.append("a timer asks a callback (allow) whether it may go off, which may look at anything")
     if cerebro.p.cheat_on_open or cerebro.p.quicknotify:
         reasons.append("strategies are called before the broker (cheat_on_open) or in the midst of it (quicknotify)")
     if cerebro.runwriters:
