@@ -11,6 +11,7 @@ import pandas as pd
 
 from analyzers.wiring import account_of, position_values, unit_of, utc_index
 
+_AT_ONCE = 1_000  # rows that are put into the columns together
 COLUMNS = ("equity_eur", "cash_eur", "gross_exposure_eur", "net_exposure_eur", "result_eur")
 
 
@@ -32,6 +33,9 @@ class Equity(bt.Analyzer):
 
     def create_analysis(self) -> None:
         self.rets: dict[str, array[float]] = {name: array("d") for name in ("datetime", *COLUMNS)}
+        self._rows: list[tuple[float, ...]] = []  # that are not in the columns yet
+        self._recorded = 0  # rows but for those of stretches that have none yet
+        self._leapt: list[tuple[int, int, int]] = []  # rows before it, first step, end: stretches without rows yet
 
     def start(self) -> None:
         self._broker: Any = self.strategy.broker
@@ -40,8 +44,6 @@ class Equity(bt.Analyzer):
         self._clock = self.strategy.lines.datetime
         self._capital = self._value = float(self._broker.getvalue())
         self._cash = float(self._broker.getcash())
-        self._append = tuple(column.append for column in self.rets.values())
-        self._leapt: list[tuple[int, int, int]] = []  # rows before it, first step, end: stretches without rows yet
         self._stretches = 0  # of the account, that have rows
         self._last = float("nan")
 
@@ -63,8 +65,10 @@ class Equity(bt.Analyzer):
             row = (
                 now, self._value, self._cash, *position_values(self._broker, self.datas), self._value - self._capital
             )  # fmt: skip
-        for append, value in zip(self._append, row, strict=True):
-            append(value)
+        self._rows.append(row)
+        self._recorded += 1
+        if len(self._rows) == _AT_ONCE:
+            self._put_rows()
 
     # -- bars that are leapt over: the account knows what it was worth on them --------------------------------
 
@@ -73,14 +77,22 @@ class Equity(bt.Analyzer):
         return self._account is not None
 
     def leapt(self, first: int, end: int) -> None:
-        """Record the steps ``[first, end)``; their rows are made when somebody asks, or at the end of the run."""
-        self._leapt.append((len(self.rets["datetime"]), first, end))
+        """Record the steps ``[first, end)``; their rows are made when somebody asks."""
+        self._leapt.append((self._recorded, first, end))
         self._last = float(self._account.leaps.steps.numbers[end - 1])
 
-    def stop(self) -> None:
+    def __getstate__(self) -> dict[str, Any]:
         self._make_rows()
+        return self.__dict__
+
+    def _put_rows(self) -> None:
+        if self._rows:
+            columns, self._rows = zip(*self._rows, strict=True), []
+            for column, values in zip(self.rets.values(), columns, strict=True):
+                column.extend(values)
 
     def _make_rows(self) -> None:
+        self._put_rows()
         if not self._leapt:
             return
         leaps = self._account.leaps
@@ -98,6 +110,7 @@ class Equity(bt.Analyzer):
             merged[recorded] = column
             merged[at] = (leaps.steps.numbers[rows.steps] if name == "datetime" else getattr(rows, name))[chosen]
             column[:] = array("d", merged.tobytes())
+        self._recorded = len(recorded)
 
     def get_analysis(self) -> dict[str, array[float]]:
         self._make_rows()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import backtrader as bt
 import pandas as pd
 
-from analyzers.wiring import Executions, info_of, rate_of, unit_of, utc_time
+from analyzers.wiring import Execution, Executions, info_of, rate_of, unit_of, utc_time
 from core.naming import symbol_of
 
 COLUMNS = (
@@ -15,6 +16,20 @@ COLUMNS = (
     "done", "status", "filled", "average_price", "commission_eur", "refusal", "detail", "value_eur",
 )  # fmt: skip
 NAN = float("nan")
+
+
+_OVER = frozenset({bt.Order.Completed, bt.Order.Canceled, bt.Order.Expired, bt.Order.Margin, bt.Order.Rejected})
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the notifications of an order said."""
+
+    order: Any  # as it was last told of
+    price: float | None  # trigger or limit price when it was made; that of a trailing stop moves
+    executions: list[tuple[Execution, float]] = field(default_factory=list)  # with the rates of their bars
+    done: float | None = None  # when it reached its last status, backtrader day number
+    is_new: bool = True  # there is more to it than its row says
 
 
 class OrderLog(bt.Analyzer):
@@ -34,14 +49,16 @@ class OrderLog(bt.Analyzer):
       - ``commission_eur``: all fees of the order; ``value_eur``: value of the fills, unsigned, at their rates
       - ``refusal``, ``detail``: the limit of the risk gate that refused it and its sentence, "" otherwise
 
-    ``get_analysis()`` gives ``{ref: row}``; ``frame()`` a DataFrame with the columns in this order.
+    ``get_analysis()`` gives ``{ref: row}``, ``frame()`` a DataFrame with the columns in this order.
     """
 
     params = (("name", ""),)
     leaps = True  # it lives on notifications
+    hears_last = True  # a row says where an order got to
 
     def create_analysis(self) -> None:
         self.rets: dict[int, dict[str, Any]] = {}  # order.ref -> row
+        self._told: dict[int, _Told] = {}  # order.ref -> what its row is made of
 
     def start(self) -> None:
         self._unit = unit_of(self.strategy)
@@ -49,33 +66,53 @@ class OrderLog(bt.Analyzer):
         self._executions = Executions()
 
     def notify_order(self, order: Any) -> None:
-        row = self.rets.get(order.ref)
-        if row is None:
-            row = self.rets[order.ref] = self._new_row(order)
-        row["status"] = order.Status[order.status]
-        if "refusal" in order.info:
-            row["refusal"] = str(info_of(order, "refusal"))
-            row["detail"] = str(info_of(order, "refusal_detail"))
+        told = self._told.get(order.ref)
+        if told is None:
+            told = self._told[order.ref] = _Told(order, order.created.price)
+        told.order, told.is_new = order, True
         if order.executed.size:
-            self._add_fills(order, row)
-        if not order.alive():
-            row["done"] = utc_time(order.executed.dt or self.strategy.lines.datetime[0])
+            execution = self._executions.of(order)
+            if execution is not None:
+                told.executions.append((execution, rate_of(self.strategy.broker, order.data)))
+        if order.status in _OVER:
+            told.done = order.executed.dt or self.strategy.lines.datetime[0]
+
+    def get_analysis(self) -> dict[int, dict[str, Any]]:
+        """Return ``{ref: row}`` in the order of creation; rows are made when somebody asks."""
+        made = {ref: self._row(told) for ref, told in self._told.items() if told.is_new}
+        if made:
+            rows = sorted({**self.rets, **made}.items())
+            self.rets.clear()
+            self.rets.update(rows)
+        return self.rets
 
     def stop(self) -> None:
         # What was sent or refused on the last bar has had no bar to be notified on.
         broker = self.strategy.broker
         for order in (*getattr(broker, "orders", ()), *getattr(broker, "notifs", ())):
-            if order is not None and order.owner is self.strategy and order.ref not in self.rets:
+            if order is not None and order.owner is self.strategy and order.ref not in self._told:
                 self.notify_order(order)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.get_analysis()
+        return {**self.__dict__, "_told": {}}  # not the orders themselves
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame in the order of ``ref``."""
-        frame = pd.DataFrame([self.rets[ref] for ref in sorted(self.rets)], columns=list(COLUMNS))
+        rows = self.get_analysis()
+        frame = pd.DataFrame(list(rows.values()), columns=list(COLUMNS))
         for column in ("created", "done"):
             frame[column] = pd.to_datetime(frame[column], utc=True)
         return frame
 
-    def _new_row(self, order: Any) -> dict[str, Any]:
+    def _row(self, told: _Told) -> dict[str, Any]:
+        order, executions = told.order, told.executions
+        told.is_new = False
+        is_market = order.exectype in (order.Market, order.Close)
+        commission = value = 0.0
+        for execution, rate in executions:
+            commission += execution.commission * rate
+            value += abs(execution.size) * execution.price * order.comminfo.p.mult * rate
         return {
             "ref": order.ref,
             "unit": self._unit,
@@ -87,28 +124,18 @@ class OrderLog(bt.Analyzer):
             "side": "buy" if order.isbuy() else "sell",
             "size": abs(float(order.created.size)),
             # a market order's "price" is the close at which it was made, not a condition
-            "price": _price(order.created.price) if order.exectype not in (order.Market, order.Close) else NAN,
+            "price": NAN if is_market else _price(told.price),
             "limit": _price(order.created.plimit),
             "created": utc_time(order.created.dt),
-            "done": None,
-            "status": "",
-            "filled": 0.0,
-            "average_price": NAN,
-            "commission_eur": 0.0,
-            "refusal": "",
-            "detail": "",
-            "value_eur": 0.0,
+            "done": utc_time(told.done) if told.done is not None else None,
+            "status": order.Status[order.status],
+            "filled": abs(float(order.executed.size)) if executions else 0.0,
+            "average_price": float(order.executed.price) if executions else NAN,
+            "commission_eur": commission,
+            "refusal": str(info_of(order, "refusal")),
+            "detail": str(info_of(order, "refusal_detail")),
+            "value_eur": value,
         }
-
-    def _add_fills(self, order: Any, row: dict[str, Any]) -> None:
-        execution = self._executions.of(order)
-        if execution is None:
-            return
-        rate = rate_of(self.strategy.broker, order.data)
-        row["filled"] = abs(float(order.executed.size))
-        row["average_price"] = float(order.executed.price)
-        row["commission_eur"] += execution.commission * rate
-        row["value_eur"] += abs(execution.size) * execution.price * order.comminfo.p.mult * rate
 
 
 def traded_eur(orders: pd.DataFrame) -> pd.Series:

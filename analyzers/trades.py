@@ -34,45 +34,28 @@ class Trades(bt.Analyzer):
     ``frame()`` and ``open_frame()`` DataFrames with the columns of trades.csv.
     """
 
-    def create_analysis(self) -> None:
-        self._closed: list[TradeRow] = []
-        self._books: dict[Any, TradeBook] = {}  # data -> its trades, stock broker only
-        self._lengths: dict[Any, int] = {}  # data -> bars marked
-        self._executions = Executions()
+    def __init__(self) -> None:
+        self._own = OwnBooks() if account_of(self.strategy.broker) is None else None
 
     def start(self) -> None:
-        self._broker: Any = self.strategy.broker
-        self._account: Any = account_of(self._broker)
+        self._account: Any = account_of(self.strategy.broker)
         self._unit = unit_of(self.strategy)
-
-    def notify_order(self, order: Any) -> None:
-        if self._account is None:
-            execution = self._executions.of(order)
-            if execution is not None:
-                self._fill(order, execution.size, execution.price, execution.commission)
 
     @property
     def leaps(self) -> bool:
         """With an account there is nothing to do on a bar; own books must be marked on each."""
         return self._account is not None
 
-    def next(self) -> None:
-        for data, book in self._books.items():
-            if book.size and len(data) != self._lengths.get(data):
-                self._lengths[data] = len(data)
-                book.mark(utc_time(data.datetime[0]), data.high[0], data.low[0], data.close[0], self._rate(data))
-
     def get_analysis(self) -> dict[str, list[TradeRow]]:
-        if self._account is not None:
-            closed = [row for row in self._account.trades if row.strategy == self._unit]
-            opened = [row for row in self._account.open_trades() if row.strategy == self._unit]
-            return {"closed": closed, "open": opened}
-        rows = (book.open_row(self._rate(data)) for data, book in self._books.items())
-        return {"closed": list(self._closed), "open": [row for row in rows if row is not None]}
+        if self._own is not None:
+            return {"closed": list(self._own.closed), "open": self._own.open_trades()}
+        closed = [row for row in self._account.trades if row.strategy == self._unit]
+        opened = [row for row in self._account.open_trades() if row.strategy == self._unit]
+        return {"closed": closed, "open": opened}
 
     def closed_since(self, seen: int) -> tuple[list[TradeRow], int]:
         """Return the rows closed after position ``seen`` and the position to ask from next; start with 0."""
-        rows = self._account.trades if self._account is not None else self._closed
+        rows = self._account.trades if self._own is None else self._own.closed
         return [row for row in rows[seen:] if row.strategy == self._unit], len(rows)
 
     def frame(self) -> pd.DataFrame:
@@ -82,6 +65,35 @@ class Trades(bt.Analyzer):
     def open_frame(self) -> pd.DataFrame:
         """Return the open trades, valued at the last mark; their exit time is NaT."""
         return trades_frame(self.get_analysis()["open"])
+
+
+class OwnBooks(bt.Analyzer):
+    """The books of a strategy at a stock broker: part of ``Trades``."""
+
+    def create_analysis(self) -> None:
+        self.closed: list[TradeRow] = []
+        self._books: dict[Any, TradeBook] = {}  # data -> its trades
+        self._lengths: dict[Any, int] = {}  # data -> bars marked
+        self._executions = Executions()
+
+    def start(self) -> None:
+        self._broker: Any = self.strategy.broker
+        self._unit = unit_of(self.strategy)
+
+    def open_trades(self) -> list[TradeRow]:
+        rows = (book.open_row(self._rate(data)) for data, book in self._books.items())
+        return [row for row in rows if row is not None]
+
+    def notify_order(self, order: Any) -> None:
+        execution = self._executions.of(order)
+        if execution is not None:
+            self._fill(order, execution.size, execution.price, execution.commission)
+
+    def next(self) -> None:
+        for data, book in self._books.items():
+            if book.size and len(data) != self._lengths.get(data):
+                self._lengths[data] = len(data)
+                book.mark(utc_time(data.datetime[0]), data.high[0], data.low[0], data.close[0], self._rate(data))
 
     def _rate(self, data: Any) -> float:
         return rate_of(self._broker, data) * self._broker.getcommissioninfo(data).p.mult
@@ -109,7 +121,7 @@ class Trades(bt.Analyzer):
             )
         )
         if row is not None:
-            self._closed.append(row)
+            self.closed.append(row)
 
 
 def _timing(data: Any, price: float) -> FillTime:

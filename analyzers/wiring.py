@@ -18,7 +18,7 @@ _DAYS_TO_EPOCH = 719_163  # proleptic ordinal of 1970-01-01, the base of backtra
 _MS_PER_DAY = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Execution:
     """What one notification of an order added to its fills."""
 

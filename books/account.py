@@ -50,6 +50,7 @@ class Account:
         self._funded = False
         self._rates: dict[str, float] = {}  # currency -> rate at the last mark
         self._currencies: dict[str, None] = {}  # of the books
+        self._books_of: defaultdict[str, list[TradeBook]] = defaultdict(list)  # unit -> its books
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Account:
@@ -68,6 +69,7 @@ class Account:
             raise EngineError(f"book {key} is opened twice; every unit of the settings needs its own name")
         self.books[key] = TradeBook(unit, symbol, currency, self.cash.policy == "sweep" and currency != self.base)
         self._currencies[currency] = None
+        self._books_of[unit].append(self.books[key])
         self.costs_by_unit.setdefault(unit, defaultdict(float))
         return self.books[key]
 
@@ -85,22 +87,23 @@ class Account:
         """Book an execution and its fees; return the trade that it closed."""
         book = self.books[fill.book]
         self._revalue(fill.when)
-        self.cash.post(book.currency, -fill.size * fill.price - charge.total, fill.when)
+        size, price, rate, total = fill.size, fill.price, fill.rate, charge.total
+        self.cash.post(book.currency, -size * price - total, fill.when)
         conversion = self.cash.sweep(book.currency, fill.when)
-        if conversion or fill.fees != charge.total:
-            fill = replace(fill, fees=charge.total, conversion_eur=conversion)
+        if conversion or fill.fees != total:
+            fill = replace(fill, fees=total, conversion_eur=conversion)
         row = book.fill(fill)
-        slippage = fill.size * (fill.price - fill.unslipped_price)
+        slippage = size * (price - fill.unslipped_price)
         self._pay(
             book.unit,
-            commission=charge.commission * fill.rate,
-            exchange=charge.exchange * fill.rate,
-            clearing=charge.clearing * fill.rate,
-            regulatory=charge.regulatory * fill.rate,
-            slippage=slippage * fill.rate,
+            commission=charge.commission * rate,
+            exchange=charge.exchange * rate,
+            clearing=charge.clearing * rate,
+            regulatory=charge.regulatory * rate,
+            slippage=slippage * rate,
             conversion=conversion,
         )
-        self.traded_eur[book.unit] += abs(fill.size) * fill.price * fill.rate
+        self.traded_eur[book.unit] += abs(size) * price * rate
         if row is not None:
             self.trades.append(row)
         return row
@@ -165,16 +168,20 @@ class Account:
 
     def result_eur(self, unit: str) -> float:
         """Net result of ``unit``, realised and open, since the start."""
-        return sum(
-            book.result_eur(self._rates.get(book.currency, 1.0)) for book in self.books.values() if book.unit == unit
-        )
+        rates = self._rates
+        return sum([book.result_eur(rates.get(book.currency, 1.0)) for book in self._books_of.get(unit, ())])
 
-    def _revalue(self, when: dt.datetime) -> None:
+    def principal(self) -> dict[str, float]:
+        """Currency -> cost of the positions that it finances, where its rate may move."""
         principal: dict[str, float] = {}
         for book in self.books.values():
-            if book.size and not book.funded_in_base and book.currency != self.base:
+            if book.size and not book.funded_in_base and self.cash.moves(book.currency):
                 principal[book.currency] = principal.get(book.currency, 0.0) + book.principal
-        self.cash.revalue(when, principal)
+        return principal
+
+    def _revalue(self, when: dt.datetime) -> None:
+        if not self.cash.is_still(self._currencies.keys()):
+            self.cash.revalue(when, self.principal())
 
     def _pay(self, unit: str, **costs: float) -> None:
         total, own = self.costs, self.costs_by_unit[unit]

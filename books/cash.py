@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Literal
 
 from books.conversion import AutoConversion, Conversion, conversion
@@ -82,7 +82,8 @@ class CashBook:
         """
         if not math.isfinite(amount):
             raise EngineError(f"cash flow of {amount} {currency} on {when:%Y-%m-%d}; a fill or fee is not finite")
-        self._mark(currency, when)
+        if currency not in self._still:
+            self._mark(currency, when)
         self.balances[currency] = self.balances.get(currency, 0.0) + amount
         if self._accrued is None:
             self._accrued = when.date()
@@ -93,8 +94,10 @@ class CashBook:
         Does nothing and costs nothing under ``"borrow"``, for the base currency, and for a balance of which the
         cost would be more than a tenth (``MAX_COST_SHARE``).
         """
+        if self.policy != "sweep" or currency == self.base:
+            return 0.0
         amount = self.balances.get(currency, 0.0)
-        if self.policy != "sweep" or currency == self.base or amount == 0.0:
+        if amount == 0.0:
             return 0.0
         value = amount * self.fx.rate(currency, when)
         cost = self.converter.cost(currency, amount, self.fx, when)
@@ -106,6 +109,11 @@ class CashBook:
         self.post(self.base, value - cost, when)
         self.conversion_eur += cost
         return cost
+
+    @property
+    def accrued_on(self) -> int:
+        """Proleptic ordinal of the date up to which interest is posted; 0 before the first."""
+        return self._accrued.toordinal() if self._accrued is not None else 0
 
     def accrue(self, when: dt.datetime, held: Mapping[str, float] | None = None) -> float:
         """Post interest for each calendar day since the last one; return it in base currency, received > 0.
@@ -147,16 +155,24 @@ class CashBook:
             self._principal = {c: amount for c, amount in extra.items() if c != self.base}
         before = self.cash_fx_eur
         for currency in {**self.balances, **self._principal}:
-            self._mark(currency, when)
+            if currency not in self._still:
+                self._mark(currency, when)
         return self.cash_fx_eur - before
 
     def value(self, when: dt.datetime) -> float:
         """Return all balances in base currency at the rates of ``when``."""
-        return sum(balance * self.fx.rate(currency, when) for currency, balance in self.balances.items() if balance)
+        return sum([balance * self.fx.rate(currency, when) for currency, balance in self.balances.items() if balance])
+
+    def is_still(self, currencies: Set[str]) -> bool:
+        """Whether no rate of a balance, and none of these, moves any more: then there is nothing to revalue."""
+        still = self._still
+        return self.balances.keys() <= still and currencies <= still and not self._principal
+
+    def moves(self, currency: str) -> bool:
+        """Whether the rate of a currency may still move."""
+        return currency not in self._still
 
     def _mark(self, currency: str, when: dt.datetime) -> None:
-        if currency in self._still:
-            return
         rate = self.fx.rate(currency, when)
         mark = self._marks.get(currency, rate)
         if rate != mark:

@@ -32,7 +32,7 @@ from core.errors import CostError
 from core.settings import FeeSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Charge:
     """What a fill or an order costs, by kind, in the schedule's currency. Positive is paid."""
 
@@ -55,6 +55,8 @@ class Charge:
 
 
 NOTHING = Charge()
+_KINDS = ("exchange", "clearing", "regulatory")
+_BASES = ("share", "value", "commission", "order")
 
 
 @dataclass(slots=True)
@@ -113,6 +115,9 @@ class FeeSchedule:
     maximum_fraction: float = math.inf  # an order, of the value traded
     levies: tuple[Levy, ...] = ()
     fees: FeeSettings = FeeSettings()
+    _levied: dict[tuple[bool, bool], list[tuple[int, float, int]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def charge(
         self,
@@ -149,18 +154,25 @@ class FeeSchedule:
         commission = due - order.commission
         order.commission = due
 
-        charge = Charge(commission)
-        if self.levies:
-            multiplied = {"share": shares, "value": value, "commission": commission, "order": 1.0 if first else 0.0}
-            applies = {"all": True, "sales": is_sale, "adding": adds_liquidity, "removing": not adds_liquidity}
-            sums = {"exchange": 0.0, "clearing": 0.0, "regulatory": 0.0}
-            rates = self.fees.__dict__
-            for levy in self.levies:
-                if applies[levy.on]:
-                    sums[levy.kind] += rates[levy.setting] * multiplied[levy.basis]
-            charge = Charge(commission, sums["exchange"], sums["clearing"], sums["regulatory"])
+        sums, multiplied = [0.0, 0.0, 0.0], (shares, value, commission, 1.0 if first else 0.0)
+        for kind, rate, basis in self._due(is_sale, adds_liquidity):
+            sums[kind] += rate * multiplied[basis]
+        charge = Charge(commission, *sums)
         order.charged = charge if order.charged is NOTHING else order.charged + charge
         return charge
+
+    def _due(self, is_sale: bool, adds_liquidity: bool) -> list[tuple[int, float, int]]:
+        """Kind (place in ``_KINDS``), rate and basis (place in ``_BASES``) of the third-party fees of a fill."""
+        key = is_sale, adds_liquidity
+        due = self._levied.get(key)
+        if due is None:
+            applies = {"all": True, "sales": is_sale, "adding": adds_liquidity, "removing": not adds_liquidity}
+            due = self._levied[key] = [
+                (_KINDS.index(levy.kind), getattr(self.fees, levy.setting), _BASES.index(levy.basis))
+                for levy in self.levies
+                if applies[levy.on]
+            ]
+        return due
 
     def quote(self, shares: float, price: float, is_sale: bool = False, adds_liquidity: bool = False) -> Charge:
         """Return the fee of an order of this size in one fill, first of its month: for sizers and reports."""

@@ -7,11 +7,9 @@ account; ``commit`` then puts the account, its cash and its books exactly where 
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 from books.account import Account
 from books.borrow import YEAR_DAYS, collateral_marks
@@ -20,7 +18,7 @@ from books.leap_curve import OpenBook, Rows, rows_of
 from books.leap_rehearsal import rehearse
 from books.leap_stretch import Shorts, Stretch
 from books.trades import TradeBook
-from core.steps import Floats, Steps
+from core.steps import Steps
 
 
 class AccountLeaps:
@@ -54,22 +52,22 @@ class AccountLeaps:
         That is where stepping would raise, and on the first step that counts. A stretch ends there at the latest.
         """
         if first < self.begin:
-            return Stretch(self, first, min(end, self.begin), shorts, None, (), ())
+            return Stretch(self, first, min(end, self.begin), shorts, None, [], [])
         account, steps = self.account, self.steps
         if not account._funded or first == 0 or end <= first:
             return None
-        if self.accrues and (account.cash._accrued or dt.date.min).toordinal() != steps.days[first - 1]:
+        if self.accrues and account.cash.accrued_on != steps.days[first - 1]:
             return None
         charged = [] if not self.accrues else self._charged(first, end, shorts)
         if charged is None:
             return None
         if charged and account.cash.policy == "sweep" and any(s.currency != account.base for s in charged):
             return self._rehearsed(first, end, shorts)
-        path = self.cash.path(first, end, self._held(first, end), charged, self._principal)
+        path = self.cash.path(first, end, self._held(first, end), charged, account.principal)
         if path is None:
             return None
-        opened = tuple(self._opened(book, key, path, first, end) for key, book in account.books.items() if book.size)
-        closed = tuple(book.closed_net_eur for book in account.books.values())
+        opened = [self._opened(book, key, path, first, end) for key, book in account.books.items() if book.size]
+        closed = [book.closed_net_eur for book in account.books.values()]
         return Stretch(self, first, end, shorts, path, opened, closed)
 
     def rows(self, unit: str, since: int = 0) -> Rows:
@@ -78,13 +76,6 @@ class AccountLeaps:
         return rows_of(self, self.stretches[since:], unit)
 
     # -- what a stretch begins with -----------------------------------------------------------------------------
-
-    def _principal(self) -> dict[str, float]:
-        principal: dict[str, float] = {}
-        for book in self.account.books.values():
-            if book.size and not book.funded_in_base and book.currency != self.account.base:
-                principal[book.currency] = principal.get(book.currency, 0.0) + book.principal
-        return principal
 
     def _held(self, first: int, end: int) -> dict[str, list[float]]:
         """Collateral of shorts by step: at the last prices of the step before."""
@@ -118,18 +109,21 @@ class AccountLeaps:
         for key, size in shorts:
             book = self.account.books[key]
             marks = self._collateral(book.symbol, book.currency)[first - 1 : end - 1]
-            days = np.asarray(self.steps.days_passed[first:end])
-            fees = abs(-size) * marks * self.borrow_rates[key] * days / YEAR_DAYS
-            if not np.isfinite(fees[days > 0]).all():
+            days, shares, rate = self.steps.days_passed[first:end], abs(-size), self.borrow_rates[key]
+            fees = [
+                shares * mark * rate * passed / YEAR_DAYS if passed > 0 else 0.0
+                for mark, passed in zip(marks, days, strict=True)
+            ]
+            if not all(map(math.isfinite, fees)):
                 return None
-            charged.append(Short(key, book.currency, np.where(days > 0, fees, 0.0).tolist()))
+            charged.append(Short(key, book.currency, fees))
         return charged
 
-    def _collateral(self, symbol: str, currency: str) -> Floats:
+    def _collateral(self, symbol: str, currency: str) -> list[float]:
         cache, key = self.steps.cache, ("collateral", symbol, currency)
         if key not in cache:
-            cache[key] = collateral_marks(self.steps.bars[symbol].close, currency)
-        marks: Floats = cache[key]
+            cache[key] = collateral_marks(self.steps.bars[symbol].close, currency).tolist()
+        marks: list[float] = cache[key]
         return marks
 
     def _opened(self, book: TradeBook, key: str, path: CashPath, first: int, end: int) -> OpenBook:
@@ -144,6 +138,6 @@ class AccountLeaps:
         )  # fmt: skip
 
     def _rehearsed(self, first: int, end: int, shorts: Shorts) -> Stretch:
-        stretch = Stretch(self, first, end, shorts, None, (), ())
+        stretch = Stretch(self, first, end, shorts, None, [], [])
         stretch.recorded = rehearse(self, first, end, shorts)
         return stretch

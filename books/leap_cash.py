@@ -10,7 +10,7 @@ Two ways through a stretch: ``steady`` where no exchange rate moves and each cur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,6 +38,10 @@ class RatePath:
         if currency not in self._constants:
             self._constants[currency] = self._rates.constant(currency)
         return self._constants[currency]
+
+    def are_constant(self, currencies: Iterable[str]) -> bool:
+        """Whether none of these rates moves. Raises RateError where there is none."""
+        return None not in [self.constant(currency) for currency in currencies]
 
     def at_steps(self, currency: str) -> float | list[float]:
         """The rate at each step, one number where it is constant; NaN before the beginning of a series."""
@@ -86,6 +90,7 @@ class CashPath:
     interest_eur: float
     cash_fx_eur: float
     marks: dict[str, float]  # currency -> rate
+    is_still: bool  # no exchange rate moves
     fees_eur: dict[str, list[float]] = field(default_factory=dict)  # book key -> by step, base currency
 
 
@@ -121,10 +126,13 @@ class CashRun:
 
     def _steady(self, first: int, end: int, held: dict[str, list[float]], shorts: Sequence[Short]) -> CashPath | None:
         cash, interest = self.cash, self.interest
-        rates = {currency: self.fx.constant(currency) for currency in cash.balances}
-        if None in rates.values() or len({short.currency for short in shorts}) < len(shorts):
+        if not self.fx.are_constant(cash.balances):
             return None
-        path = CashPath(dict(cash.balances), dict(cash.balances), cash.interest_eur, cash.cash_fx_eur, cash._marks)
+        if len(shorts) > 1 and len({short.currency for short in shorts}) < len(shorts):
+            return None
+        path = CashPath(
+            dict(cash.balances), dict(cash.balances), cash.interest_eur, cash.cash_fx_eur, cash._marks, is_still=True
+        )
         steps = self.steps
         if steps.days[end - 1] == steps.days[first - 1]:
             return path
@@ -160,7 +168,7 @@ class CashRun:
                 for mark, amount in zip(marks, row, strict=True):
                     path.interest_eur += amount * mark
         for short in shorts:
-            rate = rates[short.currency] or 0.0
+            rate = self.fx.constant(short.currency) or 0.0
             path.fees_eur[short.key] = [fee * rate for fee in short.fees]
         return path
 
@@ -193,7 +201,8 @@ class CashRun:
         if held is None and fees is None:
             # Negative numbers round as positive ones do, so the sign of the debit can stay where it is
             for days in passed:
-                for _ in range(days):
+                while days > 0:
+                    days -= 1
                     amount = (balance * rate + balance * spread) / year
                     balance += amount
                     amounts.append(amount)
@@ -263,7 +272,7 @@ class CashRun:
                 fees_eur[short.key].append(short.fees[at] * rate)
             for currency, row in rows.items():
                 row.append(balances[currency])
-        return CashPath(dict(rows), balances, earned, revalued, marks, fees_eur)
+        return CashPath(dict(rows), balances, earned, revalued, marks, self.fx.are_constant(balances), fees_eur)
 
 
 def _known(rate: float) -> float:

@@ -7,7 +7,7 @@ import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class Stretch:
     end: int
     shorts: Shorts
     path: CashPath | None
-    opened: tuple[OpenBook, ...]
-    closed: tuple[float, ...]
+    opened: list[OpenBook]
+    closed: list[float]
     recorded: Recorded | None = None
     _equity: list[float] | None = None
 
@@ -57,39 +57,40 @@ class Stretch:
 
     def _worked_out(self) -> list[float]:
         path = self.path
-        if path is None or len(self.opened) > 1 or self._moves(path):
+        # rates that move, and more than two additions, whose order would matter, are for whole columns
+        if path is None or len(self.opened) > 2 or not path.is_still or len(path.balances) > 2:
             equity: list[float] = self.rows().equity_eur.tolist()
             return equity
         cash = self._cash(path)
         if not self.opened:
             return cash if isinstance(cash, list) else [cash] * len(self)
-        book = self.opened[0]
-        prices, size, rate = self._prices(book), book.size, self._rate(book)
+        net, *others = [self._values(book) for book in self.opened]
+        for other in others:
+            net = [one + another for one, another in zip(net, other, strict=True)]
         if isinstance(cash, list):
-            return [money + size * price * rate for money, price in zip(cash, prices, strict=True)]
-        return [cash + size * price * rate for price in prices]
+            return [money + value for money, value in zip(cash, net, strict=True)]
+        return [cash + value for value in net]
 
-    def _moves(self, path: CashPath) -> bool:
-        """Whether an exchange rate is a series, or the order of more than two additions would matter."""
-        fx = self.run.cash.fx
-        return len(path.balances) > 2 or any(fx.constant(currency) is None for currency in path.balances)
+    def _values(self, book: OpenBook) -> list[float]:
+        size, rate = book.size, self._rate(book)
+        return [size * price * rate for price in self._prices(book)]
 
     def _cash(self, path: CashPath) -> float | list[float]:
         """Cash in the account's currency, one number where it does not change. For constant rates."""
-        total: Any = 0.0
+        total, totals = 0.0, None
         for currency, balance in path.balances.items():
             rate = self.run.cash.fx.constant(currency) or 0.0
-            value: Any = [each * rate for each in balance] if isinstance(balance, list) else balance * rate
-            if isinstance(total, list) and isinstance(value, list):
-                total = [one + other for one, other in zip(total, value, strict=True)]
-            elif isinstance(total, list):
-                total = [one + value for one in total]
-            elif isinstance(value, list):
-                total = [total + other for other in value]
+            if isinstance(balance, list):
+                if totals is None:
+                    totals = [total + each * rate for each in balance]
+                else:
+                    totals = [one + each * rate for one, each in zip(totals, balance, strict=True)]
+            elif totals is None:
+                total += balance * rate
             else:
-                total += value
-        found: float | list[float] = total
-        return found
+                value = balance * rate
+                totals = [one + value for one in totals]
+        return total if totals is None else totals
 
     def _prices(self, book: OpenBook) -> list[float]:
         """The last price of a book at each step."""
@@ -129,14 +130,17 @@ class Stretch:
             cash._accrued = dt.date.fromordinal(steps.days[end - 1])
             cash._interest_told = cash.interest_eur
             self._pay(path)
-        account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in account._currencies}
+        if len(account._rates) < len(account._currencies) or not fx.are_constant(account._currencies):
+            account._rates = {currency: _at(fx.at_steps(currency), end - 1) for currency in account._currencies}
         for book in account.books.values():
             bars = steps.bars[book.symbol]
             if bars.count(first, end):
                 book.last_price = bars.closes[end - 1]
         for opened in self.opened:
             self._age(opened)
-        account.appraise(sum(balance * _at(fx.at_steps(c), end - 1) for c, balance in cash.balances.items() if balance))
+        account.appraise(
+            sum([balance * _at(fx.at_steps(c), end - 1) for c, balance in cash.balances.items() if balance])
+        )
 
     def _pay(self, path: CashPath) -> None:
         """Add the borrow fees to the trades and to the costs, in the order in which they were charged."""
@@ -167,14 +171,12 @@ class Stretch:
             return
         trade.bars += bars.count(first, end)
         rate = run.cash.fx.at_steps(book.currency)
-        top, bottom = bars.top[first:end], bars.bottom[first:end]
         if isinstance(rate, float):  # results rise and fall with prices: their ends are at the ends of the prices
             results = [
-                opened.gross + opened.size * (float(price) - opened.unslipped) * rate
-                for price in (np.fmax.reduce(top), np.fmin.reduce(bottom))
+                opened.gross + opened.size * (price - opened.unslipped) * rate for price in bars.extremes(first, end)
             ]
         else:
-            rates = np.asarray(rate[first:end])
+            top, bottom, rates = bars.top[first:end], bars.bottom[first:end], np.asarray(rate[first:end])
             if bars.fresh is not None:  # a position sees prices when they are new
                 rates, top, bottom = (each[bars.fresh[first:end]] for each in (rates, top, bottom))
             each = [opened.gross + opened.size * (prices - opened.unslipped) * rates for prices in (top, bottom)]

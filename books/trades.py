@@ -28,7 +28,7 @@ class FillTime(StrEnum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fill:
     """One execution in a book. Prices and fees in the instrument's currency."""
 
@@ -45,7 +45,7 @@ class Fill:
     trade: str = ""  # id that the legs of a pair share
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TradeRow:
     """A row of trades.csv: one instrument from flat to flat. Costs are positive and reduce ``net_eur``."""
 

@@ -136,7 +136,7 @@ def _served(data: str, day: dt.date | None, days: int, bar: str | None, seed: in
 
 def _make(
     served: Served,
-    speed: float | str,
+    speed: Speed,
     host: str,
     expose: bool,
     port: int,

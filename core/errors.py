@@ -166,6 +166,12 @@ class GatewayError(HalflifeError, ConnectionError):
     code = "HL800"
 
 
+class FaultScriptError(HalflifeError, ValueError):
+    """A script of faults that cannot be understood, or a scenario that does not exist."""
+
+    code = "HL801"
+
+
 class StoreError(HalflifeError, ConnectionError):
     """The connection to Interactive Brokers cannot be used for what was asked."""
 

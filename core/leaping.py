@@ -23,8 +23,8 @@ analyzer without ``leaps`` must be called on every bar.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import FunctionType
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType, FunctionType, MethodType
 from typing import Any, Protocol, runtime_checkable
 
 from core.steps import Flags
@@ -45,24 +45,76 @@ class LeapingStrategy(Protocol):
     def leapt(self) -> None: ...
 
 
-HARMLESS = (
-    "notify_", "log", "label", "stop", "start", "_make_", "wake_sets", "leapt",
-)  # fmt: skip  # what a subclass may override without a word
+# What a subclass may bring without a word: the engine calls it on the same bars in any case
+HARMLESS = frozenset(
+    {
+        "notify_order", "notify_trade", "notify_timer", "notify_store", "notify_data", "notify_cashvalue",
+        "notify_fund", "log", "start", "stop", "wake_sets", "leapt",
+    }
+)  # fmt: skip
+_LOOKED_UP_BY_NAME = frozenset({"getattr", "hasattr", "vars", "dir", "__dict__", "methodcaller"})
 
 
 def declares_wakes(strategy: Any) -> bool:
-    """Whether a strategy says when it acts: its class, or one above it of which nothing that acts was overridden."""
+    """Whether a strategy says when it acts: its class, or one above it of which nothing that acts was overridden.
+
+    A method of any kind (property, static, class or cached included) counts as overridden where the class above has it,
+    names it in its code, or looks methods up by names that it makes; so does a method bound on the object.
+    """
     if not isinstance(strategy, LeapingStrategy):
         return False
     order = type(strategy).__mro__
     declared = next(at for at, cls in enumerate(order) if "wakes" in vars(cls))
-    return not any(
-        isinstance(value, FunctionType | property)
-        and hasattr(order[declared], name)
-        and not name.startswith(("__", *HARMLESS))
-        for cls in order[:declared]
-        for name, value in vars(cls).items()
-    )
+    brought = {name for cls in order[:declared] for name, value in vars(cls).items() if _is_method(value)}
+    bound = {name for name, value in vars(strategy).items() if isinstance(value, FunctionType | MethodType)}
+    acting = {name for name in brought if _may_act(name)} - {"wakes"}
+    if any(_may_act(name) and hasattr(type(strategy), name) for name in bound - {"wakes"}):
+        return False
+    if any(hasattr(order[declared], name) for name in acting):
+        return False
+    if not acting:
+        return True
+    named = {name for cls in order[declared:] if not _is_stock(cls) for name in _names_in(cls)}
+    return named.isdisjoint(acting | _LOOKED_UP_BY_NAME)
+
+
+def _is_method(value: Any) -> bool:
+    return not isinstance(value, type) and (callable(value) or hasattr(type(value), "__get__"))
+
+
+def _may_act(name: str) -> bool:
+    is_special = name.startswith("__") and name not in ("__getattr__", "__getattribute__")
+    return name not in HARMLESS and not is_special
+
+
+def _is_stock(cls: type) -> bool:
+    return cls is object or cls.__module__.startswith("backtrader.")
+
+
+def _names_in(cls: type) -> Iterator[str]:
+    """Names and texts in the code of a class's methods."""
+    codes = []
+    for value in vars(cls).values():
+        parts = (value, *(getattr(value, part, None) for part in ("fget", "fset", "func", "__func__")))
+        codes += [part.__code__ for part in parts if isinstance(part, FunctionType)]
+    while codes:
+        code = codes.pop()
+        yield from code.co_names
+        yield from (each for each in code.co_consts if isinstance(each, str))
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+
+
+def hears_last(ear: Any) -> bool:
+    """Whether a strategy or an analyzer needs only the last of the notices of an order that come together.
+
+    That is: of an order that was sent, accepted and filled since it was last told of, the fill. It says so by
+    ``hears_last = True`` in the class that has its ``notify_order``; a subclass that overrides it declares anew.
+    """
+    declared: Any = next((cls for cls in type(ear).__mro__ if "hears_last" in vars(cls)), None)
+    children: Any = getattr(ear, "_children", ())
+    if declared is None or not ear.hears_last or children:
+        return False
+    return bool(type(ear).notify_order is declared.notify_order and "notify_order" not in vars(ear))
 
 
 def can_leap(analyzer: Any) -> bool:
@@ -80,10 +132,7 @@ def can_leap(analyzer: Any) -> bool:
     return all(can_leap(child) for child in getattr(analyzer, "_children", ()))
 
 
-def tell_leapt(analyzer: Any, first: int, end: int) -> None:
-    """Tell an analyzer that can leap, and its children, that the steps ``[first, end)`` were."""
-    for child in getattr(analyzer, "_children", ()):
-        tell_leapt(child, first, end)
-    leapt = getattr(analyzer, "leapt", None)
-    if leapt is not None:
-        leapt(first, end)
+def leapt_of(analyzer: Any) -> list[Callable[[int, int], None]]:
+    """``leapt`` of the children of an analyzer that can leap, and its own: what must be told of steps leapt over."""
+    found = [leapt for child in getattr(analyzer, "_children", ()) for leapt in leapt_of(child)]
+    return found if getattr(analyzer, "leapt", None) is None else [*found, analyzer.leapt]

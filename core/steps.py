@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 EPOCH_ORDINAL = 719_163  # of 1970-01-01, the base of backtrader's day numbers
 _DAY_US = 86_400_000_000
+_KEPT = 20_000  # moments
+_SHORT = 100  # items for which a list is quicker than an array
 
 
 class SymbolBars:
@@ -58,6 +60,21 @@ class SymbolBars:
         return np.fmin(np.fmin(self.high, self.low), self.close)
 
     @functools.cached_property
+    def _ends(self) -> tuple[list[float], list[float]]:
+        """``top`` and ``bottom`` as lists; empty where one of them is no number."""
+        top, bottom = self.top, self.bottom
+        if np.isnan(top).any() or np.isnan(bottom).any():
+            return [], []
+        return top.tolist(), bottom.tolist()
+
+    def extremes(self, first: int, end: int) -> tuple[float, float]:
+        """Largest of ``top`` and smallest of ``bottom`` in a stretch, of those that are numbers."""
+        tops, bottoms = self._ends
+        if tops and end - first < _SHORT:
+            return max(tops[first:end]), min(bottoms[first:end])
+        return float(np.fmax.reduce(self.top[first:end])), float(np.fmin.reduce(self.bottom[first:end]))
+
+    @functools.cached_property
     def _made(self) -> list[int]:
         """Bars before each step; one item more than there are steps."""
         fresh = np.ones(len(self.close), dtype=bool) if self.fresh is None else self.fresh
@@ -87,7 +104,7 @@ class Steps:
     def __init__(self, numbers: Floats, bars: Mapping[str, SymbolBars]) -> None:
         self.numbers = numbers
         self.bars = dict(bars)
-        self._asked = -1, _EPOCH  # the last step of which the moment was asked, as many ask for one step
+        self._moments: dict[int, dt.datetime] = {}  # step -> its moment, of those that were asked for lately
         self.cache: dict[Any, Any] = {}  # what others work out of these steps alone, by a key of theirs
 
     def __len__(self) -> int:
@@ -126,6 +143,9 @@ class Steps:
 
     def when(self, step: int) -> dt.datetime:
         """The moment of a step, aware UTC."""
-        if step != self._asked[0]:
-            self._asked = step, _EPOCH + dt.timedelta(microseconds=int(self.moments[step]))
-        return self._asked[1]
+        when = self._moments.get(step)
+        if when is None:
+            if len(self._moments) >= _KEPT:
+                self._moments.clear()
+            when = self._moments[step] = _EPOCH + dt.timedelta(microseconds=int(self.moments[step]))
+        return when

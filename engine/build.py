@@ -47,7 +47,7 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
         instrument = settings.instruments[symbol]
         get_schedule(instrument.schedule, currency=instrument.currency)
     for unit, (name, symbols) in settings.units.items():
-        require_bars(unit, symbols, feeds.frames, bars_needed(settings, name))
+        require_bars(unit, symbols, feeds.frames, _bars_needed(settings.strategies[name]))
         for symbol in symbols:
             _add_data(cerebro, unit, symbol, feeds, settings)
     traded = settings.traded_symbols
@@ -60,7 +60,9 @@ def build(settings: Settings, feeds: History, broker: bt.BrokerBase) -> bt.Cereb
         cerebro.addstrategy(STRATEGIES[chosen.strategy], **desk, **chosen.parameters)
         cerebro.addsizer_byidx(position, SIZERS[chosen.sizer], **chosen.sizing)
     cerebro.progress = None
-    cerebro.bars_in_all = len(functools.reduce(pd.Index.union, (frame.index for frame in feeds.frames.values())))
+    steps = feeds.steps(feeds.frames)
+    indexes = (frame.index for frame in feeds.frames.values())
+    cerebro.bars_in_all = len(functools.reduce(pd.Index.union, indexes)) if steps is None else len(steps)
     for analyzer in (analyzers.Equity, analyzers.Trades, analyzers.OrderLog, ProgressMeter):
         cerebro.addanalyzer(analyzer)
     return cerebro
@@ -70,8 +72,11 @@ def bars_needed(settings: Settings, name: str = "") -> int:
     """Bars until the indicators of a strategy, or of all, have settled."""
     if not name:
         return max(bars_needed(settings, name) for name in settings.strategies)
-    chosen = _resolved(settings, name)
-    return STRATEGIES[chosen.strategy].bars_needed(chosen.parameters)
+    return _bars_needed(_resolved(settings, name))
+
+
+def _bars_needed(resolved: StrategySettings) -> int:
+    return STRATEGIES[resolved.strategy].bars_needed(resolved.parameters)
 
 
 def allotment_eur(settings: Settings, name: str, unit: str = "") -> float:

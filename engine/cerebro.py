@@ -14,6 +14,7 @@ import backtrader as bt
 
 from core.leaping import LeapingStrategy
 from core.logs import log_event
+from engine.lean import desk
 from engine.lean.eligible import obstacles
 from engine.lean.loop import LeanRun, run_lean
 from engine.leap.verify import run_both
@@ -28,6 +29,7 @@ class Cerebro(bt.Cerebro):
     ``stepping_reasons``: why the last run went bar by bar through stock's own loop, or what of it did; plain
     sentences, empty where all of it was lean. ``leaping_obstacles``: why it called every strategy on every bar instead
     of leaping (``core.leaping``); ``landings``: the bars that a leaping run did not leave out, 0 where it did not leap.
+    An optimisation in several processes leaves all three as they were: its runs are the workers'.
 
     Params:
       - lean (True): False is stock's own loop
@@ -56,7 +58,8 @@ class Cerebro(bt.Cerebro):
         chosen = tuple(iterstrat)
         if not self.p.verify:
             return super().runstrategies(chosen, predata)
-        return run_both(self, lambda: bt.Cerebro.runstrategies(self, chosen, predata))
+        stock = super().runstrategies
+        return run_both(self, lambda: stock(chosen, predata))
 
     def _runonce(self, runstrats: list[bt.Strategy]) -> None:
         reasons = obstacles(self, runstrats) if self.p.lean else ["the parameter lean is off"]
@@ -89,6 +92,12 @@ class Cerebro(bt.Cerebro):
         if declares and self.p.leap and run.stepping:
             log_event(logger, "not leaping", detail="; ".join(run.stepping))
 
+    def stop_writers(self, runstrats: list[bt.Strategy]) -> None:
+        """Stock asks broker and analyzers for their pages, also where no writer writes them."""
+        broker = self.broker
+        if self.runwriters or not self.p.lean or type(broker) not in desk.KNOWN or desk.is_patched(broker):
+            super().stop_writers(runstrats)
+
     def _runnext(self, runstrats: list[bt.Strategy]) -> None:
         self._go_stocks_way([_why_next(self)])
         super()._runnext(runstrats)
@@ -117,8 +126,10 @@ def _why_next(cerebro: bt.Cerebro) -> str:
         return "a data is live"
     if cerebro._exactbars:
         return "exactbars is on, so lines keep no history"
-    if cerebro._doreplay:
+    if any(data.replaying for data in cerebro.datas):
         return "a data is replayed"
+    if cerebro._doreplay:
+        return "a data is resampled, whose bars stock makes while the run goes on"
     if not cerebro.p.preload:
         return "preload is off"
     if not cerebro.p.runonce:

@@ -16,9 +16,12 @@ import numpy as np
 
 from books.leap import AccountLeaps
 from books.leap_stretch import Shorts, Stretch
+from core.calendar import ExchangeCalendar
+from core.errors import CalendarError
 from core.naming import REFERENCE_UNIT, book_key, symbol_of, unit_of
 from core.steps import Steps
 from risk.leap import GateLeaps
+from risk.leap_sessions import SessionSteps
 
 
 class DeskLeaps:
@@ -39,7 +42,7 @@ class DeskLeaps:
             self.begin = int(np.searchsorted(steps.moments, first // dt.timedelta(microseconds=1)))
         self.traded = [data for data in broker.cerebro.datas if unit_of(data) != REFERENCE_UNIT]
         self.keys = {data: book_key(data) for data in self.traded}
-        self.bars = [(data, steps.bars[symbol_of(data)]) for data in self.traded]
+        self.bars = {data: steps.bars[symbol_of(data)] for data in self.traded}
         self.account = AccountLeaps(
             broker.account,
             steps,
@@ -50,6 +53,7 @@ class DeskLeaps:
         self.gate: GateLeaps | None = None
         if broker.gate is not None:
             self.gate = GateLeaps(broker.gate, steps, [symbol_of(data) for data in self.traded])
+        self._sessions: dict[str, SessionSteps] = {}  # exchange -> its sessions along the steps
         self._stretch: Stretch | None = None
         self.unsettled: int | None = None  # the step to which the broker's own fields have still to be brought
         broker.leaps = self
@@ -64,7 +68,18 @@ class DeskLeaps:
 
     def fresh(self, step: int) -> list[Any]:
         """Traded datas with a bar on a step."""
-        return [data for data, bars in self.bars if bars.fresh is None or bars.fresh[step]]
+        return [data for data, bars in self.bars.items() if bars.fresh is None or bars.fresh[step]]
+
+    def session(self, data: Any) -> dt.date:
+        """The session of a data's exchange to which the step belongs."""
+        exchange = self.broker._instrument(data).exchange
+        if exchange not in self._sessions:
+            calendar = ExchangeCalendar(exchange)
+            try:
+                self._sessions[exchange] = SessionSteps.of(calendar, self.steps)
+            except CalendarError:  # it does not reach all steps; whether it matters is seen step by step
+                return calendar.session_of(self.steps.when(self.step))
+        return self._sessions[exchange].known(self.step)[0]
 
     # -- a stretch ----------------------------------------------------------------------------------------------
 
@@ -114,7 +129,7 @@ class DeskLeaps:
         broker = self.broker
         for data, position in broker.positions.items():
             if position.size:
-                bars = self.steps.bars[symbol_of(data)]
+                bars = self.bars[data]
                 broker.d_credit[data] += 0.0
                 position.datetime = self.steps.when(bars.last_until(step)).replace(tzinfo=None)
                 position.adjbase = bars.closes[step - 1]
@@ -123,7 +138,7 @@ class DeskLeaps:
         """After orders were matched: the close from which stock would adjust the cash of futures."""
         for data, position in self.broker.positions.items():
             if position.size:
-                position.adjbase = self.steps.bars[symbol_of(data)].closes[step]
+                position.adjbase = self.bars[data].closes[step]
 
     def _shorts(self) -> Shorts:
         return [

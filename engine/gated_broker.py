@@ -41,6 +41,7 @@ class GatedBroker(bt.brokers.BackBroker):
         self._owners: dict[bt.AbstractDataBase, bt.Strategy] = {}  # data -> who traded it last
         self._fresh: list[bt.AbstractDataBase] = []  # traded datas with a bar at this moment; see _is_fresh
         self._when: dt.datetime | None = None
+        self._still_rates: dict[bt.AbstractDataBase, float] = {}  # data -> exchange rate, where it never moves
 
     def _moment(self) -> dt.datetime:
         if self._when is None:
@@ -52,7 +53,13 @@ class GatedBroker(bt.brokers.BackBroker):
         account = self.account
         if account is None or self._when is None:
             return 1.0
-        return account.cash.fx.rate(data.instrument.currency, self._when)
+        rate = self._still_rates.get(data)
+        if rate is None:
+            currency: str = data.instrument.currency
+            rate = account.cash.fx.rate(currency, self._when)
+            if account.cash.fx.constant(currency) is not None:
+                self._still_rates[data] = rate
+        return rate
 
     def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
         super()._ocoize(order, oco)
@@ -73,11 +80,12 @@ class GatedBroker(bt.brokers.BackBroker):
             return
         if order.status not in (bt.Order.Partial, bt.Order.Completed):
             return
-        filled = order.executed.exbits[-1].size
-        for entry in [o for o in self.pending if o is not None and o.ref == -group and self._groups.of(o) != group]:
+        filled, resting = order.executed.exbits[-1].size, [o for o in self.pending if o is not None]
+        for entry in [o for o in resting if o.ref == -group and self._groups.of(o) != group]:
             self.cancel(entry)
-        for other in [o for o in self.pending if o is not None and o.ref != order.ref]:
-            if self._groups.of(other) == group:
+            resting = [o for o in self.pending if o is not None]
+        for other in resting:
+            if other.ref != order.ref and self._groups.of(other) == group:
                 left = other.executed.remsize - filled
                 if other.data is order.data and other.isbuy() == order.isbuy() and left * other.executed.remsize > 0:
                     other.executed.remsize = left
@@ -95,9 +103,10 @@ class GatedBroker(bt.brokers.BackBroker):
         parent_ref = self._take_children(order)
         if parent_ref is None:
             return order
-        self._pchildren[parent_ref].append(order)
+        family = self._pchildren[parent_ref]
+        family.append(order)
         if order.transmit:
-            bracket = [o for o in self._pchildren[parent_ref] if o.status == bt.Order.Created]
+            bracket = [o for o in family if o.status == bt.Order.Created]
             self._judge(self._room.receive(bracket), check)
         return order
 
@@ -125,7 +134,7 @@ class GatedBroker(bt.brokers.BackBroker):
             when=self._moment(),
             equity_eur=self.account.equity_eur,
             positions=position_views(self.positions, self.fx_rate),
-            working=tuple(order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()),
+            working=tuple([order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()]),
         )
 
     def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:

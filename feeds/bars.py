@@ -26,7 +26,8 @@ BAR_SIZES: tuple[BarSize, ...] = ("1d", "1h", "1m", "1s")
 ADJUSTMENTS: tuple[Adjustment, ...] = ("raw", "split", "total")
 PRICES = ("open", "high", "low", "close")
 COLUMNS = (*PRICES, "volume")
-EXTRAS = ("adj_close", "bid", "ask")  # kept where a source has them; NaN where a row has none
+QUOTE_SIZES = ("bid_size", "ask_size")  # shares at bid and ask
+EXTRAS = ("adj_close", "bid", "ask", *QUOTE_SIZES)  # kept where a source has them; NaN where a row has none
 
 
 @dataclass(frozen=True, order=True)

@@ -64,7 +64,7 @@ class History:
 
     def _arrays(self, symbol: str) -> BarArrays:
         if symbol not in self._cache:
-            self._cache[symbol] = BarArrays(self.frames[symbol])
+            self._cache[symbol] = BarArrays(self.frames[symbol], keep=True)
         return self._cache[symbol]
 
     @functools.cached_property

@@ -14,7 +14,7 @@ from core.logs import log_event
 from gateway.faults import Injector, perform
 from gateway.faults.effects import Effect, Moment
 from gateway.market import Market, MarketError
-from gateway.model import Instrument, Order, Values
+from gateway.model import Execution, Instrument, Order, Values
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -28,6 +28,7 @@ class _Message:
     """The message under way."""
 
     session: Session
+    client: int
     name: str
     values: Values
     dropped: bool = False
@@ -48,11 +49,12 @@ class FaultActor:
 
     def incoming(self, session: Session, name: str, values: Values) -> None:
         """A request is handled, unless it is swallowed."""
-        if session.client_id is None:
+        client = int(values["clientId"]) if name == "startApi" else session.client_id
+        if client is None:
             session.handle(name, values)
             return
-        effects = self.injector.incoming(session.client_id, name, values)
-        with self._message(session, name, values, effects) as message:
+        effects = self.injector.incoming(client, name, values)
+        with self._message(session, client, name, values, effects) as message:
             if message.closes in ("before", "middle"):
                 session.close()
             elif not message.dropped:
@@ -66,7 +68,7 @@ class FaultActor:
             session.write(session.encode(name, values))
             return
         effects = self.injector.outgoing(session.client_id, name, values)
-        with self._message(session, name, values, effects) as message:
+        with self._message(session, session.client_id, name, values, effects) as message:
             if message.closes == "before":
                 session.close()
             elif not message.dropped:
@@ -98,8 +100,10 @@ class FaultActor:
         return self._logins_from is not None and self._tws.clock.now() < self._logins_from
 
     @contextmanager
-    def _message(self, session: Session, name: str, values: Values, effects: Sequence[Effect]) -> Iterator[_Message]:
-        before, self._under_way = self._under_way, _Message(session, name, values)
+    def _message(
+        self, session: Session, client: int, name: str, values: Values, effects: Sequence[Effect]
+    ) -> Iterator[_Message]:
+        before, self._under_way = self._under_way, _Message(session, client, name, values)
         try:
             perform(effects, self)
             yield self._under_way
@@ -108,8 +112,11 @@ class FaultActor:
 
     def _sessions(self, client: int | None) -> list[Session]:
         """The connection of a client, those of all for None; none where it is gone."""
+        message = self._under_way
         if client is None:
             return list(self._tws.clients.values())
+        if message is not None and message.client == client:  # it may be logging in
+            return [message.session]
         session = self._tws.clients.get(client)
         return [session] if session is not None else []
 
@@ -189,10 +196,10 @@ class FaultActor:
     # -- orders and fills -----------------------------------------------------------------------------------------
 
     def hold_order(self, client: int, order: int) -> None:
-        self._tws.hold(client, order)
+        self._tws.market.hold_id(client, order)
 
     def release_order(self, client: int, order: int) -> None:
-        self._tws.release(client, order)
+        self._intervene(client, order, lambda market, found: market.release(found))
 
     def execute(self, client: int, order: int, shares: float | None, price: float | None) -> None:
         self._intervene(client, order, lambda market, found: market.execute(found, shares, price))
@@ -211,14 +218,19 @@ class FaultActor:
             self._tws.place_twin(message.session, order, message.values)
 
     def correct(self, exec_id: str, shares: float | None, price: float | None) -> None:
-        execution = self._tws.market.execution(exec_id)
-        if execution is not None:
-            self._tws.market.correct(execution, shares=shares, price=price)
+        self._revise(exec_id, lambda market, found: market.correct(found, shares=shares, price=price))
 
     def bust(self, exec_id: str) -> None:
-        execution = self._tws.market.execution(exec_id)
-        if execution is not None:
-            self._tws.market.bust(execution)
+        self._revise(exec_id, lambda market, found: market.bust(found))
+
+    def _revise(self, exec_id: str, act: Callable[[Market, Execution], object]) -> None:
+        """Do something to an execution of today."""
+        found = self._tws.market.execution(exec_id)
+        try:
+            if found is not None:
+                act(self._tws.market, found)
+        except MarketError as error:
+            log_event(logger, "fault_without_effect", level=logging.WARNING, execution=exec_id, why=str(error))
 
     # -- market ---------------------------------------------------------------------------------------------------
 

@@ -19,16 +19,17 @@ from core.logs import log_event
 from gateway.data.clock import make_clock
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of, moment_to_datetime
 from gateway.data.sample import make_sample
 from gateway.data.tape import Tape
 from gateway.driver import Driver, Lockstep, Paced, Still, Walk
+from gateway.hours import hours_of, moment_of, moment_to_datetime
 from gateway.market import Accounts
 from gateway.session import Session
 from gateway.tws import Tws
 
 logger = logging.getLogger(__name__)
 
+LAST_TURNS = 50  # of 10 ms, in which connections may end before they are cut
 LOOPBACK = "127.0.0.1"
 SAMPLE_DAY = dt.date(2024, 6, 12)
 Speed = float | Literal["max", "still"]
@@ -80,6 +81,7 @@ class Gateway:
             clock=clock, book=book, history=history or History(tape, book), accounts=accounts or Accounts(),
             zone=zone, is_lockstep=speed == "max", faults=faults, seed=seed, standing=standing,
         )  # fmt: skip
+        self.tws.know_prices()
         self.tws.on_port = lambda wanted: self._soon(self._move(wanted))
         walk = Walk(self.tws, tape.steps(begin, end))
         self._walk = walk
@@ -118,7 +120,11 @@ class Gateway:
         return self
 
     def stop(self) -> None:
-        """Close all connections and the socket. Raises what ended the gateway before, if anything did."""
+        """Close all connections and the socket.
+
+        Raises what ended the gateway before, if anything did, and GatewayError where it could not answer a request:
+        that ended a connection, and is a defect of the gateway.
+        """
         if self._thread is None:
             return
         loop, end = self._loop, self._end
@@ -128,6 +134,12 @@ class Gateway:
         self._thread.join()
         self._thread = None
         self._raise_fault()
+        if self.tws.defects:
+            first, self.tws.defects = self.tws.defects[0], []
+            raise GatewayError(
+                f"a request could not be answered ({type(first).__name__}: {first}); this is a defect of the gateway: "
+                "please report it with its log"
+            ) from first
 
     def __enter__(self) -> Gateway:
         return self.start()
@@ -213,7 +225,13 @@ class Gateway:
             self._server.close()
             for session in list(self.tws.connections):
                 session.close()
-            await asyncio.sleep(0)  # what is closed tells so
+            for _ in range(LAST_TURNS):  # what is closed tells so
+                if not self.tws.connections:
+                    break
+                await asyncio.sleep(0.01)
+            for session in list(self.tws.connections):
+                session.abort()
+            await asyncio.sleep(0)
 
     async def _open(self, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()

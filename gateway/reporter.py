@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from gateway.wire.kinds import stamp
 if TYPE_CHECKING:
     from gateway.session import Session
     from gateway.tws import Tws
+
+MOST_REPORTS = 10_000  # as many executions as the market remembers
 
 
 class Reporter:
@@ -31,11 +34,13 @@ class Reporter:
     def executed(self, execution: Execution) -> None:
         session = self._owner(execution.order)
         if session is not None:
-            session.send("execDetails", exec_details(-1, execution))
+            session.send("execDetails", exec_details(-1, execution, self._tws.skew))
         self._tws.account_feeds.traded(execution.order)
 
     def charged(self, execution: Execution, report: CommissionReport) -> None:
         self.reports[execution.exec_id] = report
+        if len(self.reports) > MOST_REPORTS:
+            del self.reports[next(iter(self.reports))]
         session = self._owner(execution.order)
         if session is not None:
             session.send("commissionReport", commission_report(report))
@@ -88,14 +93,15 @@ def order_status(order: Order) -> Values:
     }
 
 
-def exec_details(req_id: int, execution: Execution) -> Values:
+def exec_details(req_id: int, execution: Execution, skew: dt.timedelta) -> Values:
+    """execDetails; ``skew``: by how much the time that is told is off."""
     order = execution.order
     return {
         "reqId": req_id,
         "contract": {**order.contract, **contract_values(order.instrument, str(order.contract.get("exchange") or ""))},
         "execution": {
             "execId": execution.exec_id,
-            "time": execution.when.astimezone(ZoneInfo(order.instrument.time_zone)),
+            "time": (execution.when + skew).astimezone(ZoneInfo(order.instrument.time_zone)),
             "acctNumber": order.account,
             "exchange": execution.exchange,
             "side": execution.side,

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING, cast
 
 from core.logs import log_event
-from gateway.data.refused import Refused
 from gateway.handlers import HANDLERS, NOT_SERVED
 from gateway.model import Values
+from gateway.refused import Refused
 from gateway.wire import Wire, WireError, wire_for
 from gateway.wire.frames import FrameReader, Handshake, frame, welcome
 
@@ -68,13 +68,29 @@ class Session(asyncio.Protocol):
             if not self.version:
                 data = self._shake_hands(data)
             for payload in self._frames.feed(data):
-                if self._reads:
-                    self._handle(payload)
-                else:
-                    self._waiting.append(payload)
+                self._take(payload)
         except WireError as error:
-            log_event(logger, "dropped", level=logging.WARNING, peer=self.peer, client=self.client_id, why=str(error))
+            self._drop(str(error))
+
+    def _take(self, payload: bytes) -> None:
+        """Answer one frame; what is wrong with it, or with its answer, ends this connection alone."""
+        if self.is_closed:
+            return
+        if not self._reads:
+            self._waiting.append(payload)
+            return
+        try:
+            self._handle(payload)
+        except WireError as error:
+            self._drop(str(error))
+        except Exception as error:  # noqa: BLE001 - kept, and raised by Gateway.stop: the others go on meanwhile
+            self.tws.defects.append(error)
+            logger.exception("a request of client %s could not be answered", self.client_id)
             self.close()
+
+    def _drop(self, why: str) -> None:
+        log_event(logger, "dropped", level=logging.WARNING, peer=self.peer, client=self.client_id, why=why)
+        self.close()
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Answer the first bytes once they are whole; return what came behind them."""
@@ -101,9 +117,7 @@ class Session(asyncio.Protocol):
             self._transport.resume_reading()
         waiting, self._waiting = self._waiting, []
         for payload in waiting:
-            if self.is_closed:
-                return
-            self._handle(payload)
+            self._take(payload)
 
     def close(self) -> None:
         """Close the socket once what was written has gone out."""
@@ -111,6 +125,12 @@ class Session(asyncio.Protocol):
             self._flush()
             self.is_closed = True
             self._transport.close()
+
+    def abort(self) -> None:
+        """Cut the connection, whatever has not gone out yet."""
+        self.is_closed = True
+        if self._transport is not None:
+            self._transport.abort()
 
     # -- requests -------------------------------------------------------------------------------------------------
 
@@ -122,8 +142,7 @@ class Session(asyncio.Protocol):
         if excess is not None:
             self.error(-1, *excess)
             if self.tws.pacing.is_over(self):
-                log_event(logger, "dropped", level=logging.WARNING, client=self.client_id, why=excess[1])
-                self.close()
+                self._drop(excess[1])
                 return
         if self.tws.actor is None:
             self.handle(name, values)
@@ -133,8 +152,7 @@ class Session(asyncio.Protocol):
     def handle(self, name: str, values: Values) -> None:
         """Answer a request."""
         if self.client_id is None and name != "startApi":
-            log_event(logger, "dropped", level=logging.WARNING, peer=self.peer, why=f"{name} before startApi")
-            self.close()
+            self._drop(f"{name} before startApi")
             return
         handler = HANDLERS.get(name)
         try:

@@ -21,9 +21,10 @@ from gateway.data.streams import Streams
 from gateway.data.tape import Step
 from gateway.driver import Barriers
 from gateway.faults import make_injector
+from gateway.hours import moment_of
 from gateway.ids import OrderIds
 from gateway.market import Accounts, Market
-from gateway.model import Order, Values
+from gateway.model import Values
 from gateway.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Tws:
         self.connections: set[Session] = set()  # logged in or not
         self.on_clients: Callable[[], None] = lambda: None  # told when one comes or goes
         self.on_port: Callable[[int], None] = lambda port: None  # told that a fault wants another port
+        self.defects: list[Exception] = []  # errors of the gateway itself in the midst of a request
         self.account_feeds = AccountFeeds(self)
         self.barriers = Barriers(self)
         self.pacing = Pacing(clock)
@@ -75,7 +77,6 @@ class Tws:
         )
         injector = make_injector(faults, clock.now, seed, zone)
         self.actor = None if injector is None else FaultActor(self, injector)
-        self._held: set[tuple[int, int]] = set()  # orders that a fault holds before they are placed
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,19 @@ class Tws:
     def time_text(self) -> str:
         """As in the answer to the handshake: ``20231203 20:15:20 US/Eastern``."""
         return f"{self.told_time().astimezone(self.zone):%Y%m%d %H:%M:%S} {self.zone.key}"
+
+    def know_prices(self) -> None:
+        """The last price of each instrument at the beginning: of the tape before it, else of the session before."""
+        now, tape, prices = self.clock.now(), self.history.tape, self.accounts.prices
+        for instrument in tape.instruments:
+            bar, quote = tape.last_bar(instrument, now), tape.last_quote(instrument, now)
+            price: float | None
+            if quote is not None and quote.bid > 0.0 and quote.ask > 0.0:
+                price = (quote.bid + quote.ask) / 2.0
+            else:
+                price = bar.close if bar is not None else self.history.previous_close(instrument, moment_of(now))
+            if price is not None:
+                prices[instrument.con_id] = price
 
     # -- connections ----------------------------------------------------------------------------------------------
 
@@ -152,28 +166,6 @@ class Tws:
 
     # -- faults ---------------------------------------------------------------------------------------------------
 
-    def hold(self, client: int, order_id: int) -> None:
-        """An order, placed or yet to be, is not matched until it is released."""
-        order = self.market.find(client, order_id)
-        if order is None:
-            self._held.add((client, order_id))
-        else:
-            self.market.hold(order)
-
-    def release(self, client: int, order_id: int) -> None:
-        self._held.discard((client, order_id))
-        order = self.market.find(client, order_id)
-        if order is not None:
-            self.market.release(order)
-
-    def placed(self, order: Order) -> None:
-        """A new order; held where a fault asked for it beforehand."""
-        key = (order.client_id, order.order_id)
-        self.market.place(order)
-        if key in self._held:
-            self._held.discard(key)
-            self.market.hold(order)
-
     def place_twin(self, session: Session, order_id: int, values: Values) -> None:
         """A modification becomes a second order with a permId of its own."""
         known = self.market.find(session.client, order_id)
@@ -181,4 +173,4 @@ class Tws:
             twin = self.market.new_order(
                 session.client, order_id, known.account, known.instrument, values["contract"], values["order"]
             )
-            self.market.place(twin)
+            self.market.place(twin, is_twin=True)

@@ -20,6 +20,7 @@ import backtrader as bt
 import numpy as np
 
 from core.errors import SettingsError, StrategyError, UnknownNameError, did_you_mean
+from indicators.recall import RECALL, digest
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Row = tuple[float, ...]
@@ -170,8 +171,21 @@ class ObservedIndicator(bt.Indicator):
     def once(self, start: int, end: int) -> None:
         size = len(self.lines[0].array)
         columns = [np.array(source.array, dtype=float) for source in self._sources]
-        if self._clocks:
-            first, second = (np.array(clock.array, dtype=float) for clock in self._clocks)
+        clocks = [np.array(clock.array, dtype=float) for clock in self._clocks]
+        ends = [partner.buflen() for partner in self._partners]
+        key = (type(self), *self.p._getkwargs().items(), start, size, *ends, digest([*columns, *clocks]))
+        known = RECALL.get(key)
+        if known is None:
+            known = self._computed(start, size, columns, clocks)
+            RECALL.put(key, known)
+        at, *lines = known
+        for line, values in zip(self.lines, lines, strict=True):
+            np.frombuffer(line.array, dtype=float)[at] = values
+
+    def _computed(self, start: int, size: int, columns: list[Array], clocks: list[Array]) -> tuple[Any, ...]:
+        """The bars that have values, and the values of each line on them."""
+        if clocks:
+            first, second = clocks
             at, partner = _matched(first[:size], second[: self._partners[0].buflen()])
             picks = [partner if number else at for number, _ in self.inputs]
             columns = [column[pick] for column, pick in zip(columns, picks, strict=True)]
@@ -186,9 +200,8 @@ class ObservedIndicator(bt.Indicator):
             columns = [np.array([math.log(value) for value in column.tolist()]) for column in columns]
         written = at >= start - 1  # start is the minimum period; its own bar is the one before
         if not written.any():
-            return
-        for line, values in zip(self.lines, self._batch(columns), strict=True):
-            np.frombuffer(line.array, dtype=float)[at[written]] = values[written]
+            return (at[written], *(np.zeros(0) for _ in self.lines))
+        return (at[written], *(values[written] for values in self._batch(columns)))
 
     def _batch(self, columns: list[Array]) -> list[Array]:
         """Values of each line on each observation, NaN where there are too few before it."""

@@ -75,18 +75,19 @@ def protective_stop(parent: bt.Order, batch: Iterable[bt.Order]) -> float | None
 
 def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[bt.Order] = ()) -> OrderView:
     """Return ``order`` as the gate sees it; ``batch`` holds the children that come with it."""
-    instrument = getattr(order.data, "instrument", None)
+    data, parent, sign = order.data, order.parent, 1 if order.isbuy() else -1
+    unit, symbol, instrument = unit_of(data), symbol_of(data), getattr(data, "instrument", None)
     return OrderView(
         ref=order.ref,
-        book=book_key(order.data),
-        unit=unit_of(order.data),
-        symbol=symbol_of(order.data),
-        sign=1 if order.isbuy() else -1,
-        size=float(order.executed.remsize) * (1 if order.isbuy() else -1),
+        book=f"{unit}/{symbol}",
+        unit=unit,
+        symbol=symbol,
+        sign=sign,
+        size=float(order.executed.remsize) * sign,
         worst_price=worst_price(order),
         rate=rate,
         stop_price=protective_stop(order, batch),
-        parent=None if order.parent is None else order.parent.ref,
+        parent=None if parent is None else parent.ref,
         group=groups.of(order),
         shortable=instrument is None or instrument.shortable,
     )
@@ -95,16 +96,18 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
 def position_views(positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf) -> tuple[PositionView, ...]:
     """Return the open positions, at the last close."""
     return tuple(
-        PositionView(
-            book=book_key(data),
-            unit=unit_of(data),
-            symbol=symbol_of(data),
-            size=float(position.size),
-            price=float(data.close[0]),
-            rate=rate_of(data),
-        )
-        for data, position in positions.items()
-        if position.size
+        [
+            PositionView(
+                book=book_key(data),
+                unit=unit_of(data),
+                symbol=symbol_of(data),
+                size=float(position.size),
+                price=float(data.close[0]),
+                rate=rate_of(data),
+            )
+            for data, position in positions.items()
+            if position.size
+        ]
     )
 
 

@@ -24,7 +24,7 @@ class RiskEventKind(StrEnum):
     ACCOUNT_KNOWN = "account_known"  # ... and is one again
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RiskEvent:
     """One dated act of the gate. ``when`` is aware UTC, ``detail`` a plain sentence with numbers."""
 
@@ -33,7 +33,7 @@ class RiskEvent:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KillAction:
     """Asked of the broker once, when the kill switch trips: cancel working entries; close positions if ``flatten``."""
 

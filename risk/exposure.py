@@ -19,7 +19,7 @@ from core.orders import AccountView, OrderView, PositionView
 TOLERANCE = 1e-9  # relative; an order sized exactly to a limit or to a position is within it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opening:
     """The part of an order that opens new exposure, units of the instrument."""
 
@@ -27,7 +27,7 @@ class Opening:
     units: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exposure:
     """Worst case of an account, account currency."""
 
@@ -37,7 +37,7 @@ class Exposure:
     books: frozenset[str]  # books that hold a position or may come to hold one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TradeSide:
     """What one book would hold in one direction, account currency."""
 
@@ -45,7 +45,7 @@ class TradeSide:
     risk: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Slot:
     """Orders of one book and one direction of which at most one fills."""
 
@@ -76,15 +76,16 @@ def _slots(orders: Sequence[OrderView], by_ref: Mapping[int, OrderView], sign: i
 
     One OCA group is one slot, and so are the children of one parent: backtrader and IBKR both cancel the siblings.
     """
-    groups: list[tuple[set[tuple[str, int]], list[OrderView]]] = []
-    for order in orders:
-        if order.sign != sign:
-            continue
-        keys = {("order", order.ref)}
+    pointing = [order for order in orders if order.sign == sign]
+    if len(pointing) < 2:
+        return [_Slot((order,), standing_size(order, by_ref)) for order in pointing]
+    groups: list[tuple[set[int], list[OrderView]]] = []  # who shares a key: orders, brackets and OCA groups have theirs
+    for order in pointing:
+        keys = {3 * order.ref}
         if order.parent is not None:
-            keys.add(("bracket", order.parent))
+            keys.add(3 * order.parent + 1)
         if order.group is not None:
-            keys.add(("oca", order.group))
+            keys.add(3 * order.group + 2)
         members = [order]
         joined = [group for group in groups if group[0] & keys]
         for group in reversed(joined):

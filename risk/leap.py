@@ -78,7 +78,8 @@ class GateLeaps:
             return
         gate, sessions = self.gate, self.sessions
         losses, switch = gate._losses, gate._kill_switch
-        if gate._account_known and math.isfinite(sum(equity[: end - first])):
+        equity = equity if len(equity) == end - first else equity[: end - first]
+        if gate._account_known and math.isfinite(sum(equity)):
             before = losses.last_equity
             begun = sessions.first_of[end - 1]
             if begun >= first:
@@ -87,7 +88,7 @@ class GateLeaps:
             if begun >= first and begun > 0:
                 losses.week.begin(equity[begun - 1 - first] if begun > first else before)
             losses.last_equity = equity[end - 1 - first]
-            peak = max(equity[: end - first])
+            peak = max(equity)
             if not switch.killed and peak > switch.peak:
                 switch._set_peak(peak)
         else:

@@ -220,9 +220,12 @@ class ThrottlePlan:
             return
         if self._entries is not None:
             upto = int(np.searchsorted(self._index_steps, step, side="right"))
+            numbers = sessions.array[self._index_steps[:upto]]
+            kept = np.unique(numbers)[-(settings.max_age_sessions + 1) :]
+            tail = slice(int(np.searchsorted(numbers, kept[0])) if upto else 0, upto)
             entries = {
                 sessions.numbers[at]: (sessions.known(at)[0], value)
-                for at, value in zip(self._index_steps[:upto].tolist(), self._index_values[:upto].tolist(), strict=True)
+                for at, value in zip(self._index_steps[tail].tolist(), self._index_values[tail].tolist(), strict=True)
             }
             throttle._index.extend(entries.values())
         for symbol, closes in self._closes.items():

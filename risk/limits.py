@@ -15,7 +15,7 @@ from core.settings import RiskSettings
 from risk.exposure import TOLERANCE, Exposure, Opening, TradeSide
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Proposal:
     """A batch of orders that opens something, and what the account would look like in the worst case."""
 

@@ -25,7 +25,11 @@ class LossWindow:
         """A new session or week starts with ``equity``."""
         self.start = equity
         self.breached = False
-        self.limit = self.limit_at(equity)  # EUR
+
+    @property
+    def limit(self) -> float | None:
+        """The loss, EUR, that is too much; None = no limit."""
+        return self.limit_at(self.start)
 
     def limit_at(self, equity: float) -> float | None:
         """The loss, EUR, that is too much for a window that starts with ``equity``; None = no limit."""
@@ -43,14 +47,18 @@ class LossWindow:
 
     def would_breach(self, equity: float) -> bool:
         loss = self.start - equity
-        return self.limit is not None and loss > 0.0 and loss >= self.limit
+        if not loss > 0.0:
+            return False
+        limit = self.limit
+        return limit is not None and loss >= limit
 
     def sentence(self, equity: float) -> str:
         """What was lost, the limit, and the setting to change."""
         key = self.refusal.value
-        eur = self._eur is not None and self.limit == self._eur
+        limit = self.limit
+        eur = self._eur is not None and limit == self._eur
         setting = f"risk.{key}_eur = {self._eur:g}" if eur else f"risk.{key} = {self._fraction:g}"
-        limit = self.limit if self.limit is not None else 0.0
+        limit = limit if limit is not None else 0.0
         return (
             f"the {self.name} began with EUR {self.start:,.2f} and its loss reached EUR {limit:,.2f} ({setting});"
             f" equity is EUR {equity:,.2f} and only reducing orders pass until the next {_NEXT[self.name]}"

@@ -9,7 +9,7 @@ from typing import Literal
 Neutrality = Literal["beta", "dollar"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EntryPlan:
     """One entry on one instrument. NaN = not known."""
 
@@ -47,7 +47,7 @@ class EntryPlan:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PairPlan:
     """One entry on a pair: ``y`` and ``x`` have opposite signs and one capital."""
 
@@ -57,7 +57,7 @@ class PairPlan:
     neutrality: Neutrality = "beta"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PairSize:
     """Whole units of both legs, >= 0, and the exposure that rounding leaves unhedged."""
 

@@ -114,6 +114,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         super().__init__()
         self.plan: EntryPlan | PairPlan | None = None  # what the sizer needs for the entry under way
         self._settled = self.bars_needed(self.p._getkwargs())
+        self._is_settled = False
         self._first = date2num(self.p.trade_from) if self.p.trade_from else 0.0  # backtrader day number
         self._observed = 0  # len(data0) at the last common bar
         self._lengths: list[int] = []  # of all datas of the Cerebro
@@ -144,7 +145,9 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         super()._stop()
 
     def _has_settled(self) -> bool:
-        return min(map(len, self.datas)) >= self._settled
+        if not self._is_settled:
+            self._is_settled = min(map(len, self.datas)) >= self._settled
+        return self._is_settled
 
     @final
     def prenext(self) -> None:

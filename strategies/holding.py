@@ -32,11 +32,10 @@ class Holding:
     entered: int = 0  # len(data) at the first fill; 0 = not yet
     time_limit: int = 0  # bars after the fill at which the time stop acts; 0 = not known
     fills: dict[int, float] = field(default_factory=dict)  # order ref -> executed size, signed
+    size: float = field(init=False)  # what its own orders have bought less what they have sold
 
-    @property
-    def size(self) -> float:
-        """What this holding's own orders have bought less what they have sold."""
-        return sum(self.fills.values())
+    def __post_init__(self) -> None:
+        self.size = sum(self.fills.values())
 
     @property
     def bars(self) -> int:
@@ -70,6 +69,7 @@ class Holding:
         name = self.slot(order.ref)
         if order.executed.size:
             self.fills[order.ref] = order.executed.size
+            self.size = sum(self.fills.values())
             self.entered = self.entered or len(self.data)
         if name and order.status not in WORKING:
             setattr(self, name, None)

@@ -140,6 +140,7 @@ class MeanReversion(BookStrategy):
     def __init__(self) -> None:
         super().__init__()
         self.family = ENTRIES[self.p.entry]
+        self.entry_level, self.exit_level = self.family.levels(self.p)  # in the unit of the stretch
         self.stretch = Stretch()
         self.ind = {name: cls(self.data, **settings) for name, (cls, settings) in self._used(self.p).items()}
         if self.p.time_stop:
@@ -159,7 +160,7 @@ class MeanReversion(BookStrategy):
     # -- leaping (core.leaping) -----------------------------------------------------------------------------------
 
     def wake_sets(self) -> dict[str, Flags]:
-        entry, leave = self.family.levels(self.p)
+        entry, leave = self.entry_level, self.exit_level
         bars = CommonBars(self.datas, self._settled, self._first)
         self._watched = watched = Watched(bars, self.family.stretches(self.ind["stretch"], self.p))
         long, short = reached_on(watched.values, watched.before, entry)
@@ -217,8 +218,7 @@ class MeanReversion(BookStrategy):
 
     def signal(self) -> int:
         """+1 or -1 on the bar on which the stretch reaches the entry level, else 0."""
-        entry, _ = self.family.levels(self.p)
-        sign = self.stretch.reached(entry)
+        sign = self.stretch.reached(self.entry_level)
         return 0 if self.p.side == ("short" if sign > 0 else "long") else sign
 
     def blocked(self, sign: int) -> Gate | None:
@@ -243,8 +243,7 @@ class MeanReversion(BookStrategy):
     # -- exit ---------------------------------------------------------------------------------------------------
 
     def _look_for_exit(self, holding: Holding) -> None:
-        _, leave = self.family.levels(self.p)
-        if -holding.sign * self.stretch.now <= leave:
+        if -holding.sign * self.stretch.now <= self.exit_level:
             self.leave(self.data, ExitReason.MEAN)
         elif self.out_of_time(holding):
             self.leave(self.data, ExitReason.TIME)

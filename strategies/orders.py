@@ -27,6 +27,8 @@ class ProtectedOrders(bt.Strategy):
     an exit that it refused) is put right by ``mend`` once all notifications of a bar are in.
     """
 
+    hears_last = True  # that an order is on its way changes nothing here
+
     def __init__(self) -> None:
         self.holdings: dict[str, Holding] = {}  # name of the data -> holding
         self.tally = Tally()
@@ -144,7 +146,7 @@ class ProtectedOrders(bt.Strategy):
     # -- notifications ------------------------------------------------------------------------------------------
 
     def notify_order(self, order: Order) -> None:
-        holding = self.holding(order.data)
+        holding = self.holdings.get(order.data._name)
         if holding is None:
             return
         if not holding.slot(order.ref):

@@ -58,7 +58,7 @@ class Watched:
     def last(self, strategy: Any) -> int:
         """The number of the last common bar that calls on every bar would have observed before this call."""
         now, moved = len(strategy.data), strategy.data.datetime[0] == strategy.lines.datetime[0]
-        return bisect_left(self.bars.at, now - 1 if moved else now) - 1
+        return int(self.bars.at.searchsorted(now - 1 if moved else now)) - 1
 
     def restore(self, strategy: Any, stretch: Stretch) -> int:
         """Put ``stretch`` where it would be; return the number of that bar, -1 where there is none."""
@@ -90,8 +90,8 @@ class PassedOver:
             last = self._watched.last(strategy)
         else:  # a run that was stopped may have moved its datas once more than its strategies
             had_turn = strategy.lines.datetime[0] >= strategy.data.datetime[0]
-            last = bisect_left(at, len(strategy.data) - (not had_turn)) - 1
-        first = bisect_left(at, strategy._observed)
+            last = int(at.searchsorted(len(strategy.data) - (not had_turn))) - 1
+        first = int(at.searchsorted(strategy._observed))
         for place in range(bisect_left(self._numbers, first), bisect_left(self._numbers, last + 1)):
             strategy.tally.filter(self._gates[place])
 

@@ -13,6 +13,7 @@ from engine_workloads.peers import HOW_TO_INSTALL, backtesting_reversal, vectorb
 from engine_workloads.strategies import ANALYZERS, BandAndRsi, Bracketed, Churning, Reversal, RollingPair, stepping
 
 STOCK_NAME, OURS_NAME, STEPPING = "stock + PandasData", "ours", "ours, stepping"
+RECALLING = "ours, again"
 BACKTESTING, VECTORBT = "backtesting.py", "vectorbt"
 MEMORY_BYTES = 250.0  # a bar, of ours on A, beyond the feed
 ORDER_US = 35.0
@@ -118,9 +119,11 @@ def workload_f(strategy: str, at_most_ms: float) -> Callable[[float, Runs], Work
         contenders = [
             Contender(STOCK_NAME, desk.plain_stock(settings, history), runs.each, "no gate and no costs: other trades"),
             Contender(OURS_NAME, desk.ours(settings, history), runs.each, "with gate, costs and all analyzers"),
+            Contender(RECALLING, desk.ours(settings, history, recall=True), runs.each, "its indicators are known"),
         ]
         bars = max(len(frame) for frame in history.frames.values())
-        title = f"{settings.strategies[strategy].strategy} on S&P 500 and Nasdaq, daily, feed loaded"
+        symbols = " and ".join(settings.traded_symbols)
+        title = f"{settings.strategies[strategy].strategy} on {symbols}, daily, feed loaded"
         letter = f"F {strategy}"
         return Workload(letter, title, bars, contenders, {STOCK_NAME: 20.0}, at_most_ms=at_most_ms)
 

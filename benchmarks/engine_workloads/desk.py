@@ -13,22 +13,30 @@ from core.settings import Settings
 from engine import SimBroker, build
 from engine.build import allotment_eur, bars_needed, resolve
 from feeds import History, load
+from indicators.recall import RECALL
 from sizers import SIZERS
 from strategies import STRATEGIES
 
 
 def desk(name: str) -> tuple[Settings, History]:
-    """The sample desk with one of its strategies, its feed loaded."""
+    """The sample desk with one unit of one of its strategies (S&P 500, or the pair), its feed loaded."""
     settings = load_settings(None)
-    settings = settings.model_copy(update={"strategies": {name: settings.strategies[name]}})
+    chosen = settings.strategies[name]
+    one = chosen.model_copy(update={"instruments": chosen.instruments[:1], "pairs": chosen.pairs[:1]})
+    settings = settings.model_copy(update={"strategies": {name: one}})
     settings = resolve(settings)
     return settings, load(settings, warm_up=bars_needed(settings))
 
 
-def ours(settings: Settings, history: History) -> Callable[[], Outcome]:
-    """``engine.build`` and ``run``: risk gate, costs, all analyzers; without report and summary."""
+def ours(settings: Settings, history: History, *, recall: bool = False) -> Callable[[], Outcome]:
+    """``engine.build`` and ``run``: risk gate, costs, all analyzers; without report and summary.
+
+    ``recall``: indicators that an earlier run has computed are known, as to the later trials of a sweep.
+    """
 
     def run() -> Outcome:
+        if not recall:
+            RECALL.clear()
         cerebro = build(settings, history, SimBroker(settings=settings))
         strategies = cerebro.run()
         return Outcome(float(cerebro.broker.getvalue()), sum(len(s.broker.orders) for s in strategies[:1]))

@@ -13,6 +13,7 @@ held by somebody when the run starts is not deferred.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,7 @@ from backtrader.utils.py3 import MAXINT
 
 from engine.lean.cursor import lean_class, set_class
 from engine.lean.curve import Curve
+from engine.lean.endings import do_all
 from engine.lean.timeline import Floats
 from engine.lean.trades import replay_trades
 
@@ -98,23 +100,27 @@ class Deferral:
         seat = self._seat
         in_turn = not is_over and self._is_acting(seat)
         done = seat.cursor.idx + (not in_turn)  # bars that are over for all analyzers
-        values = self._curve.upto(done + in_turn)
         for analyzer, state in held:
-            cls = analyzer.__class__
-            set_class(analyzer, cls)
+            set_class(analyzer, analyzer.__class__)
             del analyzer.__dict__["_deferral"]
             vars(analyzer).update(state)
+        seat.listen()
+        values = self._curve.upto(done + in_turn)
+
+        def feed(analyzer: Any) -> None:
             was_before = seat.acting is not None and seat.comes_before(analyzer, seat.acting)
             told = done + (in_turn and (was_before or not seat.is_notifying))
             nexts = done + (was_before and not seat.is_notifying)
+            if seat.acting is not None and not was_before:
+                seat.late.append(analyzer)
+            cls = type(analyzer)
             if cls is TradeAnalyzer:
                 replay_trades(analyzer, self.trades[id(analyzer)])
             else:
                 seen = values / self._curve.fund_shares if analyzer._fundmode else values
                 _REPLAY[cls](analyzer, seen[:told], self._stamps, nexts)
-            if seat.acting is not None and not was_before:
-                seat.late.append(analyzer)
-        seat.listen()
+
+        do_all(functools.partial(feed, analyzer) for analyzer, _ in held)
 
 
 def _all(analyzers: Any) -> Iterator[Any]:

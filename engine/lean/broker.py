@@ -10,22 +10,13 @@ import math
 from typing import Any
 
 from backtrader.brokers import BackBroker
-from backtrader.order import BuyOrder, Order, SellOrder
+from backtrader.order import Order
 
 from engine.lean import execution
 from engine.lean.copies import clone_order
 from engine.lean.desk import is_set
-from engine.lean.orders import make
+from engine.lean.intake import LeanIntake
 from engine.lean.touch import NEVER
-
-_SUBMITTED, _ACCEPTED, _COMPLETED = Order.Submitted, Order.Accepted, Order.Completed
-
-
-def _mark_submitted(order: Any) -> None:
-    """``order.submit()``."""
-    order.status = _SUBMITTED
-    order.broker = None
-    order.plen = len(order.p.data)
 
 
 def _worked_out(name: str) -> property:
@@ -56,7 +47,7 @@ def _get_credit(broker: Any) -> Any:
     return broker.__dict__["d_credit"]
 
 
-class LeanBroker:
+class LeanBroker(LeanIntake):
     """Members that an exact ``BackBroker`` gets for a run."""
 
     cash = property(_get_cash, _put_cash)
@@ -101,30 +92,6 @@ class LeanBroker:
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    def buy(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return self._send(make(BuyOrder, given, self._book.ends), oco, _checksubmit, kwargs)
-
-    def sell(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return self._send(make(SellOrder, given, self._book.ends), oco, _checksubmit, kwargs)
-
     def _send(self: Any, order: Any, oco: Any, check: bool, about: dict[str, Any]) -> Any:
         if about:
             order.addinfo(**about)
@@ -137,27 +104,13 @@ class LeanBroker:
     def transmit(self: Any, order: Any, check: bool = True) -> Any:
         if order.status:  # stock sends a parent again with a child that comes late: it rests twice
             self._book.repeats = True
-        if check and self.p.checksubmit:
-            _mark_submitted(order)
-            self.submitted.append(order)
-            self.orders.append(order)
-            self.notify(order)
-        else:
-            self.submit_accept(order)
-        return order
+        return LeanIntake.transmit(self, order, check)
 
     def notify(self: Any, order: Any) -> None:
         self._book.wake = 0
         if self._book.moving:
             self._book.catch_up()
         self.notifs.append(clone_order(order))
-
-    def submit_accept(self: Any, order: Any) -> None:
-        order.pannotated = None
-        _mark_submitted(order)
-        order.status = _ACCEPTED
-        self.pending.append(order)
-        self.notify(order)
 
     def _bracketize(self: Any, order: Any, cancel: bool = False) -> None:
         if cancel or order.p.parent is not None:
@@ -169,28 +122,18 @@ class LeanBroker:
             self._toactivate.extend(family)
 
     def check_submitted(self: Any) -> None:
-        if not self._book.plain:
+        if self._book.plain:
+            LeanIntake.check_submitted(self)
+        else:
             BackBroker.check_submitted(self)
-            return
-        cash = self.cash
-        positions: dict[Any, list[float]] = {}
-        while self.submitted:
-            order = self.submitted.popleft()
-            if order.p.parent is not None and self._take_children(order) is None:
-                continue
-            data = order.p.data
-            held = positions.get(data)
-            if held is None:
-                position = self.positions[data]
-                held = positions[data] = [position.size, position.price]
-            cash = execution.cash_after(self, order, cash, held)
-            if cash >= 0.0:
-                self.submit_accept(order)
-                continue
-            order.margin()
-            self.notify(order)
-            self._ococheck(order)
-            self._bracketize(order, cancel=True)
+
+    def _left_after(self: Any, order: Any, cash: float, positions: dict[Any, list[float]]) -> float:
+        data = order.p.data
+        held = positions.get(data)
+        if held is None:
+            position = self.positions[data]
+            held = positions[data] = [position.size, position.price]
+        return execution.cash_after(self, order, cash, held)
 
     # -- the pass -------------------------------------------------------------------------------------------------
 
@@ -239,26 +182,6 @@ class LeanBroker:
                 position.adjbase = data.close[0]
         self._get_value()
         self._book.passing, self._book.valued = False, self._book.clock.idx
-
-    def _match(self: Any) -> None:
-        pending = self.pending
-        pending.append(None)
-        while True:
-            order = pending.popleft()
-            if order is None:
-                return
-            if order.expire():
-                self.notify(order)
-                self._ococheck(order)
-                self._bracketize(order, cancel=True)
-            elif not order._active:
-                pending.append(order)
-            else:
-                self._try_exec(order)
-                if order.alive():
-                    pending.append(order)
-                elif order.status == _COMPLETED:
-                    self._bracketize(order)
 
     def _try_exec(self: Any, order: Any) -> None:
         """Stock's, which prefers a data's ``tick_*``: between preloaded bars they are the bar's own prices."""

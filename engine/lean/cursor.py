@@ -9,7 +9,9 @@ Whatever sets a line's own index or length (``rewind``, ``forward``, ``home``, `
 whole run: every line gets the index and length that stock would have given it, and the run goes on in stock's way.
 
 No backtrader class is changed. The objects of this run get a subclass, whose instances say that their ``__class__`` is
-the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells.
+the stock class, and lose it again when the run ends. ``type(line)`` is the only thing that tells. What an object must
+remember for the length of a run is in its ``__dict__`` under names that begin with ``_halflife_``: the classes are the
+users' own, who may have a ``_cursor`` themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import functools
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from backtrader.lineroot import LineRoot
 
@@ -48,12 +51,47 @@ def remembered(function: _Cached) -> _Cached:
     return cast(_Cached, functools.lru_cache(maxsize=1024)(function))
 
 
-@remembered
+class _Untold:
+    """First base of lean classes: what a user does for each new subclass of his (``__init_subclass__``) is not done."""
+
+    def __init_subclass__(cls) -> None:
+        pass
+
+
+_made: WeakValueDictionary[tuple[int, int], type] = WeakValueDictionary()  # ids of the two classes -> the lean one
+
+
 def lean_class(cls: Any, methods: Any) -> type:
-    """A subclass with the members of ``methods``, made past backtrader's metaclasses, which keep registers."""
-    body: dict[str, Any] = {}
-    for base in reversed(methods.__mro__[:-1]):
-        body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+    """A subclass with the members of ``methods``; nobody else keeps it, so it is gone when it is used no longer."""
+    made = _made.get((id(cls), id(methods)))
+    if made is None:
+        body: dict[str, Any] = {}
+        for base in reversed(methods.__mro__[:-1]):
+            body |= {name: member for name, member in vars(base).items() if name not in _NO_MEMBERS}
+        made = _made[id(cls), id(methods)] = _subclass(cls, body)
+    return made
+
+
+def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
+    """A subclass of ``cls`` whose instances hand every write to ``write``. Copies and pickles of them are stock's."""
+
+    def reduce(thing: Any, protocol: Any) -> Any:
+        plain: Any = object.__new__(cls)
+        plain.__dict__.update(thing.__dict__)
+        return plain.__reduce_ex__(protocol)
+
+    return _subclass(cls, {**members, "__setattr__": write, "__reduce_ex__": reduce})
+
+
+def real_dict(cls: type) -> Callable[[Any], dict[str, Any]]:
+    """How to get at the ``__dict__`` of instances of a class, whatever a subclass says it is."""
+    found: Any = next(vars(base)["__dict__"] for base in cls.__mro__ if "__dict__" in vars(base))
+    get: Callable[[Any], dict[str, Any]] = found.__get__
+    return get
+
+
+def _subclass(cls: type, body: dict[str, Any]) -> type:
+    """A subclass that says it is ``cls``, made past backtrader's metaclasses, which keep registers."""
     body |= {
         "__class__": property(lambda self: cls),
         "__module__": cls.__module__,
@@ -61,41 +99,28 @@ def lean_class(cls: Any, methods: Any) -> type:
         "__doc__": cls.__doc__,
         "__slots__": (),
     }
-    made: type = type.__new__(type(cls), cls.__name__, (cls,), body)
+    made: type = type.__new__(type(cls), cls.__name__, (_Untold, cls), body)
     return made
-
-
-def watching_class(cls: type, write: Callable[[Any, str, Any], None], members: Mapping[str, Any]) -> type:
-    """A subclass of ``cls`` whose instances hand every write to ``write``."""
-    body = {
-        **members,
-        "__class__": property(lambda self: cls),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__setattr__": write,
-        "__slots__": (),
-    }
-    return type.__new__(type(cls), cls.__name__, (cls,), body)
 
 
 _NO_MEMBERS = {"__dict__", "__weakref__", "__module__", "__doc__", "__slots__", "__qualname__"}
 
 
 def _stand(line: Any) -> int:
-    return int(line._cursor.idx)
+    return int(line._halflife_cursor.idx)
 
 
 def _go(line: Any, idx: int) -> None:
-    line._cursor.ties.break_off()
+    line._halflife_cursor.ties.break_off()
     line._idx = idx
 
 
 def _length(line: Any) -> int:
-    return int(line._cursor.idx) + 1
+    return int(line._halflife_cursor.idx) + 1
 
 
 def _lengthen(line: Any, length: int) -> None:
-    line._cursor.ties.break_off()
+    line._halflife_cursor.ties.break_off()
     line.lencount = length
 
 
@@ -133,15 +158,15 @@ class LeanLine(_Comparable):
     lencount = property(_length, _lengthen)
 
     def __getitem__(self: Any, ago: int) -> Any:
-        return self.array[self._cursor.idx + ago]
+        return self.array[self._halflife_cursor.idx + ago]
 
     def __setitem__(self: Any, ago: int, value: float) -> None:
-        self.array[self._cursor.idx + ago] = value
+        self.array[self._halflife_cursor.idx + ago] = value
         for binding in self.bindings:
             binding[ago] = value
 
     def __len__(self: Any) -> int:
-        return int(self._cursor.idx) + 1
+        return int(self._halflife_cursor.idx) + 1
 
 
 class LeanDataLine(LeanLine):
@@ -149,11 +174,11 @@ class LeanDataLine(LeanLine):
     has the rest of the run stock's way."""
 
     def __setitem__(self: Any, ago: int, value: float) -> None:
-        self._cursor.ties.break_off()
+        self._halflife_cursor.ties.break_off()
         self[ago] = value
 
     def set(self: Any, value: float, ago: int = 0) -> None:
-        self._cursor.ties.break_off()
+        self._halflife_cursor.ties.break_off()
         self[ago] = value
 
 
@@ -161,10 +186,10 @@ class LeanSeries(_Comparable):
     """Lines of a data or an indicator that stand where one cursor stands."""
 
     def __getitem__(self: Any, key: int) -> Any:
-        return self._first_line[key]
+        return self._halflife_first[key]
 
     def __len__(self: Any) -> int:
-        return int(self._cursor.idx) + 1
+        return int(self._halflife_cursor.idx) + 1
 
 
 class LeanData(LeanSeries):
@@ -172,12 +197,12 @@ class LeanData(LeanSeries):
 
     def __getattr__(self: Any, name: str) -> Any:
         if name.startswith("tick_"):
-            ticks = self.__dict__.get("_ticks", {})
+            ticks = self.__dict__.get("_halflife_ticks", {})
             if name in ticks:
-                idx = self._cursor.idx
+                idx = self._halflife_cursor.idx
                 if idx >= 0:
                     line = ticks[name]
                     return line.array[idx] if idx + 1 < line.buflen() else None  # stock: None on the last bar
-                if name in self._old_ticks:
-                    return self._old_ticks[name]
+                if name in self._halflife_old_ticks:
+                    return self._halflife_old_ticks[name]
         return self.__class__.__getattr__(self, name)

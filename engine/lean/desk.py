@@ -12,23 +12,26 @@ every attribute up to date; from then on stock's own pass runs on every bar.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
 
 from backtrader import num2date
 from backtrader.brokers import BackBroker
-from backtrader.order import OrderData
 from backtrader.position import Position
 
-from engine.lean.cursor import Cursor, lean_class, set_class, watching_class
+from engine.lean.cursor import Cursor, lean_class, real_dict, set_class, watching_class
+from engine.lean.endings import do_all
 from engine.lean.equity import LeanPosition, is_plain, state_of, work_out, work_out_from
 from engine.lean.moving import TRAILS, Moving
 from engine.lean.orders import SessionEnds
+from engine.lean.schemes import attend
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
 
+KNOWN = (BackBroker, SimBroker)  # brokers whose every method is known here
 Change = tuple[int, float, list[tuple[Any, float, float]]]  # step, cash after it, open (data, size, price) after it
 
 
@@ -43,7 +46,6 @@ class Book:
         self.places = {id(data): place for place, data in enumerate(datas)}
         self.touch = Touch(timeline, datas, self.places, moves=True)
         self.moving: list[Moving] = []  # orders that rest and change on every step
-        self.ends = SessionEnds()
         self.wake = 0
         self.valued = -1  # step for which the value is worked out
         self.passing = False
@@ -54,6 +56,7 @@ class Book:
         self.changes: list[Change] = []
         self._watched: list[tuple[Any, type]] = []  # resting orders and what they were made with, their classes
         self._watchers: dict[type, type] = {}
+        self._leave_schemes: Callable[[], None] = lambda: None  # be told of writes into them no longer
         self.on_change: list[Callable[[], None]] = []  # told once the equity no longer follows from ``changes``
 
     def wakes_at(self, step: int) -> int:
@@ -98,9 +101,8 @@ class Book:
             if moving is not None:
                 self.moving.append(moving)
             if type(order) is order.__class__:  # not watched yet
-                for thing in (order, order.created):
-                    self._watched.append((thing, type(thing)))
-                    set_class(thing, self._watcher(type(thing)))
+                self._watch(order, ("pannotated",))
+                self._watch(order.created, ("price", "pricelimit"))
 
     def catch_up(self) -> None:
         """Resting orders are as after the pass of this step; before and in a pass, of the one before."""
@@ -108,32 +110,40 @@ class Book:
         for each in self.moving:
             each.catch_up(step)
 
-    def _watcher(self, cls: type) -> type:
-        """A subclass for resting orders of this run: a write into one wakes the broker."""
+    def _watch(self, thing: Any, moves: tuple[str, ...]) -> None:
+        """Give a resting order, or what it was made with, a class of the run's."""
+        cls = type(thing)
         if cls not in self._watchers:
+            self._watchers[cls] = self._watcher(cls, moves)
+        self._watched.append((thing, cls))
+        set_class(thing, self._watchers[cls])
 
-            def write(thing: Any, name: str, value: Any) -> None:
-                self.catch_up()
-                object.__setattr__(thing, name, value)
-                self.wake = 0
+    def _watcher(self, cls: type, moves: tuple[str, ...]) -> type:
+        """A class whose writes wake the broker. ``moves``: attributes that change while the broker sleeps."""
+        state_of_thing = real_dict(cls)
 
-            members = {}
-            if issubclass(cls, OrderData):
-                members = {name: self._caught_up(name) for name in ("price", "pricelimit")}
-            self._watchers[cls] = watching_class(cls, write, members)
-        return self._watchers[cls]
-
-    def _caught_up(self, name: str) -> property:
-        """An attribute that moves while the broker sleeps."""
-
-        def get(thing: Any) -> Any:
+        def write(thing: Any, name: str, value: Any) -> None:
             self.catch_up()
-            return thing.__dict__[name]
+            object.__setattr__(thing, name, value)
+            self.wake = 0
 
-        def put(thing: Any, value: Any) -> None:
-            thing.__dict__[name] = value
+        def state(thing: Any) -> dict[str, Any]:
+            self.catch_up()
+            self.wake = 0  # whoever asks for it may write into it
+            return state_of_thing(thing)
 
-        return property(get, put)
+        def caught_up(name: str) -> property:
+            def get(thing: Any) -> Any:
+                self.catch_up()
+                return state_of_thing(thing)[name]
+
+            def put(thing: Any, value: Any) -> None:
+                state_of_thing(thing)[name] = value
+
+            return property(get, put)
+
+        members = {name: caught_up(name) for name in moves}
+        return watching_class(cls, write, {**members, "__dict__": property(state)})
 
     def own(self, data: Any, position: Position, stamp: float) -> None:
         """After a fill: stock writes time and close of every further bar into the position; see ``LeanPosition``."""
@@ -158,10 +168,12 @@ class Book:
             return
         if not moved:
             self.settle()
-        self.change()
-        self.plain = False
-        self.wake = 0
-        self._give_positions_back(moved)
+        try:
+            self.change()
+        finally:
+            self._give_positions_back(moved)
+            self.plain = False
+            self.wake = 0
 
     def _go_back(self) -> None:
         """The value is still that of the step before."""
@@ -180,7 +192,8 @@ class Book:
                 credit[data] += 0.0
 
     def _give_positions_back(self, moved: bool = False) -> None:
-        self.take_credit()
+        if self.plain:
+            self.take_credit()
         for data, position in self.broker.positions.items():
             if type(position) is not LeanPosition:
                 continue
@@ -197,35 +210,42 @@ class Book:
 
     def open(self, methods: type) -> None:
         """Give the broker its lean methods."""
-        self.broker._book = self
+        self.broker._book, self.broker._ends = self, SessionEnds()
         set_class(self.broker, lean_class(self.broker_class, methods))
+        self._leave_schemes = attend(self.broker.comminfo.values(), self.unplain)
 
     def close(self) -> None:
         """Make the broker stock's again, while the lines still stand where they stood."""
-        if self.passing:  # an error ended the run in the midst of a pass
-            self._go_back()
-        else:
-            self.settle()
-        if self.plain:
-            self._give_positions_back(moved=self.passing)
-        self.catch_up()
+        work_out_value = self._go_back if self.passing else self.settle  # an error can end a run in the midst of a pass
+        give_positions_back = functools.partial(self._give_positions_back, moved=self.passing)
+        do_all([work_out_value, give_positions_back, self.catch_up, self._let_go])
+
+    def _let_go(self) -> None:
         self.passing = False
+        self._leave_schemes()
         for thing, cls in self._watched:
             set_class(thing, cls)
         set_class(self.broker, self.broker_class)
-        del self.broker.__dict__["_book"]
+        del self.broker.__dict__["_book"], self.broker.__dict__["_ends"]
+
+
+def is_patched(broker: Any) -> bool:
+    """Whether somebody put a method of his own on the object."""
+    return any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values())
 
 
 def can_take(broker: Any) -> str:
     """Why a broker runs its own pass on every bar; empty if it is stock's and its account plain."""
-    if type(broker) not in (BackBroker, SimBroker) or getattr(broker, "account", None) is not None:
+    if type(broker) not in KNOWN or getattr(broker, "account", None) is not None:
         return f"{type(broker).__name__} has its own pass"
-    if any(isinstance(value, types.FunctionType | types.MethodType) for value in vars(broker).values()):
+    if is_patched(broker):
         return "a method of the broker was replaced"
     if broker._userhist or broker._fundhist:
         return "the broker plays a history of orders or of the fund"
     if broker.positions or broker.pending or broker.submitted or broker._toactivate or broker._cash_addition:
         return "the broker has orders before the first bar"
+    if not broker._fundshares:
+        return "the account starts with nothing, which stock cannot divide by"
     if is_set(broker.p):
         return "the broker has a filler, cheats on open, or keeps interest out of results"
     if not all(is_plain(scheme) for scheme in broker.comminfo.values()):

@@ -28,7 +28,8 @@ def is_plain(scheme: Any) -> bool:
     Then positions change neither cash nor themselves while nothing is filled, and its formulas can be written out.
     """
     methods = (name for name, value in vars(scheme).items() if callable(value))
-    return type(scheme) in _PLAIN and bool(scheme._stocklike) and not scheme._creditrate and not any(methods)
+    is_stock = scheme.__class__ in _PLAIN  # its type is another while a run watches it
+    return is_stock and bool(scheme._stocklike) and not scheme._creditrate and not any(methods)
 
 
 Holding = tuple[Any, float, float, float]  # data, size, average price, price now

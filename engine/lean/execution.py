@@ -149,11 +149,10 @@ def execute(
     closed, closed_value, closed_fee, opened, opened_value, opened_fee = values
     value, fee = closed_value + opened_value, closed_fee + opened_fee
     bit = _new(OrderExecutionBit)
-    bit.__dict__ = {
-        "dt": stamp, "size": size, "price": price, "closed": closed, "opened": opened, "closedvalue": closed_value,
-        "openedvalue": opened_value, "closedcomm": closed_fee, "openedcomm": opened_fee, "value": value, "comm": fee,
-        "pnl": pnl, "psize": psize, "pprice": pprice,
-    }  # fmt: skip
+    bit.dt, bit.size, bit.price, bit.closed, bit.opened = stamp, size, price, closed, opened
+    bit.closedvalue, bit.openedvalue = closed_value, opened_value
+    bit.closedcomm, bit.openedcomm = closed_fee, opened_fee
+    bit.value, bit.comm, bit.pnl, bit.psize, bit.pprice = value, fee, pnl, psize, pprice
     done = order.executed
     done.exbits.append(bit)
     done.remsize -= size

@@ -6,7 +6,7 @@ hook when it and all its children have stock's methods for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import backtrader as bt
@@ -33,3 +33,11 @@ def _listens(analyzer: bt.Analyzer, names: tuple[str, ...]) -> bool:
 def listeners(analyzers: Iterable[bt.Analyzer], names: tuple[str, ...]) -> list[bt.Analyzer]:
     """Those of the analyzers that do something on a hook, in their order."""
     return [analyzer for analyzer in analyzers if _listens(analyzer, names)]
+
+
+def direct(analyzer: Any, name: str) -> Callable[..., None]:
+    """What a hook comes to: the method ``name`` itself where the analyzer has no children that are told, too."""
+    inner = f"_{name}"
+    is_alone = not getattr(analyzer, "_children", ()) and not overrides(analyzer, bt.Analyzer, (inner,))
+    found: Callable[..., None] = getattr(analyzer, name if is_alone else inner)
+    return found

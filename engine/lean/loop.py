@@ -9,6 +9,7 @@ Why it is exact: what is called, and in which order, is stock's; what is left ou
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from engine.lean.analyzers import Deferral
 from engine.lean.broker import LeanBroker
 from engine.lean.cursor import Cursor
 from engine.lean.curve import Curve
+from engine.lean.endings import do_all
 from engine.lean.equity import stays_finite
 from engine.lean.notices import deliver
 from engine.lean.seat import Seat
@@ -41,9 +43,10 @@ def run_lean(
         strategy.reset()
     run = LeanRun(cerebro, strategies)
     run.may_leap = may_leap
-    begin(run)
     completed = False
     try:
+        run.open()
+        begin(run)
         with fewer_collections():
             run.go()
         completed = True
@@ -71,7 +74,19 @@ class LeanRun:
         self.ties = Ties(self._on_break)
         self.clock = Cursor(self.ties)
         self.is_timed = bool(cerebro._timers or cerebro._timerscheat)
-        self.book = self._open_book()
+        self.book: desk.Book | None = None
+        self.house: HouseBroker | None = None
+        self.is_simple = False
+        self.cursors: list[Cursor] = []
+        self.seats: list[Seat] = []
+        self.curve: Curve | None = None  # while cash and value of all bars follow from the fills alone
+        self.acting: Seat | None = None  # whose turn it is, or was last
+        self.settle_sleepers: Callable[[], None] = lambda: None  # who slept through his turn on this step had it
+
+    def open(self) -> None:
+        """Make the objects of the run lean. ``close`` gives them back, also where this comes to an error."""
+        cerebro, strategies = self.cerebro, self.strategies
+        self._open_book()
         self.house = HouseBroker.of(cerebro, self.timeline, self.datas)
         # Nobody can look between the move of the datas and the turn of the only strategy: all stand on one bar
         self.is_simple = (
@@ -84,12 +99,10 @@ class LeanRun:
         for data, cursor in zip(self.datas, self.cursors, strict=True):
             self.ties.tie_data(data, cursor)
         self.seats = [Seat(each, self.ties, by_data, own_cursors=not self.is_simple) for each in strategies]
-        self.curve: Curve | None = None  # while cash and value of all bars follow from the fills alone
+        self.acting = self.seats[0]
         if self.book is not None and self.timeline.is_growing:
             self.curve = Curve(self.book, self.datas, self.book.broker.cash)
             self.book.on_change.append(self._on_change)
-        self.acting = self.seats[0]  # whose turn it is, or was last
-        self.settle_sleepers: Callable[[], None] = lambda: None  # who slept through his turn on this step had it
         if self.curve is not None and not cerebro.p.quicknotify:
             for seat in self.seats:
                 seat.deferral = Deferral(seat, self.curve, self.timeline.stamps, self._is_acting)
@@ -100,29 +113,29 @@ class LeanRun:
         """The broker's word on which steps it needs; None where it needs all of them."""
         return self.book or self.house
 
-    def _open_book(self) -> desk.Book | None:
+    def _open_book(self) -> None:
         broker, cerebro = self.cerebro.broker, self.cerebro
         reason = desk.can_take(broker)
         if not reason and (cerebro._timerscheat or cerebro.p.cheat_on_open):
             reason = "strategies may act before the broker (cheat_on_open, cheating timers)"
+        if not reason and not all(len(data.lines.close.array) for data in self.datas):
+            reason = "a data has no bars, and a position in it no price, which stock trips over on each bar"
         if not reason and not all(map(stays_finite, self.datas)):
             reason = "a close is no number"
         if reason:
             self.reasons.append(f"the broker has a pass on every bar: {reason}")
-            return None
-        book = desk.Book(broker, self.clock, self.timeline, self.datas)
-        book.open(LeanBroker)
-        return book
+            return
+        self.book = desk.Book(broker, self.clock, self.timeline, self.datas)
+        self.book.open(LeanBroker)
 
     def _is_acting(self, seat: Seat) -> bool:
         self.settle_sleepers()
-        return seat is self.acting and seat.cursor.idx == self.clock.idx
+        return seat is self.acting and seat.cursor.idx == self.clock.idx >= 0
 
     def _feed_analyzers(self, is_over: bool = False) -> None:
         """Give deferred analyzers their state. ``is_over``: not in the midst of a strategy's turn."""
-        for seat in self.seats:
-            if seat.deferral is not None:
-                seat.deferral.flush(is_over)
+        deferrals = [seat.deferral for seat in self.seats if seat.deferral is not None]
+        do_all(functools.partial(deferral.flush, is_over) for deferral in deferrals)
 
     def _on_change(self) -> None:
         self._feed_analyzers()
@@ -130,26 +143,28 @@ class LeanRun:
 
     def _on_break(self) -> None:
         self.reasons.append("a line was moved, written or replaced by hand in mid-run")
-        self._feed_analyzers()
-        self.curve = None
-        self._close_book()
         self.cerebro._event_stop = self.cerebro._event_stop or BROKEN
+        try:
+            self._feed_analyzers()
+        finally:
+            self.curve = None
+            self._close_book()
 
     def _close_book(self) -> None:
-        if self.book is not None:
-            book, self.book = self.book, None
-            book.close()
-        if self.house is not None:
-            self.house.close()
+        (book, self.book), house = (self.book, None), self.house
+        do_all(each.close for each in (book, house) if each is not None)
 
     def close(self, completed: bool) -> None:
         """Leave every object as stock would. ``completed``: no error ended the run."""
-        self._feed_analyzers(is_over=completed)
-        self._close_book()
+        feed = functools.partial(self._feed_analyzers, is_over=completed)
+        do_all([feed, self._close_book, self._lag, self.ties.untie, self._forget_break])
+
+    def _lag(self) -> None:
         if self.is_serving and self.is_simple and self.ties.tied:
             for seat in self.seats:
                 seat.lag(self._stood)
-        self.ties.untie()
+
+    def _forget_break(self) -> None:
         if self.cerebro._event_stop is BROKEN:
             self.cerebro._event_stop = False
 
@@ -160,8 +175,7 @@ class LeanRun:
 
     def is_stopped(self) -> bool:
         """Whether a stop was asked for; a break is none."""
-        if self.cerebro._event_stop is BROKEN:
-            self.cerebro._event_stop = False
+        self._forget_break()
         return bool(self.cerebro._event_stop)
 
     def is_ending(self) -> bool:
@@ -175,7 +189,7 @@ class LeanRun:
         if sleepers:
             self.is_leaping = True
             if self.house is not None:
-                self.house.open()
+                self.house.open(self.seats)
             if not go_leaping(self, sleepers):
                 self._go_as_stock()
             return

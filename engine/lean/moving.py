@@ -15,10 +15,13 @@ from typing import Any
 
 import backtrader as bt
 import numpy as np
+from backtrader.order import OrderData
 
+from engine.lean.cursor import real_dict
 from engine.lean.timeline import Floats, Integers
 
 TRAILS = frozenset({bt.Order.StopTrail, bt.Order.StopTrailLimit})
+_order_state, _created_state = real_dict(bt.Order), real_dict(OrderData)  # who asks them for ``vars`` comes back here
 _NUMBERS = (int, float, type(None))
 
 
@@ -54,12 +57,12 @@ class Moving:
         closes = self._closes[steps if self._rows is None else self._rows[steps]]
         self.done = step
         if self.order.exectype == bt.Order.Close:
-            vars(self.order)["pannotated"] = float(closes[-1])
+            _order_state(self.order)["pannotated"] = float(closes[-1])
         else:
             self._follow(closes)
 
     def _follow(self, closes: Floats) -> None:
-        order, created = self.order, vars(self.order.created)
+        order, created = self.order, _created_state(self.order.created)
         pulled = levels(order, closes)
         best = float(pulled.min() if order.isbuy() else pulled.max())
         if best < created["price"] if order.isbuy() else best > created["price"]:

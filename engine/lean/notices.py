@@ -16,15 +16,16 @@ from engine.lean.copies import copy_trade
 
 def deliver(cerebro: bt.Cerebro, broker: Any) -> None:
     """Give each order to its owner."""
-    quick = cerebro.p.quicknotify
-    while broker.notifs:
-        order = broker.notifs.popleft()
+    quick, notifs = cerebro.p.quicknotify, broker.notifs
+    while notifs:
+        order = notifs.popleft()
         if order is None:
             return
-        owner = order.p.owner
+        given = order.p
+        owner = given.owner
         if owner is None:
             owner = cerebro.runningstrats[0]
-        if quick or order.p.simulated:
+        if quick or given.simulated:
             owner._addnotification(order, quicknotify=quick)
         else:
             add(owner, order)

@@ -58,6 +58,9 @@ class Seat:
         self.on_next = [*hooks.listeners(strategy.analyzers, hooks.NEXT), *self.watching]
         self.on_order = [*hooks.listeners(audience, hooks.ORDER), *self.watching]
         self.on_trade = [*hooks.listeners(audience, hooks.TRADE), *self.watching]
+        self._nexts = [(each, hooks.direct(each, "next")) for each in self.on_next]
+        self._hear_order = [hooks.direct(each, "notify_order") for each in self.on_order]
+        self._hear_trade = [hooks.direct(each, "notify_trade") for each in self.on_trade]
         self.on_account = hooks.listeners(audience, hooks.ACCOUNT)
         self.own_notify = hooks.overrides(strategy, bt.Strategy, ("_notify",))
         self.own_account = hooks.overrides(strategy, bt.Strategy, CASH_OR_FUND)
@@ -67,7 +70,7 @@ class Seat:
         own: dict[int, Cursor] = {}  # id of a data's cursor -> that of the indicators on it
         for indicator in self.strategy._lineiterators[LineIterator.IndType]:
             clock = _cursor_of(indicator._clock, cursors)
-            if clock is None or not can_tie(indicator) or "_cursor" in vars(indicator):
+            if clock is None or not can_tie(indicator) or "_halflife_cursor" in vars(indicator):
                 self.stragglers.append(indicator)
                 ties.watch(indicator)
                 continue
@@ -89,10 +92,10 @@ class Seat:
             behind = Cursor(self.ties)
             behind.idx = before(clock)
             for line in lines_of(indicator):
-                if vars(line).get("_cursor") is clock:
-                    line._cursor = behind
-            if vars(indicator).get("_cursor") is clock:
-                indicator._cursor = behind
+                if vars(line).get("_halflife_cursor") is clock:
+                    vars(line)["_halflife_cursor"] = behind
+            if vars(indicator).get("_halflife_cursor") is clock:
+                vars(indicator)["_halflife_cursor"] = behind
 
     def step(self, stamp: float) -> None:
         """What ``_oncepost`` does on a bar, where indicators may have lagged behind their datas until now."""
@@ -155,12 +158,12 @@ class Seat:
             for order in strategy._orderspending:
                 if order.exectype != bt.Order.Historical or order.histnotify:
                     strategy.notify_order(order)
-                for analyzer in self.on_order:
-                    analyzer._notify_order(order)
+                for hear in self._hear_order:
+                    hear(order)
             for trade in strategy._tradespending:
                 strategy.notify_trade(trade)
-                for analyzer in self.on_trade:
-                    analyzer._notify_trade(trade)
+                for hear in self._hear_trade:
+                    hear(trade)
         if not self.notify_each_bar:
             return
         broker = strategy.broker
@@ -180,7 +183,11 @@ class Seat:
             self._tell_of(account, late)
 
     def _let_analyze(self, analyzers: list[bt.Analyzer], status: int) -> None:
-        for analyzer in analyzers:
+        is_plain = status < 0 and analyzers is self.on_next
+        for analyzer, call in self._nexts if is_plain else ():
+            self.acting = analyzer
+            call()
+        for analyzer in () if is_plain else analyzers:
             self.acting = analyzer
             if status < 0:
                 analyzer._next()
@@ -210,9 +217,9 @@ def _cursor_of(clock: Any, cursors: dict[int, Cursor]) -> Cursor | None:
     """The cursor of a data, of a tied indicator or line, or of the line that a stub wraps."""
     if id(clock) in cursors:
         return cursors[id(clock)]
-    found = vars(clock).get("_cursor")
+    found = vars(clock).get("_halflife_cursor")
     if found is None and isinstance(clock, bt.lineseries.LineSeriesStub):
-        found = vars(clock.lines.lines[0]).get("_cursor")
+        found = vars(clock.lines.lines[0]).get("_halflife_cursor")
     return found if isinstance(found, Cursor) else None
 
 

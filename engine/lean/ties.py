@@ -72,9 +72,9 @@ class Ties:
     def tie(self, holder: Any, cursor: Cursor, methods: type | None = LeanSeries) -> None:
         """Make the lines of ``holder`` stand where ``cursor`` stands. ``methods``: what ``holder`` itself gets."""
         for line in lines_of(holder):
-            if "_cursor" in line.__dict__:
+            if "_halflife_cursor" in line.__dict__:
                 continue
-            line._cursor = cursor
+            line.__dict__["_halflife_cursor"] = cursor
             self._lines.append((line, type(line)))
             set_class(line, lean_class(type(line), LeanDataLine if methods is LeanData else LeanLine))
         if not isinstance(holder, LineSeries):
@@ -87,7 +87,7 @@ class Ties:
                 holder.__dict__[alias] = line
                 self._aliases.append((holder, alias, line))
         if methods is not None:
-            holder._cursor, holder._first_line = cursor, holder.lines.lines[0]
+            holder.__dict__.update(_halflife_cursor=cursor, _halflife_first=holder.lines.lines[0])
             self._series.append((holder, cls))
             set_class(holder, lean_class(cls, methods))
 
@@ -102,8 +102,8 @@ class Ties:
         names = [alias for alias in data.getlinealiases() if alias != "datetime"]
         ticks = {"tick_" + name: getattr(data.lines, name) for name in names}
         ticks["tick_last"] = data.lines.lines[0]
-        data._old_ticks = {name: data.__dict__.pop(name) for name in ticks if name in data.__dict__}
-        data._ticks = ticks
+        old = {name: data.__dict__.pop(name) for name in ticks if name in data.__dict__}
+        data.__dict__.update(_halflife_ticks=ticks, _halflife_old_ticks=old)
         self._datas.append(data)
         self.tie(data, cursor, LeanData)
 
@@ -121,8 +121,8 @@ class Ties:
         self.tied = False
         for data in self._datas:
             state = data.__dict__
-            ticks, old = state.pop("_ticks"), state.pop("_old_ticks")
-            idx = data._cursor.idx
+            ticks, old = state.pop("_halflife_ticks"), state.pop("_halflife_old_ticks")
+            idx = data._halflife_cursor.idx
             if idx < 0:
                 state.update(old)
             else:
@@ -133,9 +133,9 @@ class Ties:
             buffers.lines = buffers.lines.own
         for holder, cls in self._series:
             set_class(holder, cls)
-            del holder.__dict__["_cursor"], holder.__dict__["_first_line"]
+            del holder.__dict__["_halflife_cursor"], holder.__dict__["_halflife_first"]
         for line, cls in self._lines:
-            idx = line.__dict__.pop("_cursor").idx
+            idx = line.__dict__.pop("_halflife_cursor").idx
             set_class(line, cls)
             line._idx, line.lencount = idx, idx + 1
         for holder, alias, line in self._aliases:

@@ -9,7 +9,7 @@ too late.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import backtrader as bt
@@ -19,7 +19,6 @@ from engine.lean.moving import Moving, best_before, is_trailing, levels
 from engine.lean.timeline import Floats, Integers, Timeline, column
 
 NEVER = 1 << 60
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 _LIMITS = frozenset({bt.Order.Limit})
 _STOPS = frozenset({bt.Order.Stop, bt.Order.StopLimit})
 _FIRST_WINDOW = 64  # bars; each further window is four times as long
@@ -36,7 +35,7 @@ class Touch:
         self._timeline = timeline
         self._datas = datas
         self._places = places
-        self._bars: dict[int, tuple[Floats, Floats, Floats, Floats]] = {}  # place -> open, high, low, times
+        self._bars: dict[int, tuple[Floats, Floats, Floats]] = {}  # place -> highest, lowest (open or range), times
         self._closes: dict[int, Floats] = {}  # place -> closes
         self._rows: dict[int, Integers] = {}  # place -> its rows of the timeline
 
@@ -59,7 +58,7 @@ class Touch:
         if valid:
             if not isinstance(valid, float):
                 return step + 1
-            times = self._columns(place)[3]
+            times = self._columns(place)[2]
             late = int(np.searchsorted(times, valid, side="right"))
             found = self._step_at(place, max(bar, late)) if late < len(times) else NEVER
         if not order.active():
@@ -85,14 +84,14 @@ class Touch:
 
     def _closing(self, order: bt.Order, place: int, bar: int) -> int:
         """First bar from ``bar`` on that is later than the order and at or past the end of its session; -1 if none."""
-        times = self._columns(place)[3]
+        times = self._columns(place)[2]
         late = int(np.searchsorted(times, order.created.dt, side="right"))
         bar = max(bar, late, int(np.searchsorted(times, order.dteos)))
         return bar if bar < len(times) else -1
 
     def _trailed(self, order: bt.Order, place: int, start: int) -> int:
         """First step from ``start`` on that reaches a trailing stop."""
-        opens, highs, lows, _ = self._columns(place)
+        highest, lowest, _ = self._columns(place)
         rows, closes, price = self._rows_of(place), self.closes(place), order.created.price
         steps, window = len(self._timeline.stamps), _FIRST_WINDOW
         while start < steps:
@@ -102,9 +101,9 @@ class Touch:
             pulled = levels(order, closes[stretch])
             best = best_before(order, price, pulled)
             if order.isbuy():
-                mask = (highs[stretch] >= best) | (opens[stretch] >= best)
+                mask = highest[stretch] >= best
             else:
-                mask = (lows[stretch] <= best) | (opens[stretch] <= best)
+                mask = lowest[stretch] <= best
             first = int(mask.argmax())
             if mask[first]:
                 return start + first
@@ -127,15 +126,24 @@ class Touch:
 
     def _first(self, place: int, bar: int, price: float, rising: bool) -> int:
         """First bar from ``bar`` on that reaches ``price`` from below (rising) or above; -1 if none does."""
-        opens, highs, lows, _ = self._columns(place)
-        if rising:
-            return search(len(opens), bar, lambda rows: (highs[rows] >= price) | (opens[rows] >= price))
-        return search(len(opens), bar, lambda rows: (lows[rows] <= price) | (opens[rows] <= price))
+        highest, lowest, _ = self._columns(place)
+        prices, window = highest if rising else lowest, _FIRST_WINDOW
+        while bar < len(prices):
+            seen = prices[bar : bar + window]
+            mask = seen >= price if rising else seen <= price
+            first = int(mask.argmax())
+            if mask[first]:
+                return bar + first
+            bar += window
+            window *= 4
+        return -1
 
-    def _columns(self, place: int) -> tuple[Floats, Floats, Floats, Floats]:
+    def _columns(self, place: int) -> tuple[Floats, Floats, Floats]:
         if place not in self._bars:
             lines = self._datas[place].lines
-            self._bars[place] = (column(lines.open), column(lines.high), column(lines.low), column(lines.datetime))
+            opens = column(lines.open)  # stock compares it, too; prices that are no numbers touch nothing
+            highest, lowest = np.fmax(column(lines.high), opens), np.fmin(column(lines.low), opens)
+            self._bars[place] = highest, lowest, column(lines.datetime)
         return self._bars[place]
 
     def _step_at(self, place: int, bar: int) -> int:
@@ -150,16 +158,3 @@ class Touch:
         if place not in self._rows:
             self._rows[place] = np.array(self._timeline.rows[place])
         return self._rows[place]
-
-
-def search(count: int, start: int, holds: Callable[[slice], Mask]) -> int:
-    """The first of ``count`` places from ``start`` on where a mask holds, in ever longer windows; -1 if none."""
-    window = _FIRST_WINDOW
-    while start < count:
-        mask = holds(slice(start, start + window))
-        first = int(mask.argmax())
-        if mask[first]:
-            return start + first
-        start += window
-        window *= 4
-    return -1

@@ -1,9 +1,11 @@
 """The timers of a leaping run: on which step the next one goes off.
 
 Why it is exact: a timer's answer depends on the time of the step and on the bar of its data, never on what strategies
-do. So a copy of it is asked ahead, step by step and in order, with the datas standing on each; where one goes off the
-timer itself takes over the copy's state and is told of as in ``Cerebro._check_timers``. It is asked in Python on every
-step, which costs as much as in a run that steps; the bars between are left out all the same.
+do; one with an ``allow`` of the user's, which may look at anything, keeps the run stepping (``run``). So a copy of each
+is asked ahead, step by step and in order, with the datas standing on each. Where the first one goes off, it and those
+before it take over their copies' state; those after it are asked on that step, each when those before it were told of,
+as ``Cerebro._check_timers`` does. They are asked in Python on every step, which costs as much as in a run that steps;
+the bars between are left out all the same.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Alarms:
         self._stamps = stamps
         self._move = move
         self._known = -1  # the last step that the timers themselves were asked on, or need not be
-        self._due: list[Any] = []
+        self._first = -1  # place of the first timer that goes off; copies of those after it were not asked yet
         self.at = self._search(-1)
 
     def _search(self, step: int) -> int:
@@ -43,10 +45,10 @@ class Alarms:
             for later in range(step + 1, len(self._stamps)):
                 self._move(later)
                 stamp = float(self._stamps[later])
-                pairs = list(zip(self._timers, self._ahead, strict=True))
-                self._due = [timer for timer, ahead in pairs if ahead.check(stamp)]
-                if self._due:
-                    return later
+                for place, ahead in enumerate(self._ahead):
+                    if ahead.check(stamp):
+                        self._first = place
+                        return later
         finally:
             self._move(step)
         return NEVER
@@ -58,17 +60,21 @@ class Alarms:
         self._known = step
         for timer, ahead in zip(self._timers, self._ahead, strict=True):
             vars(timer).update(_state(ahead))
-        for timer in self._due:
-            told = [timer.p.owner, *(strategies if timer.p.strats else [])]
-            for sleeper in sleepers:
-                if any(each is sleeper.strategy for each in told):
-                    sleeper.wake = min(sleeper.wake, step)
-            for each in told:
-                each.notify_timer(timer, timer.lastwhen, *timer.args, **timer.kwargs)
+        stamp = float(self._stamps[step])
+        for place, timer in enumerate(self._timers):
+            if place == self._first or place > self._first and timer.check(stamp):
+                told = [timer.p.owner, *(strategies if timer.p.strats else [])]
+                for sleeper in sleepers:
+                    if any(each is sleeper.strategy for each in told):
+                        sleeper.wake = min(sleeper.wake, step)
+                for each in told:
+                    each.notify_timer(timer, timer.lastwhen, *timer.args, **timer.kwargs)
 
     def go_on(self, step: int) -> None:
         """All that a step brings is over: look for the next one."""
         if step == self.at:
+            for timer, ahead in zip(self._timers, self._ahead, strict=True):
+                vars(ahead).update(_state(timer))
             self.at = self._search(step)
 
     def give_back(self, step: int) -> None:

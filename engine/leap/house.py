@@ -14,11 +14,13 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
+from core.leaping import hears_last
 from core.steps import Steps
 from engine.desk_leaps import DeskLeaps
 from engine.lean.cursor import lean_class, set_class
 from engine.lean.notices import deliver
 from engine.lean.orders import SessionEnds
+from engine.lean.seat import Seat
 from engine.lean.timeline import Timeline
 from engine.lean.touch import Touch
 from engine.leap.house_broker import LeanHouse, can_take
@@ -49,21 +51,31 @@ class HouseBroker:
             return None
         return cls(broker, steps, timeline, datas)
 
-    def open(self) -> None:
+    def open(self, seats: list[Seat]) -> None:
         """From here on the account and the gate go in leaps."""
         broker = self._broker
         self._leaps = DeskLeaps(broker, self._steps, broker.cerebro.history.begin)
         broker._ends = self._steps.cache.setdefault("session ends", SessionEnds())
         broker._is_plain = can_take(broker)
+        broker._terse = {
+            id(seat.strategy)
+            for seat in seats
+            if not seat.own_notify and all(map(hears_last, (seat.strategy, *seat.on_order)))
+        }
         set_class(broker, lean_class(SimBroker, LeanHouse))
 
     def close(self) -> None:
         """Leave the broker as one that steps."""
-        if self._leaps is not None:
-            self._leaps.close()
-            self._leaps = None
+        if self._leaps is None:
+            return
+        leaps, self._leaps = self._leaps, None
+        try:
+            leaps.close()
+            self._broker.say()
+        finally:
             set_class(self._broker, SimBroker)
-            del self._broker.__dict__["_ends"], self._broker.__dict__["_is_plain"]
+            for name in ("_ends", "_is_plain", "_terse"):
+                del self._broker.__dict__[name]
 
     def stand(self, step: int) -> None:
         """Before the broker's pass on a step."""
@@ -79,6 +91,8 @@ class HouseBroker:
             return
         broker.next()
         if broker.notifs:
+            if self._leaps is not None and broker._terse:
+                broker.say()
             deliver(broker.cerebro, broker)
 
     def wakes_at(self, step: int) -> int:

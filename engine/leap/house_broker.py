@@ -9,15 +9,17 @@ that is empty, sorting what is in order. Money, fees, slippage and limits are ``
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 import backtrader as bt
-from backtrader.order import BuyOrder, Order, SellOrder
+from backtrader.order import Order
 
 from engine.lean.copies import clone_order
 from engine.lean.equity import is_plain
-from engine.lean.orders import make
+from engine.lean.intake import LeanIntake
 from engine.sim_broker import SimBroker
+
+_ON_ITS_WAY = frozenset({Order.Submitted, Order.Accepted})
 
 
 def can_take(broker: Any) -> bool:
@@ -25,45 +27,52 @@ def can_take(broker: Any) -> bool:
     return all(is_plain(scheme) for scheme in broker.comminfo.values())
 
 
-class LeanHouse:
+class Notice(NamedTuple):
+    """An order was sent or accepted: said unless there is more to say of it by then (``core.leaping.hears_last``)."""
+
+    order: Any
+    status: int
+
+
+class LeanHouse(LeanIntake):
     """Members that a ``SimBroker`` with settings gets for a run."""
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
-    def buy(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return _send(self, BuyOrder, given, oco, _checksubmit, kwargs)
-
-    def sell(
-        self: Any, owner: Any, data: Any, size: float, price: Any = None, plimit: Any = None, exectype: Any = None,
-        valid: Any = None, tradeid: Any = 0, oco: Any = None, trailamount: Any = None, trailpercent: Any = None,
-        parent: Any = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        given = dict(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, trailamount=trailamount, trailpercent=trailpercent, parent=parent, transmit=transmit,
-            histnotify=histnotify,
-        )  # fmt: skip
-        return _send(self, SellOrder, given, oco, _checksubmit, kwargs)
-
     def notify(self: Any, order: Any) -> None:
-        self.notifs.append(clone_order(order))
+        if order.status in _ON_ITS_WAY and id(order.p.owner) in self._terse and not order.executed.exbits:
+            self.notifs.append(Notice(order, order.status))
+        else:
+            self.notifs.append(clone_order(order))
 
-    def submit_accept(self: Any, order: Any) -> None:
-        order.pannotated = None
-        order.status = Order.Accepted
-        order.broker = None
-        order.plen = len(order.data)
-        self.pending.append(order)
-        self.notifs.append(clone_order(order))
+    def say(self: Any) -> None:
+        """Before notices are handed over: of those of an order on its way the last one counts."""
+        notices = [each for each in self.notifs if type(each) is not Notice or each.order.status == each.status]
+        self.notifs.clear()
+        self.notifs.extend([clone_order(each.order) if type(each) is Notice else each for each in notices])
+
+    def get_notification(self: Any) -> Any:
+        self.say()
+        return SimBroker.get_notification(self)
+
+    def _send(self: Any, order: Any, oco: Any, check: bool, about: dict[str, Any]) -> Any:
+        given = order.p  # where backtrader looks up what an order has not, at length
+        order.owner, order.data, order.parent, order.transmit = given.owner, given.data, given.parent, given.transmit
+        order.exectype = order.exectype
+        if given.valid is None:
+            order.valid = None
+        if about:
+            order.info.update(about)
+        self._ocoize(order, oco)
+        return self.submit(order, check=check)
+
+    def _left_after(self: Any, order: Any, funds: float, positions: dict[Any, Any]) -> float:
+        held = self.positions[order.data]  # a look makes an entry, as in stock
+        if order.parent is not None:
+            return funds  # it closes what its parent opens
+        if order.data not in positions:
+            positions[order.data] = held.clone()
+        return self._funds_after(order, funds, positions[order.data])  # type: ignore[no-any-return]
 
     def setcommission(self: Any, *args: Any, **kwargs: Any) -> None:
         SimBroker.setcommission(self, *args, **kwargs)
@@ -87,20 +96,23 @@ class LeanHouse:
             self.check_submitted()
         pending = self.pending
         if pending:
-            self._expire_day_orders(self._when)
+            self._expire_day_orders()
             if len(pending) > 1:
                 turns = [self._turn(order) for order in pending]
-                if any(turn > after for turn, after in zip(turns, turns[1:], strict=False)):
+                if turns != sorted(turns):
                     self.pending = pending = deque(sorted(pending, key=self._turn))
         while self._toactivate:
             self._toactivate.popleft().activate()
         leaps.date_positions(leaps.step)
         if pending:
-            _match(self, pending)
+            self._match()
         leaps.adjust_positions(leaps.step)
         self._get_value()
         if self.gate is not None:
             self._ask_gate(self.gate, account)
+
+    def _session(self: Any, data: Any) -> Any:
+        return self.leaps.session(data)
 
     def _try_exec(self: Any, order: Any) -> None:
         """Stock's, which prefers a data's ``tick_*``: between preloaded bars they are the bar's own prices."""
@@ -110,40 +122,12 @@ class LeanHouse:
         if kind == Order.Stop:
             self._try_exec_stop(order, data.open[0], data.high[0], data.low[0], order.created.price, data.close[0])
         elif kind == Order.Market:
-            self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
+            p = self.p
+            if not self._at_close and (p.coc or p.coo or p.slip_perc or p.slip_fixed):
+                self._try_exec_market(order, data.open[0], data.high[0], data.low[0])
+            elif data.datetime[0] > order.created.dt:
+                self._execute(order, ago=0, price=data.close[0] if self._at_close else data.open[0])
         elif kind == Order.Limit:
             self._try_exec_limit(order, data.open[0], data.high[0], data.low[0], order.created.price)
         else:
             bt.brokers.BackBroker._try_exec(self, order)
-
-
-def _send(broker: Any, cls: type, given: dict[str, Any], oco: Any, check: bool, about: dict[str, Any]) -> Any:
-    order = make(cls, given, broker._ends)
-    state = order.__dict__  # backtrader looks up what an order has not in its parameters, a thousand times
-    state["owner"], state["data"], state["parent"] = given["owner"], given["data"], given["parent"]
-    state["transmit"] = given["transmit"]
-    if about:
-        order.info.update(about)
-    broker._ocoize(order, oco)
-    return broker.submit(order, check=check)
-
-
-def _match(broker: Any, pending: Any) -> None:
-    """The loop of ``BackBroker.next`` over what is pending."""
-    pending.append(None)
-    while True:
-        order = pending.popleft()
-        if order is None:
-            return
-        if order.expire():
-            broker.notify(order)
-            broker._ococheck(order)
-            broker._bracketize(order, cancel=True)
-        elif not order._active:
-            pending.append(order)
-        else:
-            broker._try_exec(order)
-            if order.alive():
-                pending.append(order)
-            elif order.status == Order.Completed:
-                broker._bracketize(order)

@@ -34,6 +34,8 @@ def sleepers_of(run: LeanRun) -> tuple[list[Sleeper], list[str]]:
         reasons.append("the broker has a pass on every bar")
     if cerebro._timerscheat:
         reasons.append("a timer that cheats goes off before the broker")
+    if any(timer.p.allow is not None for timer in cerebro._timers):
+        reasons.append("a timer asks a callback (allow) whether it may go off, which may look at anything")
     if cerebro.p.cheat_on_open or cerebro.p.quicknotify:
         reasons.append("strategies are called before the broker (cheat_on_open) or in the midst of it (quicknotify)")
     if cerebro.runwriters:
@@ -93,9 +95,10 @@ def go_leaping(run: LeanRun, sleepers: list[Sleeper]) -> bool:
 
 
 def _arrive(run: LeanRun, sleepers: list[Sleeper], step: int) -> None:
-    """All stand on the step before ``step``."""
-    run.move(step - 1)
-    _catch_up(sleepers, step)
+    """All stand on the step before ``step``; they do where nobody slept since the last one."""
+    if any([sleeper.done < step for sleeper in sleepers]):
+        run.move(step - 1)
+        _catch_up(sleepers, step)
 
 
 def _catch_up(sleepers: list[Sleeper], step: int) -> None:

@@ -9,12 +9,13 @@ has not, the strategy does not sleep.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import backtrader as bt
 from backtrader.lineiterator import LineIterator
 
-from core.leaping import LeapingStrategy, can_leap, declares_wakes, tell_leapt
+from core.leaping import LeapingStrategy, can_leap, declares_wakes, leapt_of
 from engine.lean.seat import Seat
 from engine.lean.timeline import Timeline
 from engine.leap.wakes import Wakes, start_steps
@@ -63,6 +64,8 @@ class Sleeper:
         self._wakes = Wakes(self.strategy, timeline, places[0])
         self._start, self._started = start_steps(self.strategy, timeline, places)
         self._listening = (seat.on_next, seat.on_account)
+        self._told: list[Any] = []  # analyzers of which these are the methods
+        self._tell: list[Callable[[int, int], None]] = []
         self.wake = min(self._wakes.next_step(-1), self._start)
 
     def catch_up(self, step: int) -> None:
@@ -80,8 +83,10 @@ class Sleeper:
         seat.cursor.idx += step - first
         for cursor, clock in seat.follows:
             cursor.idx = clock.idx
-        for analyzer in seat.on_next:
-            tell_leapt(analyzer, first, step)
+        if self._told is not seat.on_next:
+            self._told, self._tell = seat.on_next, [tell for each in seat.on_next for tell in leapt_of(each)]
+        for tell in self._tell:
+            tell(first, step)
 
     def _forward(self, first: int, step: int) -> None:
         """The same for lines that are stock's again, which happens on the last of the steps alone."""
@@ -93,7 +98,8 @@ class Sleeper:
             strategy.forward()
             strategy.lines.datetime[0] = stamp
         for analyzer in self.seat.on_next:
-            tell_leapt(analyzer, first, step)
+            for tell in leapt_of(analyzer):
+                tell(first, step)
 
     def turn(self, step: int) -> None:
         """The strategy's turn on a step, all before it being taken."""

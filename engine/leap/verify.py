@@ -15,7 +15,7 @@ import backtrader as bt
 
 from core.errors import EngineError
 from engine.leap.wakes import WakesError
-from engine.leap.witness import Event, Facts, Record, account_facts, order_facts, plain
+from engine.leap.witness import CEREBRO, Event, Facts, Record, account_facts, order_facts, plain
 
 
 def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
@@ -27,6 +27,7 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     counted = [_counter(bt.Order), _counter(bt.Trade)]
     timers = list(cerebro._pretimers)  # strategies add theirs in each run
     settings, schemes = dict(vars(broker.p)), dict(broker.comminfo)  # they may set others in mid-run
+    rates = [(thing.__dict__, dict(thing.__dict__)) for scheme in schemes.values() for thing in (scheme, scheme.p)]
     leapt, result = _recorded(cerebro, run)
     if not leapt.has_leapt or isinstance(leapt.error, WakesError):
         if leapt.error is not None:
@@ -38,6 +39,9 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     vars(broker.p).update(settings)
     broker.comminfo.clear()
     broker.comminfo.update(schemes)
+    for state, before in rates:
+        state.clear()
+        state.update(before)
     for strategy in leapt.strategies:
         strategy._stage1()  # as after a run without an error: datas can be used again
     for data in cerebro.datas:
@@ -74,7 +78,7 @@ def _recorded(cerebro: Any, run: Callable[[], Any]) -> tuple[Record, Any]:
     try:
         result = run()
     except Exception as error:  # both runs must end in the same
-        record.error = error
+        record.fail(error)
     finally:
         cerebro._record = None
     if record.run is not None:
@@ -116,12 +120,13 @@ def _events(stepped: Record, leapt: Record) -> Difference | None:
         if (ours.step, ours.strategy, ours.what) == (theirs.step, theirs.strategy, theirs.what):
             return Difference(
                 ours.step, ours.strategy, f"{_named(ours)}, {_first_fact(theirs.facts, ours.facts)}",
-                _cure(stepped, leapt, ours.step, theirs),
+                _cure(stepped, leapt, ours.step, theirs, ours.what),
             )  # fmt: skip
         early = theirs if theirs.step <= ours.step else ours
         told = "stepping" if early is theirs else "leaping"
         text = f"{_name_of(stepped, early.strategy)} is told of {_named(early)} when {told} only"
-        return Difference(early.step, early.strategy, text, _cure(stepped, leapt, early.step, theirs))
+        cure = _cure(stepped, leapt, early.step, theirs, early.what)
+        return Difference(early.step, early.strategy, text, cure)
     return None
 
 
@@ -207,8 +212,12 @@ _ENGINE = (
 )
 
 
-def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None) -> str:
-    """What left out the bar before ``step``, on which a strategy must have acted."""
+def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None, what: str = "") -> str:
+    """What left out the bar before ``step``, on which a strategy must have acted. ``what`` it shows at."""
+    for written, number, name in stepped.written:
+        if name == what and written < step and written not in leapt.called[number]:
+            bar = _bar(stepped, number, written)
+            return f"wakes() of {_name_of(stepped, number)} leaves out {bar}, on which it writes into {name}"
     if theirs is not None and theirs.what.startswith("order") and _is_broker(theirs, leapt):
         return _ENGINE
     number = theirs.strategy if theirs is not None else -1
@@ -217,7 +226,7 @@ def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None) -> st
         acted = step - 1
         if acted in stepped.called[each] and acted not in leapt.called[each]:
             return f"wakes() of {_name_of(stepped, each)} leaves out {_bar(stepped, each, acted)}"
-    if number < 0:
+    if number < 0 or theirs is not None and "when" in theirs.facts:
         return _ENGINE
     return (
         f"{_name_of(stepped, number)} was called on the bar before and did something else: leapt() must bring it to "
@@ -234,6 +243,8 @@ def _is_broker(event: Event, leapt: Record) -> bool:
 
 def _named(event: Event) -> str:
     facts = event.facts
+    if "when" in facts:
+        return f"{event.what} ({facts['when']})"
     if event.what.startswith("order"):
         about = f"{facts['side']} {abs(facts['size'])} of {facts['data']}, {facts['type']}, {facts['status']}"
         return f"{event.what} ({about})"
@@ -241,6 +252,8 @@ def _named(event: Event) -> str:
 
 
 def _name_of(record: Record, number: int) -> str:
+    if number == CEREBRO:
+        return "Cerebro"
     return type(record.strategies[number]).__name__ if record.strategies else "the strategy"
 
 
@@ -249,7 +262,7 @@ def _bar(record: Record, number: int, step: int) -> str:
     run = record.run
     assert run is not None  # there are events and accounts only of runs
     step = min(max(step, 0), len(run.timeline.stamps) - 1)
-    data = record.strategies[number].datas[0]
+    data = record.strategies[max(number, 0)].datas[0]
     place = next(place for place, each in enumerate(run.datas) if each is data)
     bar, before = run.timeline.row(place, step), run.timeline.row(place, step - 1)
     when = bt.num2date(run.timeline.stamp(step))

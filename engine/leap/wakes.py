@@ -5,16 +5,18 @@ Why it is exact: it is as exact as the declaration. ``verify=True`` runs both wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
+from typing import Any, cast
 
+import backtrader as bt
 import numpy as np
 
 from core.errors import EngineError, did_you_mean
 from core.leaping import EVERY_STEP
+from core.steps import Flags
 from engine.lean.timeline import Timeline
-from engine.lean.touch import NEVER, search
+from engine.lean.touch import NEVER
 
 
 class WakesError(EngineError):
@@ -24,7 +26,8 @@ class WakesError(EngineError):
 class Wakes:
     """The declaration of one strategy. ``place``: of its first data in the timeline.
 
-    Raises WakesError where a set is no array of bool with an item for each bar, or where a name is none of the sets.
+    Raises WakesError where it is none: a set that is no array of bool with an item for each bar, a name that is none of
+    the sets, a number that is not whole, an error in one of its methods.
     """
 
     def __init__(self, strategy: Any, timeline: Timeline, place: int) -> None:
@@ -32,57 +35,103 @@ class Wakes:
         self._timeline = timeline
         self._rows = None if timeline.shared else np.array(timeline.rows[place])
         self._place = place
-        bars = strategy.data.buflen()
-        with no_new_positions(strategy.broker):
-            self._sets = {name: np.asarray(flags) for name, flags in strategy.wake_sets().items()}
-        for name, flags in self._sets.items():
-            if flags.dtype != np.bool_ or flags.shape != (bars,):
-                raise WakesError(
-                    f"{type(strategy).__name__}.wake_sets()[{name!r}] is {flags.dtype} of shape {flags.shape}; give an "
-                    f"array of bool with one item for each of the {bars} bars of the first data"
-                )
+        sets = self._ask("wake_sets", strategy.wake_sets, -1)
+        if not isinstance(sets, Mapping):
+            raise WakesError(f"{self._said('wake_sets', -1)} gives {sets!r}; give a dictionary: name -> array of bool")
+        self._sets = {  # the bars of each
+            name: np.flatnonzero(self._flags(name, flags)) for name, flags in sets.items()
+        }
+
+    def _flags(self, name: Any, given: Any) -> Flags:
+        if not isinstance(name, str) or name == EVERY_STEP:
+            raise WakesError(
+                f"{self._said('wake_sets', -1)} gives a set named {name!r}; a name is a text other than '*'"
+            )
+        flags = self._ask("wake_sets", lambda: np.asarray(given), -1)
+        bars = self._strategy.data.buflen()
+        if flags.dtype != np.bool_ or flags.shape != (bars,):
+            raise WakesError(
+                f"{type(self._strategy).__name__}.wake_sets()[{name!r}] is {flags.dtype} of shape {flags.shape}; give "
+                f"an array of bool with one item for each of the {bars} bars of the first data"
+            )
+        return cast(Flags, flags)
 
     def next_step(self, step: int) -> int:
         """The first step after ``step`` on which the strategy wants to be called, ``NEVER`` for none."""
         bar = self._timeline.row(self._place, step)
         found = NEVER
-        with no_new_positions(self._strategy.broker):
-            wakes = list(self._strategy.wakes())
-        for wake in wakes:
-            if isinstance(wake, str):
-                if wake == EVERY_STEP:
-                    return step + 1
-                found = min(found, self._next_in(wake, bar))
-            else:
-                found = min(found, bar + max(int(wake), 1))
+        for wake in self._ask("wakes", lambda: self._read(step), step):
+            if wake == EVERY_STEP:
+                return step + 1
+            found = min(found, self._next_in(wake, bar, step) if isinstance(wake, str) else bar + max(wake, 1))
         return found if found == NEVER else self._step_of(found)
 
-    def _next_in(self, name: str, bar: int) -> int:
-        flags = self._sets.get(name)
-        if flags is None:
+    def _read(self, step: int) -> list[str | int]:
+        given = self._strategy.wakes()
+        if isinstance(given, str) or not isinstance(given, Iterable):
             raise WakesError(
-                f"{type(self._strategy).__name__}.wakes() names {name!r}, which is none of its wake_sets()"
+                f"{self._said('wakes', step)} gives {given!r}; give a list of names of sets and whole numbers"
+            )
+        return [wake if isinstance(wake, str) or type(wake) is int else self._whole(wake, step) for wake in given]
+
+    def _whole(self, wake: Any, step: int) -> int:
+        if isinstance(wake, bool) or not isinstance(wake, Integral | float) or wake != wake // 1:
+            raise WakesError(
+                f"{self._said('wakes', step)} gives {wake!r} among others; give names of sets, whole numbers n for "
+                "'in n bars', or '*'"
+            )
+        return min(int(wake), NEVER)
+
+    def _ask(self, name: str, method: Callable[[], Any], step: int) -> Any:
+        """What a method of the declaration gives; its errors name it."""
+        try:
+            with NoNewPositions(self._strategy.broker):
+                return method()
+        except WakesError:
+            raise
+        except Exception as error:
+            raise WakesError(f"{self._said(name, step)} raises {type(error).__name__}: {error}") from error
+
+    def _said(self, name: str, step: int) -> str:
+        data = self._strategy.data
+        when = "before the first bar"
+        if step >= 0:
+            bar, stamp = self._timeline.row(self._place, step), bt.num2date(self._timeline.stamp(step))
+            when = f"on bar {bar} of {data._name or 'the first data'}, {stamp}"
+        return f"{type(self._strategy).__name__}.{name}(), {when},"
+
+    def _next_in(self, name: str, bar: int, step: int) -> int:
+        bars = self._sets.get(name)
+        if bars is None:
+            raise WakesError(
+                f"{self._said('wakes', step)} names {name!r}, which is none of its wake_sets()"
                 f"{did_you_mean(name, self._sets)}"
             )
-        at = search(len(flags), bar + 1, lambda rows: flags[rows])
-        return at if at >= 0 else NEVER
+        at = bars.searchsorted(bar, side="right")
+        return int(bars[at]) if at < len(bars) else NEVER
 
     def _step_of(self, bar: int) -> int:
         if self._rows is None:
             return bar
-        step = int(np.searchsorted(self._rows, bar))
+        step = int(self._rows.searchsorted(bar))
         return step if step < len(self._rows) else NEVER
 
 
-@contextmanager
-def no_new_positions(broker: Any) -> Iterator[None]:
+class NoNewPositions:
     """Who is asked may look at positions. A look at one that never was makes it, and values add up in the order of
     their making; a run that steps does not ask, so what was made by asking is taken back."""
-    positions = getattr(broker, "positions", {})
-    before = len(positions)
-    yield
-    for data in list(positions)[before:]:
-        del positions[data]
+
+    def __init__(self, broker: Any) -> None:
+        self._positions = getattr(broker, "positions", {})
+        self._before = len(self._positions)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        if len(self._positions) > self._before:
+            for data in list(self._positions)[self._before :]:
+                del self._positions[data]
 
 
 def start_steps(strategy: Any, timeline: Timeline, places: list[int]) -> tuple[int, int]:

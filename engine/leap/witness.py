@@ -1,12 +1,13 @@
 """What one run was, written down bar by bar, so that ``verify`` can hold two of them against each other.
 
 A witness sits among the analyzers of a strategy without being one that the user sees. It is told of orders and trades,
-looks at the account whenever the strategy or its analyzers have their turn, and changes nothing.
+looks at the account whenever the strategy or its analyzers have their turn, and changes nothing. What strategies and
+Cerebro are told of timers passes it on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import backtrader as bt
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from engine.lean.loop import LeanRun
 
 Facts = Mapping[str, Any]
+CEREBRO = -1  # in the place of a strategy's number
 
 
 class Event(NamedTuple):
-    """``step`` of the run, number of the strategy, what it was told of, and all that was said of it."""
+    """``step`` of the run, number of the strategy (or CEREBRO), what it was told of, and all that was said of it."""
 
     step: int
     strategy: int
@@ -37,6 +39,8 @@ class Record:
         self.values: list[float] = []
         self.called: list[set[int]] = []
         self._numbers: dict[str, dict[int, int]] = {"order": {}, "trade": {}}  # ref -> number in this run, from 1
+        self.written: list[tuple[int, int, str]] = []  # step, number of the strategy, resting order it wrote into
+        self._leaving: list[Callable[[], None]] = []  # how to leave no method behind
         self.error: Exception | None = None
         self.run: LeanRun | None = None
         self.strategies: list[bt.Strategy] = []
@@ -50,6 +54,64 @@ class Record:
             self.called.append(set())
             seat.watching = [Witness(self, number, seat)]
             seat.listen()
+            self._overhear(seat.strategy, number)
+            if run.cerebro._is_control:
+                self._watch_orders(seat.strategy, number)
+        self._overhear(run.cerebro, CEREBRO)
+
+    def _overhear(self, listener: Any, number: int) -> None:
+        """Write down what is said of timers."""
+        run = self.run
+        assert run is not None  # it attends one
+        timers = [*run.cerebro._timers, *run.cerebro._timerscheat]
+        heard = listener.notify_timer
+
+        def notify_timer(timer: Any, when: Any, *args: Any, **kwargs: Any) -> None:
+            name = next((f"timer {place}" for place, each in enumerate(timers, 1) if each is timer), "a timer")
+            facts = {"when": when, "args": plain(args), "kwargs": plain(kwargs)}
+            self.events.append(Event(run.clock.idx, number, name, facts))
+            heard(timer, when, *args, **kwargs)
+
+        self._put(listener, "notify_timer", notify_timer)
+
+    def _watch_orders(self, strategy: Any, number: int) -> None:
+        """Write down which resting orders a strategy writes into."""
+        run = self.run
+        assert run is not None  # it attends one
+
+        def watched(act: Callable[[], None]) -> Callable[[], None]:
+            def call() -> None:
+                before = resting(strategy.broker)
+                act()
+                after = resting(strategy.broker)
+                changed = (ref for ref, facts in before.items() if ref in after and repr(after[ref]) != repr(facts))
+                self.written += [(run.clock.idx, number, self.name("order", ref)) for ref in changed]
+
+            return call
+
+        for name in ("prenext", "nextstart", "next"):
+            self._put(strategy, name, watched(getattr(strategy, name)))
+
+    def _put(self, thing: Any, name: str, method: Any) -> None:
+        """Put a method in the way of another until the run is over."""
+        state = vars(thing)
+        was_there, before = name in state, state.get(name)
+
+        def take_away() -> None:
+            del state[name]
+            if was_there:
+                state[name] = before
+
+        state[name] = method
+        self._leaving.append(take_away)
+
+    def fail(self, error: Exception) -> None:
+        """The run ended in an error: a strategy whose turn it was had been called."""
+        self.error = error
+        run = self.run
+        seat = run.acting if run is not None else None
+        if run is not None and seat is not None and seat.cursor.idx == run.clock.idx and not seat.slept:
+            self.called[run.seats.index(seat)].add(run.clock.idx)
 
     @property
     def has_leapt(self) -> bool:
@@ -70,6 +132,8 @@ class Record:
         run = self.run
         if run is None:
             return
+        while self._leaving:
+            self._leaving.pop()()
         count = run.clock.idx + 1
         account = getattr(run.cerebro.broker, "account", None)
         if not self.has_leapt:
@@ -128,6 +192,11 @@ def order_facts(order: Any) -> Facts:
         "executed.comm": executed.comm, "executed.pnl": executed.pnl, "executed.left": executed.remsize,
         "executed.when": executed.dt, "info": plain(order.info),
     }  # fmt: skip
+
+
+def resting(broker: Any) -> dict[int, Facts]:
+    """What can be written into each resting order."""
+    return {order.ref: {**order_facts(order), "info": None} for order in broker.pending if order is not None}
 
 
 def trade_facts(trade: Any) -> Facts:

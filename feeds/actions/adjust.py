@@ -23,7 +23,7 @@ import pandas as pd
 from core.errors import AdjustmentError
 from feeds.actions.reconcile import reconcile
 from feeds.actions.steps import Step, after, steps
-from feeds.bars import ADJUSTMENTS, PRICES, ActionKind, Adjustment, CorporateAction
+from feeds.bars import ADJUSTMENTS, PRICES, QUOTE_SIZES, ActionKind, Adjustment, CorporateAction
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,7 +60,8 @@ def adjust(
     exchange: str = "XNYS",
     until: dt.date | None = None,
 ) -> pd.DataFrame:
-    """Bars adjusted as ``want`` out of bars adjusted as ``have``: prices, bid and ask; volume by splits alone.
+    """Bars adjusted as ``want`` out of bars adjusted as ``have``: prices, bid and ask; volume and
+    the sizes of quotes by splits alone.
 
     ``until``: with ``have="split"``, the day up to which the source has adjusted, where that is after the last bar
     (Yahoo: the day of the download). ``adj_close`` is left out of what changes: it fits raw prices only. Several
@@ -157,7 +158,7 @@ def _spread(frame: pd.DataFrame, parts: Sequence[Step], by_step: Sequence[float]
 def _times(frame: pd.DataFrame, price: Floats, volume: Floats) -> pd.DataFrame:
     columns = {
         name: frame[name].to_numpy(dtype=np.float64)
-        * (volume if name == "volume" else price if name in (*PRICES, "bid", "ask") else 1.0)
+        * (volume if name in ("volume", *QUOTE_SIZES) else price if name in (*PRICES, "bid", "ask") else 1.0)
         for name in frame.columns
         if name != "adj_close"
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from feeds.bars import PRICES
+from feeds.bars import PRICES, QUOTE_SIZES
 from feeds.checks.local import scales_at
 from feeds.checks.rows import Rows
 from feeds.checks.rule import Flags, Hit, Positions, Rule, hit, live_runs, runs
@@ -153,7 +153,7 @@ class CrossedQuotes(Rule):
     repair = "set"
 
     def find(self, rows: Rows) -> Iterator[Hit]:
-        """Swapped where that gives an ordinary spread; else the quotes are unknown, and a row made of them goes."""
+        """Swapped, with their sizes, where that gives an ordinary spread; else unknown, and a row made of them goes."""
         if rows.quotes is None:
             return
         bid, ask = rows.quotes
@@ -162,8 +162,10 @@ class CrossedQuotes(Rule):
         if not crossed.any():
             return
         usual = float(np.nanmedian(spread[spread > 0.0]))
+        sides = [("bid", "ask")] if any(name not in rows.now for name in QUOTE_SIZES) else [("bid", "ask"), QUOTE_SIZES]
+        pairs = [pair for one, other in sides for pair in ((one, other), (other, one))]
         for run in live_runs(rows, crossed & (spread <= ORDINARY_SPREAD * usual)):
-            change = {at: {"bid": float(rows.now["ask"][at]), "ask": float(rows.now["bid"][at])} for at in run.tolist()}
+            change = {at: {name: float(rows.now[other][at]) for name, other in pairs} for at in run.tolist()}
             yield _changes(rows, run.tolist(), "bid above ask by an ordinary spread; the two are swapped", change)
         for gone, what in ((False, "the quotes are left out"), (True, "dropped")):
             for run in live_runs(rows, crossed & (spread > ORDINARY_SPREAD * usual) & (rows.of_quotes == gone)):

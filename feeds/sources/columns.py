@@ -12,12 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedError
-from feeds.bars import PRICES
+from feeds.bars import PRICES, QUOTE_SIZES
 
 if TYPE_CHECKING:
     from feeds.sources.table import Table
 
-Role = Literal["time", "clock", "symbol", "open", "high", "low", "close", "volume", "adj_close", "bid", "ask"]
+Role = Literal[
+    "time", "clock", "symbol", "open", "high", "low", "close", "volume", "adj_close", "bid", "ask", "bid_size", "ask_size"
+]
 
 _DATES = ("date", "dtyyyymmdd")  # of a time of day in a column beside it
 CSV_HEADER = "date,open,high,low,close,volume"
@@ -32,7 +34,10 @@ _NAMES: dict[Role, tuple[str, ...]] = {  # the first one that a header has is ta
     "adj_close": ("adj_close", "adjusted_close", "adjclose", "adj_close_price"),
     "bid": ("bid", "bid_price"),
     "ask": ("ask", "ask_price"),
+    "bid_size": ("bid_size", "bidsize"),
+    "ask_size": ("ask_size", "asksize"),
 }
+_COUNTS = ("volume", *QUOTE_SIZES)  # roles whose numbers are shares
 _POWERS = {"K": "e3", "M": "e6", "B": "e9"}  # volumes like 1.25M
 _GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d+|[-+]?\d{1,3}(,\d{3}){2,}")  # 1,234.50, 1,234,567, but not 1,234
 _GROUPED_WHOLE = re.compile(r"\d{1,3}(,\d{3})+")
@@ -122,9 +127,9 @@ def _number(text: str, role: str, decimal: str) -> float:
     plain = text.strip().removeprefix("$")
     if decimal == ",":
         plain = plain.translate(_MARKS_EXCHANGED)
-    if role == "volume" and plain[-1:] in _POWERS:
+    if role in _COUNTS and plain[-1:] in _POWERS:
         plain = plain[:-1] + _POWERS[plain[-1]]
-    if _GROUPED.fullmatch(plain) or (role == "volume" and _GROUPED_WHOLE.fullmatch(plain)):
+    if _GROUPED.fullmatch(plain) or (role in _COUNTS and _GROUPED_WHOLE.fullmatch(plain)):
         plain = plain.replace(",", "")
     return float(plain) if _PLAIN.fullmatch(plain) else np.nan
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from core.calendar import ExchangeCalendar
 from core.errors import FeedError, FeedSourceError, UnknownNameError, did_you_mean
-from feeds.bars import COLUMNS, EXTRAS, PRICES, Adjustment, BarSize, RawBars, Request
+from feeds.bars import COLUMNS, EXTRAS, PRICES, QUOTE_SIZES, Adjustment, BarSize, RawBars, Request
 from feeds.datenum import Floats
 from feeds.sources.columns import Role, find_columns, values_of
 from feeds.sources.exchanged import refuse_exchanged, refuse_open_for_close
@@ -26,7 +26,9 @@ from feeds.sources.times import DateOrder, read_times
 EXCHANGE = "XNYS"  # where neither the user nor the catalog knows one
 _SUFFIXES = (".gz", ".csv", ".tsv", ".txt", ".parquet")
 _SHOWN = 5  # symbols in an error
-_VALUE_ROLES: tuple[Role, ...] = ("open", "high", "low", "close", "volume", "adj_close", "bid", "ask")
+_VALUE_ROLES: tuple[Role, ...] = (
+    "open", "high", "low", "close", "volume", "adj_close", "bid", "ask", "bid_size", "ask_size",
+)  # fmt: skip
 Known = Callable[[str, BarSize], str | None]  # the exchange of a symbol's bars; None: unknown
 
 
@@ -133,8 +135,9 @@ def _read(file: Path, form: FileFormat, *, where: str, gaps: bool, known: Known 
 
 def _values(table: Table, columns: dict[Role, str], *, gaps: bool) -> tuple[dict[str, Floats], list[str]]:
     """Columns of bars, and what is worth knowing about them."""
+    optional = EXTRAS if "close" in columns else QUOTE_SIZES
     read: dict[str, Floats] = {
-        role: values_of(table, columns[role], role=role, gaps=gaps or (role in EXTRAS and "close" in columns))
+        role: values_of(table, columns[role], role=role, gaps=gaps or role in optional)
         for role in _VALUE_ROLES
         if role in columns
     }

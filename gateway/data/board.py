@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from gateway.data.history import History
-from gateway.data.hours import SECOND, hours_of, moment_of
+from gateway.data.showing import middle_of, price_of
 from gateway.data.slots import Grid
 from gateway.data.spans import DAY_SECONDS
+from gateway.hours import SECOND, hours_of, moment_of
 from gateway.model import Bar, Instrument, Quote, Values
 
 BID_SIZE, BID, ASK, ASK_SIZE, LAST, LAST_SIZE, HIGH, LOW, VOLUME, CLOSE = range(10)
@@ -28,6 +30,8 @@ OPEN, AVERAGE_VOLUME, HISTORICAL_VOLATILITY, MARK_PRICE, LAST_TIME, SHORTABLE, R
 )
 TRADE_COUNT, TRADE_RATE, VOLUME_RATE, LAST_RTH_TRADE, RT_TRADE_VOLUME, SHORTABLE_SHARES = 54, 55, 56, 57, 77, 89
 YEAR = 252  # sessions
+GENERIC = frozenset({104, 165, 221, 232, 233, 236, 293, 294, 295, 318, 375})  # those that have data here
+_COUNTED, _MARKED = frozenset({233, 293, 294, 295, 375}), frozenset({221, 232})
 NO_PRICE = -1.0  # what a missing bid or ask is told as
 
 
@@ -51,13 +55,16 @@ def size_tick(kind: int, size: float, generic: int = 0) -> Tick:
 class Board:
     """Bid, ask, last, sizes, volume, open, high, low and close of one instrument as they stand at a moment.
 
-    Volume and number of trades count the whole session, open, high and low its regular hours. Instruments without
-    trades have high and low of the middle of bid and ask. ``close`` is that of the session before.
+    Volume and number of trades count the whole session, open, high and low its regular hours. Currency pairs have no
+    trades, but high and low of the middle of bid and ask. ``close`` is that of the session before. Where the tape has
+    no quotes of the instrument, bid and ask are a tick beside the last price, as in the history.
     """
 
     def __init__(self, instrument: Instrument, history: History, now: dt.datetime) -> None:
         self.instrument = instrument
         self._history = history
+        self._quoted = instrument in history.tape.quotes
+        self._is_pair = instrument.sec_type == "CASH"
         self._hours = hours_of(instrument)
         self.bid = self.ask = self.bid_size = self.ask_size = math.nan
         self.last = self.last_size = self.open = self.high = self.low = self.close = math.nan
@@ -66,15 +73,18 @@ class Board:
         self.last_time = 0
         self.halted = False
         self._session = (0, 0, 0, 0)  # start, end, open, close
-        self._minute: list[tuple[int, int, float]] = []  # moment, trades, volume of the last 60 seconds
+        self.wanted = GENERIC  # the generic ticks that anybody listens to
+        self._minute: deque[tuple[int, int, float]] = deque()  # moment, trades, volume of the last 60 seconds
         self._start(now)
 
     def hear(self, bar: Bar | None, quote: Quote | None) -> list[Tick]:
         """Take a step of the tape; return the ticks that it makes."""
         ticks: list[Tick] = []
+        if bar is not None and not self._quoted:
+            quote = self._beside(bar)
         if quote is not None:
             ticks += self._quote(quote)
-        if bar is not None:
+        if bar is not None and not self._is_pair:
             ticks += self._bar(bar)
         return ticks
 
@@ -124,9 +134,9 @@ class Board:
             elif _differs(size, old_size):
                 ticks += [size_tick(size_kind, size)]
         self.bid, self.ask, self.bid_size, self.ask_size = quote.bid, quote.ask, quote.bid_size, quote.ask_size
-        if self.instrument.sec_type == "CASH":
-            self._turn(moment_of(quote.when))
-            middle = (quote.bid + quote.ask) / 2.0
+        if self._is_pair:
+            ticks += self._turn(moment_of(quote.when))
+            middle = middle_of(quote)
             if not math.isnan(middle):
                 ticks += self._extremes(middle, middle)
         return ticks + self._mark() if ticks else ticks
@@ -151,7 +161,9 @@ class Board:
                 ticks += [price_tick(OPEN, bar.open)]
             ticks += self._extremes(bar.high, bar.low)
             ticks += [price_tick(LAST_RTH_TRADE, bar.close, size, 318)]
-        self._minute = [row for row in self._minute if row[0] > end - 60 * SECOND] + [(end, bar.count, bar.volume)]
+        self._minute.append((end, bar.count, bar.volume))
+        while self._minute[0][0] <= end - 60 * SECOND:
+            self._minute.popleft()
         return ticks + self._counters() + self._mark()
 
     def _extremes(self, high: float, low: float) -> list[Tick]:
@@ -166,6 +178,8 @@ class Board:
 
     def _counters(self) -> list[Tick]:
         """RTVolume, its twin of all trades, and the counts and rates of trades."""
+        if self.wanted.isdisjoint(_COUNTED):
+            return []
         vwap = self.worth / self.volume if self.volume > 0 else self.last
         text = f"{self.last};{self.last_size:.0f};{self.last_time * 1000};{self.volume:.0f};{vwap:.8f};true"
         return [
@@ -178,7 +192,9 @@ class Board:
 
     def _mark(self) -> list[Tick]:
         """The mark price: the last one, held within bid and ask."""
-        middle = (self.bid + self.ask) / 2.0
+        if self.wanted.isdisjoint(_MARKED):
+            return []
+        middle = round((self.bid + self.ask) / 2.0, 8)
         mark = middle if math.isnan(self.last) else self.last
         if not math.isnan(middle):
             mark = min(max(mark, self.bid), self.ask)
@@ -244,9 +260,11 @@ class Board:
         tape, moment = self._history.tape, moment_of(now)
         self._turn(moment)
         quote, bar = tape.last_quote(self.instrument, now), tape.last_bar(self.instrument, now)
+        if bar is not None and not self._quoted:
+            quote = self._beside(bar)
         if quote is not None and moment_of(quote.when) > self._session[0]:
             self.bid, self.ask, self.bid_size, self.ask_size = quote.bid, quote.ask, quote.bid_size, quote.ask_size
-        if bar is not None:
+        if bar is not None and not self._is_pair:
             self.last, self.last_size = bar.close, last_size(bar)
             self.last_time = (moment_of(bar.end) - 1) // SECOND
             rows = tape.bars[self.instrument].within(self._session[0], moment)
@@ -255,15 +273,24 @@ class Board:
             self.trades = int(rows.count.sum())
             recent = rows.within(moment - 60 * SECOND, moment)
             columns = (recent.end.tolist(), recent.count.tolist(), recent.volume.tolist())
-            self._minute = list(zip(*columns, strict=True))
+            self._minute.extend(zip(*columns, strict=True))
             rows = rows.within(self._session[2], min(moment, self._session[3]))
             if len(rows):
                 self.open, self.high, self.low = float(rows.open[0]), float(rows.high.max()), float(rows.low.min())
-        elif self.instrument in tape.quotes and self.instrument.sec_type == "CASH":
-            quotes = tape.quotes[self.instrument].within(self._session[0], moment)
-            middle = (quotes.bid + quotes.ask) / 2.0
+        elif self._is_pair:
+            if self._quoted:
+                middle = price_of(tape.quotes[self.instrument].within(self._session[0], moment), "MIDPOINT")
+            elif bar is not None:
+                middle = tape.bars[self.instrument].within(self._session[0], moment).close
+            else:
+                return
             if np.isfinite(middle).any():
                 self.high, self.low = float(np.nanmax(middle)), float(np.nanmin(middle))
+
+    def _beside(self, bar: Bar) -> Quote:
+        """A quote made of a trade."""
+        tick, size = self.instrument.min_tick, max(1.0, last_size(bar))
+        return Quote(bar.end, round(bar.close - tick, 8), round(bar.close + tick, 8), size, size)
 
 
 def last_size(bar: Bar) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.data.live_bars import Answer, Client
+from gateway.data.showing import middle_of
 from gateway.data.trades import last_values, quote_values, trades_of
 from gateway.model import Bar, Instrument, Quote
 
@@ -36,5 +37,5 @@ class ByTick:
         if self.kind == "BidAsk" and (changed or not self.ignore_size):
             out.append((self.client, "tickByTickBidAsk", values))
         elif self.kind == "MidPoint" and changed and all(prices):
-            middle = {"reqId": self.req_id, "tickType": 4, "time": values["time"], "midPoint": sum(prices) / 2.0}
+            middle = {"reqId": self.req_id, "tickType": 4, "time": values["time"], "midPoint": middle_of(quote)}
             out.append((self.client, "tickByTickMidPoint", middle))

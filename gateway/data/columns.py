@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.errors import FeedError
-from gateway.data.hours import SECOND, Moments
+from gateway.hours import SECOND, Moments
 
 Floats = npt.NDArray[np.float64]
 PRICES = ("open", "high", "low", "close")

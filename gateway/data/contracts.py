@@ -6,10 +6,10 @@ import datetime as dt
 from collections.abc import Iterable
 
 from core.errors import SettingsError
-from gateway.data.hours import hours_of
-from gateway.data.refused import NO_DEFINITION, Refused, invalid
 from gateway.data.rules import MARKET_RULES
+from gateway.hours import hours_of
 from gateway.model import Instrument, Values
+from gateway.refused import NO_DEFINITION, Refused, invalid
 
 SEC_TYPES = frozenset(
     "STK OPT FUT IND FOP CASH BAG WAR BOND CMDTY NEWS FUND CFD CRYPTO CONTFUT FUT+CONTFUT IOPT EVENT BILL".split()

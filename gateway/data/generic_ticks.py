@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.data.refused import invalid
+from gateway.refused import invalid
 
 _ALL = (
     (100, "Option Volume"),

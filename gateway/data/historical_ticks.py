@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of
-from gateway.data.refused import Refused
+from gateway.data.showing import middle_of
 from gateway.data.stamps import parse_moment
 from gateway.data.trades import last_values, quote_values, trades_of
+from gateway.hours import hours_of, moment_of
 from gateway.model import Instrument, Values
+from gateway.refused import Refused
 
 MOST = 1_000  # ticks of a request
 _ANSWERS = {"TRADES": "historicalTicksLast", "BID_ASK": "historicalTicksBidAsk", "MIDPOINT": "historicalTicks"}
@@ -105,7 +106,7 @@ def _ticks(
                     }
                 )
             elif quote.bid == quote.bid and quote.ask == quote.ask:
-                found.append({"time": values["time"], "price": (quote.bid + quote.ask) / 2.0, "size": 0.0})
+                found.append({"time": values["time"], "price": middle_of(quote), "size": 0.0})
     return found
 
 

@@ -16,14 +16,14 @@ import pandas as pd
 from core.errors import FeedError
 from gateway.data.columns import BarColumns, QuoteColumns, bar_columns
 from gateway.data.contracts import ContractBook, local_symbol, lot_of
-from gateway.data.hours import SECOND, hours_of, moment_of
-from gateway.data.refused import Refused, hmds, invalid
 from gateway.data.showing import NAMES, NONE, OTHER, QUOTED, TRADED, both_sides, quoted, shifted
 from gateway.data.slots import Grid, Series, collapsed, filled, grouped, period_of
 from gateway.data.spans import DAY_SECONDS, check_together, parse_bar_size, parse_duration
 from gateway.data.stamps import Stamps, parse_moment
 from gateway.data.tape import Tape
+from gateway.hours import SECOND, hours_of, moment_of
 from gateway.model import Instrument, Values
+from gateway.refused import Refused, hmds, invalid
 
 Frames = Mapping[Instrument, Mapping[int, pd.DataFrame]]
 WHOLE_SHARES = 163  # sizes of US stocks are in hundreds below this version

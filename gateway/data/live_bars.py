@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from gateway.data.contracts import lot_of
 from gateway.data.history import WHOLE_SHARES
-from gateway.data.hours import SECOND, hours_of
 from gateway.data.pieces import FIVE, Piece, Pieces, split
 from gateway.data.showing import NONE, TRADED
 from gateway.data.slots import Grid
 from gateway.data.spans import DAY_SECONDS
 from gateway.data.stamps import Stamps
+from gateway.hours import SECOND, hours_of
 from gateway.model import Bar, Instrument, Quote, Values
 
 Client = Hashable

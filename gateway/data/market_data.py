@@ -60,6 +60,11 @@ class Feed:
             for bar, quote in history.tape.rows_of(instrument, now - delay, now):
                 self._keep(bar, quote)
 
+    def turn_to(self, lines: Iterable[Line]) -> None:
+        """Show it to these lines alone."""
+        self.lines = list(lines)
+        self.board.wanted = frozenset().union(*(line.generics for line in self.lines))
+
     def hear(self, bar: Bar | None, quote: Quote | None, out: list[Answer]) -> None:
         if self._delay:
             self._keep(bar, quote)

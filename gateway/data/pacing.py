@@ -13,10 +13,10 @@ from typing import Literal
 
 from core.clock import Clock, VirtualClock
 from gateway.data.clock import AcceleratedClock
-from gateway.data.hours import SECOND, moment_of
-from gateway.data.refused import hmds
 from gateway.data.spans import parse_bar_size
+from gateway.hours import SECOND, moment_of
 from gateway.model import Values
+from gateway.refused import hmds
 
 MESSAGES = 50  # a second, by each client
 VIOLATIONS = 3  # after so many TWS ends the connection

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gateway.data.hours import SECOND, moment_of
-from gateway.data.showing import QUOTED, shift_of
+from gateway.data.showing import QUOTED, middle_of, shift_of
 from gateway.data.tape import Tape
+from gateway.hours import SECOND, moment_of
 from gateway.model import Bar, Instrument, Quote
 
 FIVE = 5 * SECOND
@@ -101,5 +101,5 @@ def split(piece: Piece, seconds: int) -> list[Piece]:
 
 def _price(quote: Quote, what: str) -> float:
     if what == "MIDPOINT":
-        return (quote.bid + quote.ask) / 2.0
+        return middle_of(quote)
     return quote.bid if what == "BID" else quote.ask

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway.data.refused import Refused
+from gateway.refused import Refused
 
 MARKET_RULES: dict[int, tuple[tuple[float, float], ...]] = {  # number -> (low edge, increment)
     26: ((0.0, 0.01),),

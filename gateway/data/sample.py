@@ -11,18 +11,18 @@ ambiguous symbol: it has no data.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from core.calendar import ExchangeCalendar
 from gateway.data.columns import Floats, index_of
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
-from gateway.data.hours import SECOND, Moments, Session, hours_of
 from gateway.data.tape import Tape
+from gateway.hours import SECOND, Moments, Session, hours_of
 from gateway.model import Instrument
 
 XMPLA = Instrument(900_000_001, "XMPLA", long_name="EXAMPLE ALPHA CORP", isin="XX0000000A19")
@@ -97,8 +97,7 @@ def make_sample(
     ExchangeCalendar(XMPLA.calendar).close_of(day)  # raises
     truth = truth or Truth()
     hours = hours_of(XMPLA)
-    first = hours.number_of(day)
-    assert first is not None  # the calendar has just said so
+    first = hours.between(day, day).start
     live = [hours.session(number) for number in range(first, first + sessions)]
     sample = Sample(tuple(session.day for session in live), truth)
     level, rate = np.log(truth.price), np.log(1.10)
@@ -160,8 +159,8 @@ def _day(rng: np.random.Generator, session: Session, seconds: int, truth: Truth)
     phi = 0.5 ** (seconds / INNER / truth.half_life)
     shocks = rng.normal(0.0, truth.spread_std * np.sqrt(1.0 - phi**2), count)
     shocks[0] = rng.normal(0.0, truth.spread_std)  # the spread is stationary: a night is many half-lives
-    spread: Floats = lfilter([1.0], [1.0, -phi], shocks)
-    return walk, spread
+    spread = list(itertools.accumulate(shocks.tolist(), lambda before, shock: phi * before + shock))
+    return walk, np.array(spread)
 
 
 def _traded(rng: np.random.Generator, session: Session, mid: Floats) -> tuple[pd.DataFrame, pd.DataFrame]:

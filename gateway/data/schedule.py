@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of
-from gateway.data.refused import invalid
 from gateway.data.spans import DAY_SECONDS, parse_bar_size, parse_duration
 from gateway.data.stamps import Stamps, parse_moment
+from gateway.hours import hours_of, moment_of
 from gateway.model import Values
+from gateway.refused import invalid
 
 
 def historical_schedule(history: History, request: Values, now: dt.datetime) -> Values:

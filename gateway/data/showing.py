@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.data.columns import BarColumns, Floats, QuoteColumns
-from gateway.data.hours import Moments
 from gateway.data.slots import Grid, Series, collapsed
-from gateway.model import Instrument
+from gateway.hours import Moments
+from gateway.model import Instrument, Quote
 
 TRADED = frozenset({"TRADES", "ADJUSTED_LAST"})
 QUOTED = frozenset({"MIDPOINT", "BID", "ASK", "BID_ASK"})
@@ -29,8 +29,14 @@ NONE = -1  # volume, wap and count of prices that are no trades
 def price_of(quotes: QuoteColumns, what: str) -> Floats:
     """The price that MIDPOINT, BID or ASK shows."""
     if what == "MIDPOINT":
-        return (quotes.bid + quotes.ask) / 2.0
+        middle: Floats = np.round((quotes.bid + quotes.ask) / 2.0, 8)
+        return middle
     return quotes.bid if what == "BID" else quotes.ask
+
+
+def middle_of(quote: Quote) -> float:
+    """Between bid and ask, without the dust of the division; NaN where one is missing."""
+    return round((quote.bid + quote.ask) / 2.0, 8)
 
 
 def shift_of(instrument: Instrument, what: str) -> float:

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.data.columns import BarColumns, Floats
-from gateway.data.hours import SECOND, Moments, TradingHours
 from gateway.data.spans import BAR_SIZES, DAY_SECONDS
+from gateway.hours import SECOND, Moments, TradingHours
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gateway.data.hours import SECOND, TradingHours
-from gateway.data.refused import hmds, invalid
+from gateway.hours import SECOND, TradingHours
+from gateway.refused import hmds, invalid
 
 DAY_SECONDS = 86_400
 BAR_SIZES: dict[str, int] = {  # barSizeSetting -> seconds

@@ -11,8 +11,8 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.data.hours import SECOND, TradingHours, moment_to_datetime
-from gateway.data.refused import invalid
+from gateway.hours import SECOND, TradingHours, moment_to_datetime
+from gateway.refused import invalid
 
 ZONES_TOLD = 174  # times carry their zone from this version on
 _TEXT = re.compile(r"(\d{8})(?:(-)|\s+)(\d{1,2}:\d{2}(?::\d{2})?)(?:\s+(\S+))?")

@@ -11,14 +11,14 @@ from gateway.data.contracts import ContractBook, lot_of
 from gateway.data.generic_ticks import parse_generic_ticks
 from gateway.data.historical_ticks import historical_ticks
 from gateway.data.history import WHOLE_SHARES, History, Shown
-from gateway.data.hours import hours_of, moment_of
 from gateway.data.live_bars import Answer, Client, FiveSeconds, GrowingBar, Listener, first_slot
 from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIVE, NO_DELAY, Feed, Line
 from gateway.data.pieces import Piece, Pieces
-from gateway.data.refused import Refused, invalid
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
+from gateway.hours import hours_of, moment_of
 from gateway.model import Instrument, Values
+from gateway.refused import Refused, hmds, invalid
 
 LINES = 100  # market data lines of a log-in
 OPEN = 50  # historical requests at the same time, which those that keepUpToDate stay
@@ -163,11 +163,12 @@ class Streams:
                 {"reqId": key[1], "marketDataType": self._told(instrument, wanted, delayed, now)},
             )
         )
+        feed.board.wanted |= generics
         out += line.answers(feed.board.standing())
         if snapshot:
             out.append((client, "tickSnapshotEnd", {"reqId": key[1]}))
             return out
-        feed.lines.append(line)
+        feed.turn_to([*feed.lines, line])
         self._feeds[instrument, delayed] = self._lines[key] = feed
         self._busy = True
         return out
@@ -225,16 +226,20 @@ class Streams:
         source.listeners[:] = [each for each in source.listeners if (each.client, each.req_id) != (client, req_id)]
         self._tidy()
 
-    def cancel_historical_data(self, client: Client, req_id: int) -> None:
+    def cancel_historical_data(self, client: Client, req_id: int) -> list[Answer]:
+        """End keepUpToDate; TWS confirms it with error 162."""
         if self._growing.pop((client, req_id), None) is None:
             raise Refused(366, f"No historical data query found for ticker id:{req_id}")
         self._tidy()
+        ended = hmds(f"API historical data query cancelled: {req_id}")
+        values = {"reqId": req_id, "errorCode": ended.number, "errorString": ended.text, "advancedOrderRejectJson": ""}
+        return [(client, "error", values)]
 
     def cancel_market_data(self, client: Client, req_id: int) -> None:
         feed = self._lines.pop((client, req_id), None)
         if feed is None:
             raise Refused(300, f"Can't find EId with tickerId:{req_id}")
-        feed.lines[:] = [each for each in feed.lines if (each.client, each.req_id) != (client, req_id)]
+        feed.turn_to(each for each in feed.lines if (each.client, each.req_id) != (client, req_id))
         self._tidy()
 
     def cancel_tick_by_tick(self, client: Client, req_id: int) -> None:

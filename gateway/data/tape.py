@@ -12,7 +12,7 @@ import pandas as pd
 
 from core.errors import FeedEmptyError
 from gateway.data.columns import BarColumns, QuoteColumns, bar_columns, index_of, quote_columns
-from gateway.data.hours import Moments, moment_of, moment_to_datetime
+from gateway.hours import Moments, moment_of, moment_to_datetime
 from gateway.model import Bar, Instrument, Quote
 
 _CHUNK = 4_096  # moments of which the objects are made at once

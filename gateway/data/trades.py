@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.data.hours import SECOND, moment_of
+from gateway.hours import SECOND, moment_of
 from gateway.model import Bar, Quote, Values
 
 VENUE = "NYSE"

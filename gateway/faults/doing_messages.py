@@ -30,7 +30,7 @@ def pass_(scene: Scene) -> None:
     scene.dropped = True
 
 
-@verb("set", says="fields of the message are changed", places=MESSAGES, under_way=True, fields=True)
+@verb("set", says="fields of the message are changed", places=MESSAGES, under_way=True, fields="some")
 def set_(scene: Scene) -> None:
     scene.values = changed(scene.name, scene.values, scene.fields)
     scene.changed = True
@@ -60,7 +60,7 @@ def shuffle(scene: Scene) -> None:
     scene.changed = True
 
 
-@verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields=True)
+@verb("duplicate", says="the message once more, with fields changed if any are given", places=MESSAGES, fields="any")
 def duplicate(scene: Scene) -> None:
     scene.effects.append(scene.further(changed(scene.name, scene.values, scene.fields)))
 
@@ -95,21 +95,23 @@ def swap(scene: Scene, seconds: float) -> None:
 
 @verb(
     "send", Param("name", "answer"), Param("client", "client", "own"),
-    says="a further answer with the given fields", fields=True,
+    says="a further answer with the given fields", fields="any",
 )  # fmt: skip
 def send(scene: Scene, name: str, client: str | int) -> None:
     scene.effects.append(Send(scene.target(client), name, changed(name, {}, scene.fields)))
 
 
-@verb("receive", Param("name", "request"), says="as if the client had sent this request", places=MESSAGES, fields=True)
+@verb("receive", Param("name", "request"), says="as if the client had sent this request", places=MESSAGES, fields="any")
 def receive(scene: Scene, name: str) -> None:
     assert scene.client is not None  # it stands on messages only
     scene.effects.append(Receive(scene.client, name, changed(name, {}, scene.fields)))
 
 
-def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, keeps: bool) -> None:
+def _block(
+    scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, keeps: bool, id: int | None = None
+) -> None:
     until = None if seconds is None else scene.now + dt.timedelta(seconds=seconds)
-    block = Block(names, scene.target(client), until, keeps)
+    block = Block(names, scene.target(client), until, keeps, id)
     scene.memory.blocks.append(block)
 
     def lift(now: dt.datetime) -> Iterable[Effect]:
@@ -123,10 +125,11 @@ def _block(scene: Scene, names: frozenset[str], seconds: float | None, client: s
 
 @verb(
     "mute", Param("names", "names"), Param("seconds", "duration", ""), Param("client", "client", "all"),
-    says="messages of these names (or groups: data, orders, account, all) are lost, for so long or for ever",
+    Param("id", "whole", ""),
+    says="messages of these names or groups are lost, for so long or for ever; with an id only those of that request",
 )  # fmt: skip
-def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int) -> None:
-    _block(scene, names, seconds, client, keeps=False)
+def mute(scene: Scene, names: frozenset[str], seconds: float | None, client: str | int, id: int | None) -> None:
+    _block(scene, names, seconds, client, keeps=False, id=id)
 
 
 @verb(

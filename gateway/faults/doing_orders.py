@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.errors import FaultScriptError
 from gateway.faults.doing_sockets import check_text, text_of
 from gateway.faults.effects import Bust, Correct, EndSilently, Execute, HoldOrder, Refuse, ReleaseOrder, Twin
-from gateway.faults.errors import ScriptError
 from gateway.faults.scene import Scene
 from gateway.faults.verbs import REQUEST, Param, verb
 
@@ -21,7 +21,7 @@ def release(scene: Scene) -> None:
 
 def _check_fill(place: str, waited: bool, given: dict[str, str]) -> None:
     if "shares" in given and "fraction" in given:
-        raise ScriptError("`execute` takes shares or fraction, not both")
+        raise FaultScriptError("`execute` takes shares or fraction, not both")
 
 
 @verb(
@@ -58,9 +58,9 @@ def twin(scene: Scene) -> None:
 
 def _check_correction(place: str, waited: bool, given: dict[str, str]) -> None:
     if not given:
-        raise ScriptError("`correct` changes nothing; write `correct price_by=0.05` or `correct shares=50`")
+        raise FaultScriptError("`correct` changes nothing; write `correct price_by=0.05` or `correct shares=50`")
     if "price" in given and "price_by" in given:
-        raise ScriptError("`correct` takes price or price_by, not both")
+        raise FaultScriptError("`correct` takes price or price_by, not both")
 
 
 @verb(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from core.errors import FaultScriptError
 from gateway.faults.effects import (
     ChangePort,
     Close,
@@ -17,7 +18,6 @@ from gateway.faults.effects import (
     SkewClock,
     StopReading,
 )
-from gateway.faults.errors import ScriptError
 from gateway.faults.scene import Scene
 from gateway.faults.texts import SYSTEM, TEXTS
 from gateway.faults.values import AbsentError, get
@@ -30,16 +30,16 @@ def check_close(place: str, waited: bool, given: dict[str, str]) -> None:
     """Nothing to be in the middle of, where there is no message."""
     when = given.get("when", "before")
     if when != "before" and (waited or place not in MESSAGES):
-        raise ScriptError(f"`close {when}` needs a message under way; write `close`")
+        raise FaultScriptError(f"`close {when}` needs a message under way; write `close`")
     if when == "middle" and place != ANSWER:
-        raise ScriptError("a request has arrived whole; write `close before` or `close after`, or cut an answer")
+        raise FaultScriptError("a request has arrived whole; write `close before` or `close after`, or cut an answer")
 
 
 def check_text(place: str, waited: bool, given: dict[str, str]) -> None:
     """Who leaves the text away must name a code whose text is known."""
     code = given["code"]
     if "text" not in given and code.isdigit() and int(code) not in TEXTS:
-        raise ScriptError(f'the text of code {code} is not known; write `error {code} "its text"`')
+        raise FaultScriptError(f'the text of code {code} is not known; write `error {code} "its text"`')
 
 
 def text_of(scene: Scene, code: int, text: str) -> str:
@@ -101,7 +101,7 @@ def skew_clock(scene: Scene, seconds: float) -> None:
 
 
 @verb(
-    "limit", Param("kind", "choice:messages|historical"), Param("count", "count"), Param("seconds", "duration"),
+    "limit", Param("kind", "choice:messages|historical"), Param("count", "count"), Param("seconds", "span"),
     says="pacing is tightened: so many messages, or historical requests, in so long",
 )  # fmt: skip
 def limit(scene: Scene, kind: str, count: int, seconds: float) -> None:

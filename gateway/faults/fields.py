@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import did_you_mean
-from gateway.faults.errors import ScriptError
+from core.errors import FaultScriptError, did_you_mean
 from gateway.model import Bar, Quote
 from gateway.wire.layout import Flag, If, Inside, Layout, Repeat, Since, Switch
 from gateway.wire.tables import answers, requests
@@ -35,7 +34,7 @@ class Field:
         return ".".join(self.path)
 
     def value(self, given: Any) -> Any:
-        """``given``, a text or another field's value, as a value of this field; ``ScriptError`` if it cannot be."""
+        """``given``, a text or another field's value, as one of this field; ``FaultScriptError`` if it cannot be."""
         text = as_text(given)
         try:
             if self.kind in UNSETTABLE:
@@ -51,7 +50,7 @@ class Field:
                 return number
             return TRUTHS[text.lower()] if self.kind == "bool" else text
         except (ValueError, KeyError):
-            raise ScriptError(f"{self} cannot be '{text}'; {_CURES.get(self.kind, 'give a number')}") from None
+            raise FaultScriptError(f"{self} cannot be '{text}'; {_CURES.get(self.kind, 'give a number')}") from None
 
 
 _CURES = {"int": "give a whole number", "bool": "give yes or no"} | dict.fromkeys(
@@ -105,10 +104,10 @@ def locate(message: str, name: str) -> Field:
     """The field of a name: ``order.tif``, or ``tif`` at the top or else further down.
 
     Raises:
-        ScriptError: The message has no such field.
+        FaultScriptError: The message has no such field.
     """
     wanted, fields = tuple(name.split(".")), fields_of(message)
     found = [field for field in fields if field.path == wanted] or [f for f in fields if f.path[-1:] == wanted]
     if not found:
-        raise ScriptError(f"{message} has no field '{name}'{did_you_mean(name, map(str, fields))}")
+        raise FaultScriptError(f"{message} has no field '{name}'{did_you_mean(name, map(str, fields))}")
     return found[0]

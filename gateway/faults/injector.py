@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from gateway.faults.actions import VERBS
 from gateway.faults.effects import Effect, Replace, Send, Swallow
 from gateway.faults.names import ANSWERS, TAPE
-from gateway.faults.parser import CLIENT, NEW
 from gateway.faults.rewrites import S
 from gateway.faults.scene import Later, Memory, Scene
 from gateway.faults.script import Action, AtMessage, AtStart, AtTime, On, Rule, Script
 from gateway.faults.timing import next_time
+from gateway.faults.triggers import CLIENT, NEW
 from gateway.faults.values import AbsentError, equal, get
 from gateway.faults.verbs import ANSWER, CLOCK, ON_TAPE, REQUEST, convert
 from gateway.model import Values
@@ -239,7 +239,7 @@ class Injector:
     def _blocked(self, scene: Scene) -> None:
         assert scene.client is not None
         for block in self.memory.blocks:
-            if not scene.dropped and block.stops(scene.client, scene.name):
+            if not scene.dropped and block.stops(scene.client, scene.name, scene.values):
                 if block.keeps:
                     block.kept.append(scene.further(scene.values))
                 scene.dropped = True

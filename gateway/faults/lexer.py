@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.faults.errors import ScriptError
+from core.errors import FaultScriptError
 
 ESCAPES = {"n": "\n", "r": "\r", '"': '"', "\\": "\\"}
 
@@ -29,10 +29,10 @@ def words_of(line: str) -> list[Word]:
     """Split a line; a # outside quotes begins a comment.
 
     Raises:
-        ScriptError: A quote is not closed, or a backslash in quotes stands before something that it does not escape.
+        FaultScriptError: A quote is not closed, or a backslash in quotes stands before what it does not escape.
     """
     if "\0" in line or not line.isprintable() and line.encode(errors="ignore").decode() != line:
-        raise ScriptError("a NUL or a broken character; a script is UTF-8 text")
+        raise FaultScriptError("a NUL or a broken character; a script is UTF-8 text")
     words: list[Word] = []
     at = 0
     while at < len(line):
@@ -81,8 +81,8 @@ def _quoted(line: str, at: int) -> tuple[str, int]:
         if char == "\\":
             at += 1
             if line[at : at + 1] not in ESCAPES or at >= len(line):
-                raise ScriptError('a \\ in quotes stands before \\, ", n or r only; write \\\\ for a backslash')
+                raise FaultScriptError('a \\ in quotes stands before \\, ", n or r only; write \\\\ for a backslash')
             char = ESCAPES[line[at]]
         text += char
         at += 1
-    raise ScriptError(f'the quote at column {start + 1} is not closed; end it with "')
+    raise FaultScriptError(f'the quote at column {start + 1} is not closed; end it with "')

@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from core.errors import did_you_mean
-from gateway.faults.errors import ScriptError
+from core.errors import FaultScriptError, did_you_mean
 from gateway.faults.injector import EXCHANGE_ZONE, Injector
 from gateway.faults.parser import STARTS, parse
 from gateway.faults.scenarios import SCENARIOS
@@ -26,20 +25,20 @@ def load(fault: str) -> Script:
             of a file that ends with .fault, or a script itself (it begins with at, every, on or seed).
 
     Raises:
-        ScriptError: There is no such scenario, setting or file, or the script cannot be understood.
+        FaultScriptError: There is no such scenario, setting or file, or the script cannot be understood.
     """
     if fault.endswith(SUFFIX):
         try:
             return parse(Path(fault).read_text(encoding="utf-8"), fault)
         except (OSError, UnicodeDecodeError) as error:
-            raise ScriptError(
+            raise FaultScriptError(
                 f"the script {fault} cannot be read ({error}); check the path, and that it is UTF-8"
             ) from error
     if fault.split(" ", 1)[0] in STARTS and " " in fault:
         return parse(fault)
     name, _, settings = fault.partition(":")
     if name not in SCENARIOS:
-        raise ScriptError(
+        raise FaultScriptError(
             f"there is no scenario '{name}'{did_you_mean(name, SCENARIOS)} "
             f"(a file's name ends with {SUFFIX}; docs/gateway_faults.md lists the scenarios)"
         )
@@ -48,7 +47,7 @@ def load(fault: str) -> Script:
     for part in filter(None, re.split(r",(?=\w+=)", settings)):
         key, equals, value = part.partition("=")
         if not equals or key not in values:
-            raise ScriptError(f"scenario {name} has no setting '{key}'{did_you_mean(key, values)}")
+            raise FaultScriptError(f"scenario {name} has no setting '{key}'{did_you_mean(key, values)}")
         values[key] = value
     return parse(_HOLE.sub(lambda hole: values.get(hole[1], hole[0]), scenario.text), name)
 

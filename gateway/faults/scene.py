@@ -26,10 +26,12 @@ class Block:
     client: int | None
     until: dt.datetime | None
     keeps: bool
+    req_id: int | None = None  # of this request's answers alone
     kept: list[Effect] = field(default_factory=list)
 
-    def stops(self, client: int, name: str) -> bool:
-        return name in self.names and self.client in (None, client)
+    def stops(self, client: int, name: str, values: Values) -> bool:
+        is_whose = self.client in (None, client) and self.req_id in (None, values.get("reqId"))
+        return is_whose and name in self.names
 
 
 @dataclass(slots=True)

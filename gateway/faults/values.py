@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from core.errors import did_you_mean
-from gateway.faults.errors import ScriptError
+from core.errors import FaultScriptError, did_you_mean
 from gateway.faults.fields import TRUTHS, as_text, locate
 from gateway.model import Values
 
@@ -62,7 +61,7 @@ def changed(message: str, values: Values, fields: dict[str, Any]) -> Values:
         try:
             field = locate(message, name)
             value = field.value(new)
-        except ScriptError as error:
+        except FaultScriptError as error:
             raise AbsentError(error.args[0]) from None
         *above, last = field.path
         inner = copy

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from core.errors import did_you_mean
-from gateway.faults.errors import ScriptError
+from core.errors import FaultScriptError, did_you_mean
 from gateway.faults.names import ANSWERS, GROUPS, REQUESTS
 
 ANSWER, REQUEST, ON_TAPE, CLOCK = "an answer", "a request", "the tape", "a time"
@@ -42,8 +41,8 @@ class Verb:
     says: str
     places: frozenset[str]
     under_way: bool
-    takes_fields: bool
-    check: Callable[[str, bool, dict[str, str]], None]  # place, after wait?, parameters: raises ScriptError
+    takes_fields: Literal["", "any", "some"]  # FIELD=VALUE: none, any number, at least one
+    check: Callable[[str, bool, dict[str, str]], None]  # place, after wait?, parameters: raises FaultScriptError
     act: Callable[..., None]
 
     def signature(self) -> str:
@@ -65,7 +64,7 @@ def verb(
     says: str,
     places: frozenset[str] = EVERYWHERE,
     under_way: bool = False,
-    fields: bool = False,
+    fields: Literal["", "any", "some"] = "",
     check: Callable[[str, bool, dict[str, str]], None] = _anything_goes,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare the function below as a verb."""
@@ -78,11 +77,11 @@ def verb(
 
 
 def convert(kind: str, text: str) -> Any:
-    """The value of a parameter; ``ScriptError`` says what is wrong with it and what is allowed."""
+    """The value of a parameter; ``FaultScriptError`` says what is wrong with it and what is allowed."""
     if kind.startswith("choice:"):
         choices = kind.removeprefix("choice:").split("|")
         if text not in choices:
-            raise ScriptError(f"'{text}' is none of {', '.join(choices)}{did_you_mean(text, choices)}")
+            raise FaultScriptError(f"'{text}' is none of {', '.join(choices)}{did_you_mean(text, choices)}")
         return text
     return _KINDS[kind](text)
 
@@ -91,18 +90,18 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ScriptError(f"'{text}' is no whole number; write one such as 3") from None
+        raise FaultScriptError(f"'{text}' is no whole number; write one such as 3") from None
 
 
 def _count(text: str) -> int:
     if (value := _whole(text)) < 1:
-        raise ScriptError(f"'{text}' is below 1; counting begins with 1")
+        raise FaultScriptError(f"'{text}' is below 1; counting begins with 1")
     return value
 
 
 def _port(text: str) -> int:
     if not 0 <= (value := _whole(text)) <= 65_535:
-        raise ScriptError(f"'{text}' is no port; give 1 to 65535, or 0 for a free one")
+        raise FaultScriptError(f"'{text}' is no port; give 1 to 65535, or 0 for a free one")
     return value
 
 
@@ -112,31 +111,37 @@ def _number(text: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise ScriptError(f"'{text}' is no number; write one such as 1.25")
+        raise FaultScriptError(f"'{text}' is no number; write one such as 1.25")
     return value
 
 
 def _positive(text: str) -> float:
     if (value := _number(text)) <= 0:
-        raise ScriptError(f"'{text}' is not above 0; give a positive number")
+        raise FaultScriptError(f"'{text}' is not above 0; give a positive number")
     return value
 
 
 def _offset(text: str) -> float:
     if not (match := _DURATION.fullmatch(text)):
-        raise ScriptError(f"'{text}' is no duration; write 30, 30s, 5m, 4h or 1d")
+        raise FaultScriptError(f"'{text}' is no duration; write 30, 30s, 5m, 4h or 1d")
     return float(match[1]) * UNITS[match[2]]
 
 
 def _duration(text: str) -> float:
     if (value := _offset(text)) < 0:
-        raise ScriptError(f"'{text}' is negative; a duration is 0 or more")
+        raise FaultScriptError(f"'{text}' is negative; a duration is 0 or more")
+    return value
+
+
+def _span(text: str) -> float:
+    if (value := _duration(text)) <= 0:
+        raise FaultScriptError(f"'{text}' is no time at all; give a duration above 0")
     return value
 
 
 def _name(text: str, known: frozenset[str], what: str) -> str:
     if text not in known:
-        raise ScriptError(f"there is no {what} '{text}'{did_you_mean(text, known)}")
+        raise FaultScriptError(f"there is no {what} '{text}'{did_you_mean(text, known)}")
     return text
 
 
@@ -149,7 +154,7 @@ def _names(text: str) -> frozenset[str]:
 
 def _symbol(text: str) -> str:
     if not _SYMBOL.fullmatch(text):
-        raise ScriptError(f"'{text}' is no symbol; give one such as BAC, 'first' (of the tape) or '*' (all)")
+        raise FaultScriptError(f"'{text}' is no symbol; give one such as BAC, 'first' (of the tape) or '*' (all)")
     return text
 
 
@@ -159,7 +164,7 @@ def _client(text: str) -> str | int:
     try:
         return int(text)
     except ValueError:
-        raise ScriptError(f"'{text}' is no client; give its id, 'own' (the message's) or 'all'") from None
+        raise FaultScriptError(f"'{text}' is no client; give its id, 'own' (the message's) or 'all'") from None
 
 
 _KINDS: dict[str, Callable[[str], Any]] = {
@@ -171,6 +176,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "number": _number,
     "positive": _positive,
     "duration": _duration,
+    "span": _span,
     "offset": _offset,
     "names": _names,
     "answer": lambda text: _name(text, ANSWERS, "answer"),

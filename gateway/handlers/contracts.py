@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.data.refused import NO_DEFINITION, Refused
 from gateway.data.rules import price_increments
 from gateway.handlers import NOT_SERVED, on
 from gateway.model import Values
+from gateway.refused import NO_DEFINITION, Refused
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -59,6 +59,38 @@ def news_providers(tws: Tws, session: Session, values: Values) -> None:
 @on("reqSoftDollarTiers")
 def soft_dollar_tiers(tws: Tws, session: Session, values: Values) -> None:
     session.send("softDollarTiers", {"reqId": values["reqId"], "tiers": []})
+
+
+@on("reqSmartComponents")
+def smart_components(tws: Tws, session: Session, values: Values) -> None:
+    """The exchanges behind the letters of SMART quotes: the one that ``tickReqParams`` speaks of."""
+    components = [{"bitNumber": 0, "exchange": "NYSE", "exchangeLetter": "N"}]
+    session.send("smartComponents", {"reqId": values["reqId"], "smartComponentMap": components})
+
+
+@on("queryDisplayGroups")
+def display_groups(tws: Tws, session: Session, values: Values) -> None:
+    """There are no windows, so no groups of them."""
+    session.send("displayGroupList", {"reqId": values["reqId"], "groups": ""})
+
+
+@on(
+    "reqNewsBulletins", "cancelNewsBulletins", "cancelFundamentalData", "cancelHistogramData", "cancelWshMetaData",
+    "cancelWshEventData", "cancelCalculateImpliedVolatility", "cancelCalculateOptionPrice", "subscribeToGroupEvents",
+    "unsubscribeFromGroupEvents", "updateDisplayGroup",
+)  # fmt: skip
+def without_answer(tws: Tws, session: Session, values: Values) -> None:
+    """Nothing comes of these: there are no bulletins and no windows, and what is cancelled was refused."""
+
+
+@on("cancelScannerSubscription")
+def cancel_scanner(tws: Tws, session: Session, values: Values) -> None:
+    raise Refused(365, f"No scanner subscription found for ticker id:{values['reqId']}")
+
+
+@on("cancelMktDepth")
+def cancel_depth(tws: Tws, session: Session, values: Values) -> None:
+    raise Refused(310, f"Can't find the subscribed market depth with tickerId:{values['reqId']}")
 
 
 _NOT_SUBSCRIBED = (

@@ -22,15 +22,16 @@ def historical_data(tws: Tws, session: Session, values: Values) -> None:
         session.send("historicalSchedule", historical_schedule(tws.history, values, now))
         return
     tws.pacing.historical(session, values)
-    session.send("historicalData", tws.history.bars(values, now, session.version))
+    answer = tws.history.bars(values, now, session.version)
     if values["keepUpToDate"]:
         tws.streams.keep_up_to_date(session, values, tws.history.shown(values, now), now, session.version)
         tws.barriers.moved()
+    session.send("historicalData", answer)
 
 
 @on("cancelHistoricalData")
 def cancel_historical_data(tws: Tws, session: Session, values: Values) -> None:
-    tws.streams.cancel_historical_data(session, values["reqId"])
+    tws.send_all(tws.streams.cancel_historical_data(session, values["reqId"]))
     tws.barriers.moved()
 
 

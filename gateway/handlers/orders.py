@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from gateway.data.refused import Refused
 from gateway.handlers import on
 from gateway.market.terms import moment
 from gateway.model import Execution, Order, Values
+from gateway.refused import Refused
 from gateway.reporter import commission_report, completed_order, exec_details, open_order, order_status
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def place_order(tws: Tws, session: Session, values: Values) -> None:
     if terms["whatIf"]:
         _preview(tws, session, order)
         return
-    tws.placed(order)
+    tws.market.place(order)
 
 
 def _preview(tws: Tws, session: Session, order: Order) -> None:
@@ -96,7 +96,7 @@ def executions(tws: Tws, session: Session, values: Values) -> None:
     after = moment(wanted["time"], tws.zone.key) if wanted["time"] else None
     for execution in tws.market.executions:
         if _fits(execution, wanted, after):
-            session.send("execDetails", exec_details(req_id, execution))
+            session.send("execDetails", exec_details(req_id, execution, tws.skew))
             report = tws.reporter.reports.get(execution.exec_id)
             if report is not None:
                 session.send("commissionReport", commission_report(report))

@@ -33,7 +33,7 @@ _INSTANT = dt.timedelta(microseconds=1)
 class Book:
     """What lives in one instrument, and its last quote with the sizes that are left of it."""
 
-    __slots__ = ("ask_left", "bid_left", "hours", "is_halted", "quote", "serial", "tickets")
+    __slots__ = ("ask_left", "bid_left", "hours", "is_halted", "quote", "tickets")
 
     def __init__(self, instrument: Instrument) -> None:
         self.hours: Hours = hours(instrument)
@@ -41,7 +41,6 @@ class Book:
         self.is_halted = False
         self.quote: Quote | None = None
         self.bid_left = self.ask_left = 0.0
-        self.serial = 0  # of the last quote
 
 
 class Exchange:
@@ -63,7 +62,6 @@ class Exchange:
 
     def add(self, ticket: Ticket) -> None:
         book = self.book(ticket.order.instrument)
-        ticket.serial = book.serial
         book.tickets.append(ticket)
 
     def remove(self, ticket: Ticket) -> None:
@@ -168,7 +166,6 @@ class Exchange:
         """Match a quote."""
         book = self.book(instrument)
         book.quote = quote
-        book.serial += 1
         book.bid_left, book.ask_left = whole(quote.bid_size), whole(quote.ask_size)
         bid, ask = quote.bid, quote.ask
         if bid == bid and ask == ask and bid > 0.0:
@@ -181,7 +178,6 @@ class Exchange:
         if self._standing:
             book = self.book(ticket.order.instrument)
             if book.quote is not None and not book.is_halted and ticket.is_live:
-                ticket.serial -= 1
                 self._match_quote(book, book.quote, [ticket], self._life.now())
 
     def _match_quote(self, book: Book, quote: Quote, tickets: list[Ticket], when: dt.datetime | None = None) -> None:
@@ -194,7 +190,7 @@ class Exchange:
         offers = []
         for ticket in tickets:
             terms = ticket.terms
-            if ticket.is_frozen or ticket.serial >= book.serial or terms.kind in AT_CLOSE:
+            if ticket.is_frozen or terms.kind in AT_CLOSE:
                 continue
             if not is_regular and not terms.is_outside:
                 continue

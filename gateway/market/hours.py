@@ -6,21 +6,14 @@ import datetime as dt
 import functools
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from core.calendar import ExchangeCalendar
+import numpy as np
+
+from core.errors import CalendarError
+from gateway.hours import TradingHours, hours_of, moment_of, moment_to_datetime
 from gateway.model import Instrument
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_EXTENDED = frozenset({"XNYS", "XNAS", "XASE", "ARCX", "BATS"})  # from 04:00 to four hours after the close
-_FIRST = dt.time(4, 0)
-_AFTER = dt.timedelta(hours=4)  # 20:00; 17:00 on a day that closes at 13:00
-_FOREX_OPENS, _FOREX_CLOSES = dt.time(17, 15), dt.time(17, 0)  # New York: Sunday, Friday
-_NEW_YORK = ZoneInfo("America/New_York")
-_DAY = dt.timedelta(days=1)
 _INSTANT = dt.timedelta(microseconds=1)
 
 
@@ -95,46 +88,23 @@ class Hours:
         return session.close
 
 
-def _exchange(code: str) -> Callable[[dt.datetime], Session]:
-    calendar = ExchangeCalendar(code)
-    is_extended = calendar.code in _EXTENDED
-    after = _AFTER if is_extended else dt.timedelta(0)
+@functools.cache
+def _hours(trading: TradingHours) -> Hours:
+    ends = trading.windows(regular=False)[1]
 
     def find(when: dt.datetime) -> Session:
-        day = calendar.session_of(when - after + _INSTANT)
-        opens, closes = calendar.hours_of(calendar.session_numbers(calendar.closes_of(_midnight(day))[0]))
-        open_, close = (moment[0].to_pydatetime(warn=False).astimezone(dt.UTC) for moment in (opens, closes))
-        first = dt.datetime.combine(day, _FIRST, _NEW_YORK).astimezone(dt.UTC) if is_extended else open_
-        return Session(first, open_, close, close + after)
+        number = int(np.searchsorted(ends, moment_of(when), side="right"))
+        if number == len(trading):
+            raise CalendarError(f"{when:%Y-%m-%d %H:%M} UTC lies behind the last session that the calendar knows")
+        found = trading.session(number)
+        return Session(*(moment_to_datetime(each) for each in (found.start, found.open, found.close, found.end)))
 
-    return find
-
-
-def _midnight(day: dt.date) -> pd.DatetimeIndex:
-    import pandas as pd
-
-    return pd.DatetimeIndex([day])
-
-
-def _forex(when: dt.datetime) -> Session:
-    """Sunday 17:15 to Friday 17:00 New York, in days that end at 17:00."""
-    day = when.astimezone(_NEW_YORK).date() - _DAY
-    while True:
-        close = dt.datetime.combine(day, _FOREX_CLOSES, _NEW_YORK).astimezone(dt.UTC)
-        if day.weekday() < 5 and close > when:
-            open_ = dt.datetime.combine(day - _DAY, _FOREX_OPENS, _NEW_YORK).astimezone(dt.UTC)
-            return Session(open_, open_, close, close)
-        day += _DAY
-
-
-@functools.cache
-def hours_of(calendar: str, sec_type: str) -> Hours:
-    return Hours(_forex if sec_type == "CASH" else _exchange(calendar))
+    return Hours(find)
 
 
 def hours(instrument: Instrument) -> Hours:
     """The hours of an instrument; those of one exchange are shared."""
-    return hours_of(instrument.calendar, instrument.sec_type)
+    return _hours(hours_of(instrument))
 
 
 def local_text(when: dt.datetime, zone: str) -> str:

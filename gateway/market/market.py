@@ -15,7 +15,7 @@ from gateway.market import texts
 from gateway.market.accounts import Accounts
 from gateway.market.interventions import Interventions, MarketError
 from gateway.market.life import Life
-from gateway.market.terms import AT_CLOSE, AT_MARKET, STOPS, MarketRules, Refused, Terms
+from gateway.market.terms import AT_CLOSE, AT_MARKET, STOPS, MarketRules, NotTaken, Terms
 from gateway.market.texts import Notice
 from gateway.market.ticket import Ticket
 from gateway.market.whatif import margin_notice, order_state
@@ -66,6 +66,8 @@ class Market(Interventions):
         self._order_limit = order_limit
         self._cancel_seconds = cancel_seconds
         accounts.open(now())
+        for instrument in self.instruments.values():
+            self.life.exchange.book(instrument)  # calendars take a second to build: now, not at the first order
         self._midnight = self._next_midnight(now())
 
     # ------------------------------------------------------------------ what there is
@@ -114,7 +116,7 @@ class Market(Interventions):
         life = self.life
         try:
             ticket = self._read(order, is_twin)
-        except Refused as refused:
+        except NotTaken as refused:
             order.status, order.ended = "Inactive", self.now()
             life.tell(order, refused.notice)
             return
@@ -134,9 +136,9 @@ class Market(Interventions):
         """Check an order as TWS does before it sends one on."""
         life, terms = self.life, order.terms
         if not is_twin and (order.client_id, order.order_id) in life.by_id:
-            raise Refused(texts.DUPLICATE_ID)
+            raise NotTaken(texts.DUPLICATE_ID)
         if order.account not in self.accounts:
-            raise Refused(
+            raise NotTaken(
                 texts.invalid(f"Invalid account code '{order.account}'") if order.account else texts.NO_ACCOUNT
             )
         read = Terms(terms, order.instrument, self._rules)
@@ -145,7 +147,7 @@ class Market(Interventions):
             found = life.by_id.get((order.client_id, read.parent_id))
             parent = life.tickets.get(found.perm_id) if found is not None else None
             if found is None or (parent is None and found.status != "Filled"):
-                raise Refused(texts.NO_PARENT)
+                raise NotTaken(texts.NO_PARENT)
         self._seq += 1
         ticket = Ticket(order, read, self._seq, self.accounts[order.account].volume)
         if parent is not None:
@@ -210,7 +212,7 @@ class Market(Interventions):
             return
         try:
             read = self._check_change(ticket, contract, terms)
-        except Refused as refused:
+        except NotTaken as refused:
             life.tell(order, refused.notice)
             return
         order.contract = contract
@@ -223,8 +225,11 @@ class Market(Interventions):
             ticket.is_triggered,
             read.stop == ticket.terms.stop and read.kind == ticket.terms.kind,
         )
+        followed = ticket.followed()
         ticket.take(read)
         ticket.is_triggered = was_triggered and same_stop
+        if followed is not None and read.stop is None and ticket.trails():
+            ticket.follow(followed)  # a new distance, from the same price
         if ticket.is_held:
             if read.transmits:
                 self._transmit(ticket)
@@ -250,20 +255,20 @@ class Market(Interventions):
         read = Terms(terms, order.instrument, self._rules)
         con_id = int(contract.get("conId") or 0) or order.instrument.con_id
         if con_id != order.instrument.con_id or read.sign != ticket.terms.sign:
-            raise Refused(texts.OTHER_ORDER)
+            raise NotTaken(texts.OTHER_ORDER)
         if ticket.order.status == "PendingCancel":
-            raise Refused(texts.TOO_LATE)
+            raise NotTaken(texts.TOO_LATE)
         if read.kind != ticket.terms.kind and "OPG" in (read.tif, ticket.terms.tif):
-            raise Refused(texts.NO_NEW_TYPE)
+            raise NotTaken(texts.NO_NEW_TYPE)
         if read.quantity < order.filled:
-            raise Refused(texts.invalid("The order size is less than the filled quantity"))
+            raise NotTaken(texts.invalid("The order size is less than the filled quantity"))
         if ticket.is_triggered and read.kind in STOPS and read.stop != ticket.terms.stop:
-            raise Refused(texts.TRIGGERED_ALREADY)
+            raise NotTaken(texts.TRIGGERED_ALREADY)
         if not (ticket.parent is not None and ticket.is_exit):
             rest = read.quantity - order.filled
             notice = margin_notice(self.accounts[order.account], order.instrument, read, rest, self.now())
             if notice is not None:
-                raise Refused(notice)
+                raise NotTaken(notice)
         return read
 
     def cancel(self, order: Order) -> None:
@@ -298,8 +303,8 @@ class Market(Interventions):
         try:
             read = Terms(order.terms, order.instrument, self._rules)
             if order.account not in self.accounts:
-                raise Refused(texts.NO_ACCOUNT)
-        except Refused as refused:
+                raise NotTaken(texts.NO_ACCOUNT)
+        except NotTaken as refused:
             return {}, refused.notice
         state = self.accounts[order.account]
         told = order_state(state, self.accounts.schedule(order.instrument), order.instrument, read, self.now())

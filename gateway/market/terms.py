@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gateway.market import texts
 from gateway.market.texts import Notice
 from gateway.model import Instrument, Values
+from gateway.refused import Refused
 
 UNSET = 1.7976931348623157e308  # how the wire writes a double that is not set
 
@@ -24,11 +25,11 @@ TIFS = frozenset({"DAY", "GTC", "GTD", "IOC", "FOK", "OPG"})
 MarketRules = Mapping[int, Sequence[tuple[float, float]]]  # id -> (from this price on, increment), ascending
 
 
-class Refused(Exception):
+class NotTaken(Refused):
     """An order that TWS does not take; ``notice`` is what it says."""
 
     def __init__(self, notice: Notice) -> None:
-        super().__init__(notice.text)
+        super().__init__(notice.code, notice.text)
         self.notice = notice
 
 
@@ -52,6 +53,7 @@ class Terms:
         "parent_id",
         "percent",
         "quantity",
+        "rules",
         "sign",
         "stop",
         "tif",
@@ -60,23 +62,24 @@ class Terms:
     )
 
     def __init__(self, terms: Values, instrument: Instrument, rules: MarketRules) -> None:
-        """Read ``terms``. Raises Refused with IBKR's error for what TWS would not take."""
+        """Read ``terms``. Raises NotTaken with IBKR's error for what TWS would not take."""
         get = terms.get
         action, kind, tif = get("action"), get("orderType"), get("tif") or "DAY"
         if action not in ("BUY", "SELL"):
-            raise Refused(texts.invalid("Invalid side field was entered"))
+            raise NotTaken(texts.invalid("Invalid side field was entered"))
         if kind not in TYPES:
-            raise Refused(texts.NO_SUCH_TYPE)
+            raise NotTaken(texts.NO_SUCH_TYPE)
         if tif not in TIFS or (tif == "OPG" and kind not in ("MKT", "LMT")):
-            raise Refused(texts.unknown_tif(tif))
+            raise NotTaken(texts.unknown_tif(tif))
         quantity = number(get("totalQuantity"))
         if quantity is None or not quantity > 0.0:
-            raise Refused(texts.NO_SIZE)
+            raise NotTaken(texts.NO_SIZE)
         if quantity != math.floor(quantity):
-            raise Refused(texts.FRACTIONAL)
+            raise NotTaken(texts.FRACTIONAL)
         self.kind: str = kind
         self.tif: str = tif
         self.quantity = quantity
+        self.rules = rules
         self.sign = 1 if action == "BUY" else -1
         self.parent_id = int(get("parentId") or 0)
         self.transmits = bool(get("transmit", True))
@@ -110,25 +113,25 @@ class Terms:
             self.stop = number(get("trailStopPrice"))
             self.offset = number(get("lmtPriceOffset"))
             if self.trail is None and self.percent is None:
-                raise Refused(texts.invalid("Please enter a valid trailing amount or percent"))
+                raise NotTaken(texts.invalid("Please enter a valid trailing amount or percent"))
             if (self.trail or 0.0) < 0.0 or not 0.0 <= (self.percent or 0.0) < 100.0:
-                raise Refused(texts.invalid("Please enter a valid trailing amount or percent"))
+                raise NotTaken(texts.invalid("Please enter a valid trailing amount or percent"))
             if kind == "TRAIL LIMIT":
                 if self.offset is None and self.limit is not None and self.stop is not None:
                     self.offset = (self.stop - self.limit) * -self.sign
                 if self.offset is None:
-                    raise Refused(texts.invalid("Please enter a valid limit price offset"))
+                    raise NotTaken(texts.invalid("Please enter a valid limit price offset"))
                 self.limit = None  # it follows the stop
         elif kind in STOPS:
             self.stop = number(get("auxPrice"))
             if self.stop is None:
-                raise Refused(texts.invalid("Please enter a valid stop price"))
+                raise NotTaken(texts.invalid("Please enter a valid stop price"))
         if kind in LIMITED and kind != "TRAIL LIMIT" and self.limit is None:
-            raise Refused(texts.invalid("Please enter a valid limit price"))
+            raise NotTaken(texts.invalid("Please enter a valid limit price"))
         stock = instrument.sec_type == "STK"
         for price in (self.limit, self.stop):
             if price is not None and ((stock and price <= 0.0) or not on_tick(price, instrument, rules)):
-                raise Refused(texts.OFF_TICK)
+                raise NotTaken(texts.OFF_TICK)
 
 
 def number(value: object) -> float | None:
@@ -159,7 +162,7 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> dt.datetime:
     """Read IBKR's ``YYYYMMDD hh:mm:ss zone``, ``YYYYMMDD-hh:mm:ss`` (UTC) or ``YYYYMMDD`` into UTC.
 
     Without a zone it is in ``zone``; a bare date is its midnight or, with ``end_of_day``, the last second of it.
-    Raises Refused with error 343.
+    Raises NotTaken with error 343.
     """
     words = text.replace("-", " ").split() if "-" in text[:9] else text.split()
     try:
@@ -170,5 +173,5 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> dt.datetime:
         time += ":00" if time.count(":") == 1 else ""
         naive = dt.datetime.strptime(f"{words[0]} {time}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007
     except (ValueError, IndexError, ZoneInfoNotFoundError) as error:
-        raise Refused(texts.BAD_TIME) from error
+        raise NotTaken(texts.BAD_TIME) from error
     return naive.replace(tzinfo=local).astimezone(dt.UTC)

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from books.charges import MonthlyVolume, OrderFees
-from gateway.market.terms import AT_MARKET, STOPS, TRAILING, Terms
+from gateway.market.terms import AT_MARKET, STOPS, TRAILING, Terms, increment
 from gateway.model import Bar, Order
 
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -18,8 +18,7 @@ class Ticket:
 
     It is *held* until it is transmitted, *waits* while something keeps it from the book (its parent, a locate, its
     goodAfterTime), and is *live* in the book; it *has rested* when it lived through prices. ``after``: it meets no bar
-    that began before this moment. ``serial``: it meets no quote with this number or a lower one. ``exits``: shares that
-    its children have closed.
+    that began before this moment. ``exits``: shares that its children have closed.
     """
 
     __slots__ = (
@@ -39,7 +38,6 @@ class Ticket:
         "order",
         "parent",
         "seq",
-        "serial",
         "stop",
         "terms",
         "waits_for",
@@ -61,7 +59,6 @@ class Ticket:
         self.due: list[dt.datetime] = []  # when the timetable wakes it
         self.waits_for: set[str] = set()  # parent, locate, time
         self.after = NEVER
-        self.serial = 0
         self.auction: dt.datetime | None = None  # OPG: the opening that it is for
         self.take(terms)
 
@@ -109,13 +106,25 @@ class Ticket:
         return self.terms.kind in TRAILING and not self.is_triggered
 
     def follow(self, best: float) -> None:
-        """Move the stop behind the most favourable price (sell: the highest); never away from it."""
+        """Move the stop behind the most favourable price (sell: the highest), to a whole tick; never away from it."""
         terms = self.terms
         distance = best * terms.percent / 100.0 if terms.percent else terms.trail or 0.0
         stop = best - distance if terms.sign < 0 else best + distance
+        tick = increment(stop, self.order.instrument, terms.rules)
+        steps = math.floor(stop / tick + 1e-6) if terms.sign < 0 else math.ceil(stop / tick - 1e-6)
+        stop = round(steps * tick, 10)
         if self.stop is None or (stop > self.stop if terms.sign < 0 else stop < self.stop):
             self.stop = stop
             self.order.terms["trailStopPrice"] = stop
+
+    def followed(self) -> float | None:
+        """The price behind which a trailing stop stands."""
+        terms, stop = self.terms, self.stop
+        if stop is None or not self.trails():
+            return None
+        if terms.percent:
+            return stop / (1.0 + terms.sign * terms.percent / 100.0)
+        return stop - terms.sign * (terms.trail or 0.0)
 
     @property
     def limit(self) -> float | None:

@@ -31,7 +31,7 @@ def margin_notice(
     if price is None or shares <= 0.0:
         return None
     held = state.held(instrument.con_id)
-    if abs(held + terms.sign * shares) <= abs(held) and held * terms.sign <= 0.0:
+    if abs(held + terms.sign * shares) <= abs(held):
         return None
     needed, _ = state.margins(when, instrument, terms.sign * shares, price)
     equity = state.equity(when)

@@ -19,7 +19,7 @@ from books.account import Account
 from books.charges import Charge
 from books.leap import AccountLeaps
 from books.trades import Fill
-from core.leaping import can_leap, tell_leapt
+from core.leaping import can_leap, leapt_of
 from core.settings import Settings
 from core.steps import Steps, SymbolBars
 from engine.progress import ProgressMeter
@@ -85,7 +85,8 @@ def test_rows_of_leaps_are_rows_of_steps(cuts: list[tuple[int, float]], asked: s
             stretch = run.leap(at, at + length)
             assert stretch is not None
             stretch.commit()
-            tell_leapt(leapt, at, at + length)
+            for tell in leapt_of(leapt):
+                tell(at, at + length)
             for each in range(at, at + length):
                 step(accounts[0], steps, each)
                 stepped._clock[0] = steps.numbers[each]

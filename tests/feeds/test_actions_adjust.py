@@ -45,6 +45,14 @@ def test_a_split_divides_earlier_prices_and_multiplies_earlier_volume() -> None:
     assert split["volume"].tolist() == [1200.0, 1200.0, 600.0, 600.0, 600.0, 600.0]
 
 
+def test_sizes_of_quotes_are_shares_as_volume_is() -> None:
+    quotes = _bars(CLOSES).assign(bid=10.0, ask=11.0, bid_size=300.0, ask_size=500.0)
+    split = adjust(quotes, [SPLIT, PAID], have="raw", want="split")
+    assert split["bid"].tolist()[:3] == [5.0, 5.0, 10.0]
+    assert split["bid_size"].tolist()[:3] == [600.0, 600.0, 300.0]
+    assert split["ask_size"].tolist()[:3] == [1000.0, 1000.0, 500.0]
+
+
 def test_a_dividend_takes_its_share_of_the_close_before_and_leaves_volume() -> None:
     total = adjust(_bars(CLOSES), [SPLIT, PAID], have="raw", want="total")
     factor = 1 - 2 / 50

@@ -49,6 +49,13 @@ def test_crossed_quotes_are_swapped_if_that_is_a_spread() -> None:
     assert (repair.before, repair.after) == ({"bid": 100.01, "ask": 99.99}, {"bid": 99.99, "ask": 100.01})
 
 
+def test_their_sizes_are_swapped_with_them() -> None:
+    frame = quoted().assign(bid_size=300.0, ask_size=500.0)
+    frame.loc[frame.index[52], ["bid", "ask"]] = [100.01, 99.99]
+    (repair,) = propose_repairs("ABC", "1d", frame, CALENDAR)
+    assert repair.after == {"bid": 99.99, "ask": 100.01, "bid_size": 500.0, "ask_size": 300.0}
+
+
 def test_crossed_quotes_that_are_no_spread_become_unknown() -> None:
     frame = quoted()
     frame.loc[frame.index[52], "bid"] = 130.0

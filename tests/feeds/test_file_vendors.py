@@ -219,9 +219,10 @@ def test_quotes_without_prices_are_taken_at_their_middle(tmp_path: Path) -> None
         "datetime,bid,bid_size,ask,ask_size\n2018-12-24,1.10,5,1.20,6\n2018-12-26,1.30,5,1.20,6\n2018-12-27,1.3,5,,6\n"
     )
     (bars,) = read(tmp_path, text, "EURUSD.csv")
-    assert list(bars.frame.columns) == ["open", "high", "low", "close", "volume", "bid", "ask"]
+    assert list(bars.frame.columns) == ["open", "high", "low", "close", "volume", "bid", "ask", "bid_size", "ask_size"]
     np.testing.assert_allclose(bars.frame["close"], [1.15, 1.25, np.nan])  # crossed quotes stay crossed
     assert bars.frame["bid"].tolist() == [1.1, 1.3, 1.3]
+    assert bars.frame[["bid_size", "ask_size"]].to_numpy().tolist() == [[5, 6], [5, 6], [5, 6]]
     assert bars.notes[0].startswith("EURUSD: the file holds quotes: ")
 
 

@@ -101,7 +101,7 @@ DATA = {
         {"n": "20", "seconds": "60"},
     ),
     "updates_dead": Scenario(
-        "on historicalDataUpdate {n}: drop; error 10182; receive cancelHistoricalData reqId=$reqId",
+        "on historicalDataUpdate {n}: drop; error 10182; mute historicalDataUpdate client=own id=$reqId",
         "10182: bars that are kept up to date stop for good.",
         "Request them anew and fill the gap; orders and the socket are fine.",
         f"{IB_INSYNC}/670",

@@ -162,7 +162,7 @@ def test_a_strategy_that_counts_its_calls_is_told_of_leapt() -> None:
     [
         ({"tens": np.ones(7, dtype=bool)}, ["tens"], "bool of shape (7,); give an array of bool with one item for"),
         ({"tens": np.ones(BARS)}, ["tens"], "is float64 of shape"),
-        ({"tens": np.ones(BARS, dtype=bool)}, ["ten"], "wakes() names 'ten', which is none of its wake_sets(); did"),
+        ({"tens": np.ones(BARS, dtype=bool)}, ["ten"], "names 'ten', which is none of its wake_sets(); did"),
         ({}, ["tens"], "names 'tens', which is none of its wake_sets()"),
     ],
 )  # fmt: skip

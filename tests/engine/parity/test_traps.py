@@ -276,8 +276,8 @@ def test_trap_14c_cheat_on_close_and_open(options: tuple[str, ...], runonce: boo
 @pytest.mark.parametrize("how", ["resample", "replay"])
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("runonce", [True, False])
-def test_trap_14d_resampled_and_replayed_data(how: str, place: int, runonce: bool) -> None:
-    """Untested: replay and resample."""
+def test_trap_14d_resampled_and_replayed_data_go_stock_s_way(how: str, place: int, runonce: bool) -> None:
+    """Untested: replay and resample. Both go through stock's loop, so this holds what is around it against stock."""
     longer = Feed(seed=2, minutes=30, bars=60, to=(how, "Minutes", 120))
     feeds = [Feed(seed=1, minutes=30, bars=60), longer] if place else [longer]
     plan = Plan(

@@ -9,9 +9,9 @@ from replayed.world import new_york
 
 from core.errors import SettingsError
 from gateway.data.contracts import ContractBook, contract_values
-from gateway.data.refused import Refused
 from gateway.data.rules import MARKET_RULES, increment_at, on_grid, price_increments
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, XMPLD, XMPLX
+from gateway.refused import Refused
 
 BOOK = ContractBook((XMPLA, XMPLB, EURUSD, XMPLX, *XMPLD))
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replayed.world import NEW_YORK, asked, frame_of, new_york, world
 
+from core.errors import FeedError
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.spans import BAR_SIZES
+from gateway.refused import Refused
 
 HAND = frame_of(
     [
@@ -293,6 +294,21 @@ def test_a_split_changes_all_that_was(sample: Sample) -> None:
     assert [bar["volume"] for bar in after] == [2 * bar["volume"] for bar in before]
     assert all(abs(new["close"] - old["close"] / 2) <= 0.005 + 1e-9 for new, old in zip(after, before, strict=True))
     assert all(round(bar["close"] * 100) == pytest.approx(bar["close"] * 100, abs=1e-9) for bar in after)
+
+
+def test_frames_that_are_no_history() -> None:
+    daily = HAND.iloc[:2].set_axis(pd.DatetimeIndex(["2024-03-06", "2024-03-07"]))
+    _, history, _ = world({XMPLA: HAND}, frames={XMPLA: {86_400: daily}})
+    request = asked(durationStr="5 D", barSizeSetting="1 day")
+    shown = history.bars(request, new_york("2024-03-08 09:30:17"))["bars"]
+    assert [bar["date"] for bar in shown] == ["20240306", "20240307", "20240308"]
+    closes = daily.set_axis([new_york("2024-03-06 16:00:00"), new_york("2024-03-07 16:00:00")])
+    _, same, _ = world({XMPLA: HAND}, frames={XMPLA: {86_400: closes}})
+    assert same.bars(request, new_york("2024-03-08 09:30:17"))["bars"] == shown
+    with pytest.raises(FeedError, match="two rows belong to one session, or to none; keep one for each session"):
+        world({XMPLA: HAND}, frames={XMPLA: {86_400: HAND}})
+    with pytest.raises(FeedError, match="bars longer than a day are made of daily ones"):
+        world({XMPLA: HAND}, frames={XMPLA: {7 * 86_400: daily}})
 
 
 def test_head_timestamp(sample: Sample, history: History) -> None:

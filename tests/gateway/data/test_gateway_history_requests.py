@@ -9,11 +9,11 @@ import pytest
 from replayed.world import NEW_YORK, asked, new_york
 
 from gateway.data.history import History
-from gateway.data.hours import hours_of, moment_of, moment_to_datetime
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLD
 from gateway.data.schedule import historical_schedule
 from gateway.data.spans import BAR_SIZES, check_together, parse_bar_size, parse_duration
+from gateway.hours import hours_of, moment_of, moment_to_datetime
+from gateway.refused import Refused
 
 NOW = new_york("2024-03-11 12:00:00")
 

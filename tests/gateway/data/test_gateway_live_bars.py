@@ -12,10 +12,10 @@ from replayed.tapes import OPENING, quotes, trades
 from replayed.world import asked, fed, frame_of, new_york, told, world
 
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.streams import Streams
 from gateway.data.tape import Step
+from gateway.refused import Refused
 
 COLUMNS = ["open", "high", "low", "close", "volume", "count"]
 
@@ -207,12 +207,22 @@ def test_requests_end_and_errors(sample: Sample, history: History) -> None:
         streams.keep_up_to_date("me", request | {"reqId": 50}, history.shown(request, now), now)
     with pytest.raises(Refused, match="322 .*Duplicate ticker ID for API historical data query: 7"):
         streams.keep_up_to_date("me", request, history.shown(request, now), now)
-    streams.cancel_historical_data("me", 7)
+    [(client, name, values)] = streams.cancel_historical_data("me", 7)
+    assert (client, name, values["errorCode"]) == ("me", "error", 162)
+    assert values["errorString"].endswith("error message:API historical data query cancelled: 7")
     with pytest.raises(Refused, match="366 No historical data query found for ticker id:7"):
         streams.cancel_historical_data("me", 7)
     streams.drop("me")
     streams.drop("you")
     assert len(streams) == 0 and streams.feed(step) == []
+
+
+def test_bars_of_hours_and_days_are_no_real_time_bars() -> None:
+    rows = [("2024-03-08 09:30:00", 5.0, 5.0, 5.0, 5.0, 100)]
+    for seconds in (3, 7_200, 23_400):
+        _, _, streams = world({XMPLA: frame_of(rows, seconds)}, seconds=seconds)
+        with pytest.raises(Refused, match="^420 Invalid Real-time Query:"):
+            streams.real_time_bars("me", asked(), OPENING)
 
 
 def test_old_clients_hear_lots() -> None:

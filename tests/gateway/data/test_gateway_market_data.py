@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replayed.tapes import OPENING, quotes, trades
-from replayed.world import asked, fed, frame_of, new_york, told, world
+from replayed.world import fed, frame_of, new_york, told, world
 
 from gateway.data.board import Board
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, XMPLX, Sample
 from gateway.data.streams import Streams
 from gateway.data.tape import Step
 from gateway.model import Instrument, Values
+from gateway.refused import Refused
 
 NOON = new_york("2024-03-08 12:00:00")
 
@@ -70,9 +70,13 @@ def test_ticks_tell_what_has_changed() -> None:
     tape, _, streams = world({XMPLA: bars})
     assert values_of(streams.market_data("me", line(), OPENING)) == {}
     steps = [streams.feed(step) for step in tape.steps()]
-    assert [values_of(step) for step in steps] == [{4: 5.0, 14: 5.0, 6: 5.1, 7: 4.9}, {}, {4: 5.3, 6: 5.3}]
+    assert [values_of(step) for step in steps] == [
+        {1: 4.99, 2: 5.01, 4: 5.0, 14: 5.0, 6: 5.1, 7: 4.9},  # without quotes bid and ask are a tick beside the last
+        {},
+        {1: 5.29, 2: 5.31, 4: 5.3, 6: 5.3},
+    ]
     assert [values_of(step, "size")[8] for step in steps] == [300, 400, 500]
-    assert steps[0][0][2] == {
+    assert next(v for _, _, v in steps[0] if v["tickType"] == 4) == {
         "reqId": 7,
         "tickType": 4,
         "price": 5.0,
@@ -88,14 +92,12 @@ def test_quotes_tell_sizes_alone_and_a_side_that_has_gone() -> None:
     )
     tape, _, streams = world(quotes={XMPLA: book})
     streams.market_data("me", line(), OPENING)
-    steps = [
-        [(name, v["tickType"], v.get("price"), v["size"]) for _, name, v in streams.feed(step)] for step in tape.steps()
-    ]
+    steps = [[(v["tickType"], v.get("price"), v["size"]) for *_, v in streams.feed(step)] for step in tape.steps()]
     assert steps == [
-        [("tickPrice", 1, 5.0, 100), ("tickSize", 0, None, 100), ("tickPrice", 2, 5.02, 200), ("tickSize", 3, None, 200)],
-        [("tickSize", 0, None, 300)],
-        [("tickPrice", 1, -1.0, 0.0), ("tickSize", 0, None, 0.0)],
-    ]  # fmt: skip
+        [(1, 5.0, 100), (0, None, 100), (2, 5.02, 200), (3, None, 200)],
+        [(0, None, 300)],
+        [(1, -1.0, 0.0), (0, None, 0.0)],
+    ]
 
 
 @given(frame=trades(), book=quotes(), first=st.integers(0, 60), last=st.integers(0, 120))
@@ -154,6 +156,16 @@ def test_generic_ticks(sample: Sample, streams: Streams) -> None:
     assert quote["bid"] <= prices[37] <= quote["ask"]
 
 
+def test_who_comes_later_may_want_other_generic_ticks(sample: Sample, streams: Streams) -> None:
+    streams.market_data("plain", line(), NOON)
+    assert values_of(streams.market_data("later", line(genericTickList="233"), NOON), "value")[48]
+    answers = fed(streams, sample.tape(), NOON, NOON + dt.timedelta(seconds=9))
+    assert {client for client, _, v in answers if v["tickType"] == 48} == {"later"}
+    streams.cancel_market_data("later", 7)
+    answers = fed(streams, sample.tape(), NOON + dt.timedelta(seconds=9), NOON + dt.timedelta(seconds=18))
+    assert answers and not [v for *_, v in answers if v["tickType"] == 48]
+
+
 def test_without_generic_ticks_there_are_none(sample: Sample, streams: Streams) -> None:
     answers = streams.market_data("me", line(), NOON) + fed(
         streams, sample.tape(), NOON, NOON + dt.timedelta(seconds=9)
@@ -187,9 +199,18 @@ def test_pairs_have_quotes_and_middle_extremes(sample: Sample, streams: Streams)
     answers = streams.market_data("me", line(EURUSD), NOON)
     prices = values_of(answers)
     rows = sample.quotes[EURUSD][: pd.Timestamp(NOON)]
-    middle = (rows["bid"] + rows["ask"]) / 2
+    middle = ((rows["bid"] + rows["ask"]) / 2).round(8)
     assert set(prices) == {1, 2, 6, 7, 9} and prices[6] == middle.max() and prices[7] == middle.min()
-    assert values_of(answers, "size")[8:] if False else 8 not in values_of(answers, "size")
+    assert set(values_of(answers, "size")) == {0, 1, 2, 3, 6, 7, 9}  # no volume
+
+
+def test_a_pair_of_bars_has_bid_and_ask_but_no_last() -> None:
+    bars = frame_of([("2024-03-08 09:30:00", 1.1, 1.1, 1.1, 1.1, 0), ("2024-03-08 09:30:01", 1.1, 1.2, 1.1, 1.2, 0)])
+    tape, _, streams = world({EURUSD: bars})
+    now = OPENING + dt.timedelta(seconds=1)
+    answers = streams.market_data("me", line(EURUSD), now)
+    assert values_of(answers) == {1: 1.09995, 2: 1.10005, 6: 1.1, 7: 1.1}
+    assert values_of(fed(streams, tape, now)) == {1: 1.19995, 2: 1.20005, 6: 1.2}
 
 
 def test_delayed_data(sample: Sample, history: History) -> None:
@@ -266,4 +287,3 @@ def test_old_clients_are_told_lots(sample: Sample, streams: Streams) -> None:
     assert volumes[1] == volumes[0] // 100
     pair = streams.market_data("old", line(EURUSD, reqId=8), NOON, 162)
     assert values_of(pair, "size")[0] == sample.quotes[EURUSD].loc[: pd.Timestamp(NOON), "bid_size"].iloc[-1]
-    assert asked()["reqId"] == 7

@@ -10,8 +10,8 @@ from replayed.world import asked
 from core.clock import VirtualClock
 from gateway.data.clock import AcceleratedClock
 from gateway.data.pacing import Pacing
-from gateway.data.refused import Refused
 from gateway.data.sample import XMPLB
+from gateway.refused import Refused
 
 START = dt.datetime(2024, 3, 8, 14, 30, tzinfo=dt.UTC)
 VIOLATION = "162 Historical Market Data Service error message:Historical data request pacing violation"

@@ -13,11 +13,11 @@ from replayed.world import fed, new_york, told, world
 
 from gateway.data.historical_ticks import historical_ticks
 from gateway.data.history import History
-from gateway.data.refused import Refused
 from gateway.data.sample import EURUSD, XMPLA, XMPLB, Sample
 from gateway.data.streams import Streams
 from gateway.data.trades import trades_of
 from gateway.model import Bar, Instrument, Values
+from gateway.refused import Refused
 
 NOON = new_york("2024-03-08 12:00:00")
 
@@ -85,7 +85,7 @@ def test_quotes_are_told_one_by_one(book: pd.DataFrame) -> None:
     assert len(told(answers, "tickByTickBidAsk", 9)) == len(changed)
     whole = changed[(changed["bid"] > 0) & (changed["ask"] > 0)]
     middles = [row["midPoint"] for row in told(answers, "tickByTickMidPoint", 8)]
-    assert middles == ((whole["bid"] + whole["ask"]) / 2).tolist()
+    assert middles == pytest.approx(((whole["bid"] + whole["ask"]) / 2).tolist(), abs=1e-12)
 
 
 def test_earlier_ticks_come_first(sample: Sample, history: History) -> None:
@@ -154,7 +154,7 @@ def test_kinds_of_historical_ticks(sample: Sample, history: History) -> None:
     assert [tick["sizeBid"] for tick in both["ticks"]] == rows["bid_size"].tolist()
     name, middle = historical_ticks(history, earlier(endDateTime="20240308 10:00:00", whatToShow="MIDPOINT"), NOON)
     assert name == "historicalTicks"
-    assert [tick["price"] for tick in middle["ticks"]] == ((rows["bid"] + rows["ask"]) / 2).tolist()
+    assert [tick["price"] for tick in middle["ticks"]] == ((rows["bid"] + rows["ask"]) / 2).round(8).tolist()
     _, changes = historical_ticks(
         history, earlier(endDateTime="20240308 10:00:00", whatToShow="BID_ASK", ignoreSize=True), NOON
     )

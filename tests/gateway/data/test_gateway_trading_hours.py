@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 from replayed.world import new_york
 
-from gateway.data.hours import hours_of, moment_of, moment_to_datetime
 from gateway.data.sample import EURUSD, XMPLA, XMPLD, XMPLX
+from gateway.hours import hours_of, moment_of, moment_to_datetime
 
 
 def test_text_over_an_early_close_and_a_holiday() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from faulty.acting import MONDAY, Stage
 
-from gateway.faults import ScriptError, load, make_injector, parse
+from gateway.faults import FaultScriptError, load, make_injector, parse
 from gateway.faults.scenarios import SCENARIOS
 
 
@@ -47,7 +47,7 @@ def test_a_file_and_a_text(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_loaded_is_named_with_its_cure(fault: str, parts: list[str]) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(FaultScriptError) as caught:
         load(fault)
     for part in parts:
         assert part in str(caught.value)
@@ -56,14 +56,14 @@ def test_what_cannot_be_loaded_is_named_with_its_cure(fault: str, parts: list[st
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "x.fault"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ScriptError, match="UTF-8"):
+    with pytest.raises(FaultScriptError, match="UTF-8"):
         load(str(path))
 
 
 def test_an_error_in_a_file_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "x.fault"
     path.write_text("seed 3\n\non execDetails: dorp\n", encoding="utf-8")
-    with pytest.raises(ScriptError, match=r"x\.fault, line 3: there is no action 'dorp'"):
+    with pytest.raises(FaultScriptError, match=r"x\.fault, line 3: there is no action 'dorp'"):
         load(str(path))
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from faulty.scripts import scripts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.faults import Script, ScriptError, parse
-from gateway.faults.actions import VERBS
-from gateway.faults.fields import NUMBERS, UNSETTABLE, fields_of
-from gateway.faults.names import ANSWERS, REQUESTS, TAPE
-from gateway.faults.parser import place_of
-from gateway.faults.script import WEEKDAYS, Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
+from gateway.faults import FaultScriptError, Script, parse
+from gateway.faults.script import Action, AtMessage, AtStart, AtTime, Condition, On, Rule, Trigger
 
 
 def rule(text: str) -> Rule:
@@ -141,6 +138,7 @@ WRONG = {
     "on orderStatus: delay -5": ["'-5' is negative"],
     "on orderStatus: delay 5 6": ["'6' is too much"],
     "on orderStatus: delay 5 seconds=6": ["given twice"],
+    "on orderStatus: set": ["`set` changes nothing", "`set status=Cancelled`"],
     "on orderStatus: set status!=x": ["write name=value"],
     "on orderStatus: error 9": ["the text of code 9 is not known", '`error 9 "its text"`'],
     "on orderStatus: error x": ["code of `error`", "'x' is no whole number"],
@@ -150,6 +148,7 @@ WRONG = {
     "on orderStatus: execute shares=0": ["'0' is not above 0"],
     "on orderStatus: mute dat": ["no message 'dat'", "did you mean 'data'"],
     "on orderStatus: limit messages 5 1 2": ["too much"],
+    "on orderStatus: limit messages 5 0": ["'0' is no time at all"],
     "on orderStatus: limit massages 5 1": ["'massages' is none of", "did you mean 'messages'"],
     "on orderStatus: send execDetail": ["no answer 'execDetail'", "did you mean 'execDetails'"],
     "on orderStatus: receive orderStatus": ["no request 'orderStatus'"],
@@ -180,7 +179,7 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG, ids=lambda text: text.replace("\n", " / "))
 def test_a_wrong_line_is_named_with_its_cure(text: str) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(FaultScriptError) as caught:
         parse(text, "bad.fault")
     said = str(caught.value)
     assert said.startswith("[") and "bad.fault, line " in said
@@ -189,97 +188,6 @@ def test_a_wrong_line_is_named_with_its_cure(text: str) -> None:
 
 
 # A script's text is the script -------------------------------------------------------------------------------------
-
-SAMPLES = {
-    "field": ["price", "order.tif"],
-    "whole": ["-1", "0", "7"],
-    "count": ["1", "201", "1100"],
-    "port": ["0", "4002"],
-    "number": ["1.5", "-2"],
-    "positive": ["0.5", "100"],
-    "duration": ["0", "30", "5m", "4h", "1.5s"],
-    "offset": ["-90s", "+2m", "0"],
-    "names": ["data", "all", "orderStatus,execDetails", "placeOrder,orders"],
-    "answer": ["orderStatus", "error"],
-    "request": ["placeOrder", "cancelOrder"],
-    "symbol": ["BAC", "*", "first", "BRK B"],
-    "client": ["own", "all", "3"],
-}
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
-
-
-def values_of(kind: str) -> st.SearchStrategy[str]:
-    if kind.startswith("choice:"):
-        return st.sampled_from(kind.removeprefix("choice:").split("|"))
-    return TEXTS if kind == "text" else st.sampled_from(SAMPLES[kind])
-
-
-def names_of(message: str) -> st.SearchStrategy[str]:
-    return st.sampled_from([str(field) for field in fields_of(message)] or ["client"])
-
-
-@st.composite
-def settings(draw: st.DrawFn, message: str, taken: frozenset[str]) -> dict[str, str]:
-    """Some fields of the message with values that they can have."""
-    found = {}
-    able = [field for field in fields_of(message) if field.kind not in UNSETTABLE and str(field) not in taken]
-    for field in draw(st.lists(st.sampled_from(able), max_size=2)) if able else []:
-        found[str(field)] = draw({"int": st.just("7"), "bool": st.sampled_from(["yes", "false"]), "str": TEXTS}.get(
-            field.kind, st.sampled_from(["7", "-0.5"])
-        ))  # fmt: skip
-    return found
-
-
-@st.composite
-def on(draw: st.DrawFn) -> On:
-    name = draw(st.sampled_from(sorted(ANSWERS | REQUESTS | TAPE)))
-    where = draw(st.lists(st.builds(Condition, names_of(name) | st.just("client"), TEXTS, st.booleans()), max_size=3))
-    return On(name, tuple(where), **draw(counts))
-
-
-times = st.times().map(lambda time: time.replace(microsecond=0))
-counts = st.sampled_from([{}, {"nth": 1}, {"nth": 12}, {"every": 3}, {"probability": 0.125}, {"probability": 1.0}])
-triggers = st.one_of(
-    st.just(AtStart()),
-    st.builds(AtMessage, st.integers(1, 10**6), st.sampled_from(["message", "request"])),
-    st.builds(AtTime, times, st.sampled_from(["UTC", "exchange"]), st.none() | st.dates()),
-    st.builds(AtTime, times, st.just("UTC"), st.none(), st.sampled_from(["day", *WEEKDAYS])),
-    on(),
-)
-
-
-@st.composite
-def actions(draw: st.DrawFn, trigger: Trigger) -> tuple[Action, ...]:
-    """Some actions that may stand after the trigger."""
-    found: list[Action] = []
-    waited = False
-    for _ in range(draw(st.integers(1, 3))):
-        able = [v for v in VERBS.values() if place_of(trigger) in v.places and not (v.under_way and waited)]
-        verb = draw(st.sampled_from(able))
-        given = {p.name: draw(values_of(p.kind)) for p in verb.params if p.default is None or draw(st.booleans())}
-        try:
-            verb.check(place_of(trigger), waited, given)
-        except ScriptError:
-            continue
-        about = trigger.name if isinstance(trigger, On) else None
-        if "field" in given:
-            numbers = [str(f) for f in fields_of(about) if f.kind in NUMBERS] if about else ["price"]
-            if not numbers:
-                continue
-            given["field"] = draw(st.sampled_from(numbers))
-        target = given.get("name", about) if verb.takes_fields else None
-        fields = draw(settings(target, frozenset(p.name for p in verb.params))) if target else {}
-        if any("$" in text for text in (*given.values(), *fields.values())):
-            continue  # what a reference names is checked apart
-        found.append(Action(verb.name, tuple(given.items()), tuple(fields.items())))
-        waited = waited or verb.name == "wait"
-    return tuple(found) or (Action("wait", (("seconds", "1"),)),)
-
-
-@st.composite
-def scripts(draw: st.DrawFn) -> Script:
-    rules = tuple(Rule(trigger, draw(actions(trigger))) for trigger in draw(st.lists(triggers, max_size=4)))
-    return Script(rules, draw(st.none() | st.integers()))
 
 
 @given(scripts())
@@ -294,7 +202,7 @@ def test_the_text_of_a_script_parses_to_the_script(script: Script) -> None:
 def test_any_text_is_a_script_or_a_script_error(text: str) -> None:
     try:
         parse(text)
-    except ScriptError as error:
+    except FaultScriptError as error:
         assert "line" in str(error)
 
 
@@ -302,10 +210,10 @@ def test_any_text_is_a_script_or_a_script_error(text: str) -> None:
 def test_a_damaged_line_is_a_script_or_a_script_error(line: str, noise: str, at: int) -> None:
     try:
         parse(line[:at] + noise + line[at:])
-    except ScriptError as error:
+    except FaultScriptError as error:
         assert "line" in str(error)
 
 
 def test_text_that_is_not_unicode_is_refused() -> None:
-    with pytest.raises(ScriptError, match="UTF-8"):
+    with pytest.raises(FaultScriptError, match="UTF-8"):
         parse("on orderStatus: set status=\udcff")

@@ -224,8 +224,8 @@ PLAYS: dict[str, tuple[list[Play], list[tuple[Any, ...]]]] = {
         [("swallow",), ("error", 1, 5, 10197), ("swallow",)],
     ),
     "updates_dead": (
-        [passes("historicalDataUpdate", {"reqId": 5}, 4)],
-        [("swallow",), ("error", 1, 5, 10182), ("receive", 1, "cancelHistoricalData", {"reqId": 5})],
+        [passes("historicalDataUpdate", {"reqId": 5}, 5), passes("historicalDataUpdate", {"reqId": 6})],
+        [("swallow",), ("error", 1, 5, 10182), ("swallow",), ("swallow",)],
     ),
     "midnight_silence": ([waits(14 * 3600)], [("lose_streams", None)]),
     "silent_feed": ([*STARTED, passes("tickPrice", TICK), waits(300), passes("tickPrice", TICK)], [("swallow",)]),

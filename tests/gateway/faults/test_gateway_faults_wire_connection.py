@@ -233,7 +233,6 @@ def test_the_clock_is_off(seconds: int) -> None:
         assert client.time() == int((OPEN + dt.timedelta(seconds=seconds + 10)).timestamp())
 
 
-@pytest.mark.xfail(strict=True, reason="the reporter of executions does not add the skew yet")
 def test_executions_carry_the_time_of_a_clock_that_is_off() -> None:
     with gateway("clock_skew:seconds=90") as tws, Client(tws.port) as client:
         client.place(client.next_id)

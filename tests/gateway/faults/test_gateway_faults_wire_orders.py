@@ -92,7 +92,6 @@ def test_there_is_no_status_at_all() -> None:
         assert named(seen, "openOrder") and len(named(seen, "execDetails")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the market refuses the twin as a duplicate id (103)")
 def test_a_modification_becomes_a_second_order() -> None:
     with gateway("modify_twin") as tws, Client(tws.port) as client:
         client.place(client.next_id, **LIMIT)
@@ -228,6 +227,14 @@ def test_a_short_sale_waits_for_its_shares() -> None:
         assert codes(client.sync()) == [404]
         assert named(after(tws, client, 29), "execDetails") == [] and open_ids(client) == [client.next_id]
         assert statuses(after(tws, client, 3))[-1] == "Filled" and position(client) == -100.0
+
+
+def test_a_held_order_may_be_cancelled_before_its_shares_are_found() -> None:
+    with gateway("locate_hold:seconds=30") as tws, Client(tws.port) as client:
+        client.place(client.next_id, **SHORT)
+        client.tell("cancelOrder", orderId=client.next_id)
+        assert statuses(client.sync())[-1] == "Cancelled"
+        assert after(tws, client, 60) == []
 
 
 # Fills -------------------------------------------------------------------------------------------------------------

@@ -227,3 +227,29 @@ def test_an_order_with_conditions_is_kept_and_never_fires(world):
     world.modify(order, conditions=[])
     world.bar(*NEXT)
     assert world.fills() == [(100, 97.0)]
+
+
+def test_a_trailing_stop_stands_on_a_tick_away_from_the_market(make_world):
+    world = make_world(rules={26: [(0.0, 0.0001), (1.0, 0.05)]})
+    sell = world.place(1, "SELL", "TRAIL", trailingPercent=3.0)
+    buy = world.place(2, "BUY", "TRAIL", trailingPercent=3.0)
+    world.bar(101, 101, 101, 101)  # 97.97 and 104.03
+    assert (sell.terms["trailStopPrice"], buy.terms["trailStopPrice"]) == (97.95, 104.05)
+
+
+@pytest.mark.parametrize(
+    "first, then, stop",
+    [
+        ({"auxPrice": 2.0}, {"auxPrice": 5.0}, 99.0),
+        ({"auxPrice": 2.0}, {"lmtPrice": 1.0}, 102.0),
+        ({"trailingPercent": 2.0}, {"trailingPercent": 5.0}, 98.8),
+        ({"auxPrice": 2.0}, {"trailStopPrice": 90.0}, 90.0),
+    ],
+)
+def test_a_modified_trailing_stop_remembers_the_best_price(world, first, then, stop):
+    order = world.place(1, "SELL", "TRAIL", **first)
+    world.bar(100, 104, 99.9, 104)
+    contract, terms = order.contract, {**order.terms, "trailStopPrice": None}
+    world.market.modify(order, contract, {**terms, **then})
+    assert world.market.life.tickets[order.perm_id].stop == pytest.approx(stop)
+    assert order.terms["trailStopPrice"] == pytest.approx(stop)

@@ -271,3 +271,20 @@ def test_many_days_pass_at_once(world):
     assert day_order.status == "Cancelled" and world.market.executions == []
     assert world.market.accounts["DU1"].held(1) == -100
     assert world.market.next_due == dt.datetime(2024, 4, 9, 4, 0, tzinfo=dt.UTC)
+
+
+def test_a_modified_order_ends_when_it_says_now(make_world):
+    world = make_world(start=at("20:59"))
+    longer = world.place(1, "BUY", "LMT", lmtPrice=90.0)
+    shorter = world.place(2, "BUY", "LMT", lmtPrice=90.0, tif="GTC")
+    world.modify(longer, tif="GTC")
+    world.modify(shorter, tif="DAY")
+    world.until(at("21:01"))
+    assert (longer.status, shorter.status) == ("Submitted", "Cancelled")
+
+
+def test_nothing_is_due_for_what_has_ended(world):
+    order = world.place(1, "BUY", "LMT", lmtPrice=90.0)
+    world.market.cancel(order)
+    [(due, actions)] = [world.market.life.timetable.pop()]
+    assert due > at("21:00") and actions == []

@@ -1,19 +1,18 @@
-"""IB's own client, or a later one of it under another name, walks through the gateway: ``python official.py PORT VERSION``.
+"""IB's own client, of 2020 or of today, walks through the gateway: ``python official.py PORT VERSION``.
 
 Its decoder runs with a check that every field of every message is consumed.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import ibapi.client
 from ibapi.contract import Contract
@@ -21,6 +20,8 @@ from ibapi.execution import ExecutionFilter
 from ibapi.order import Order
 from ibapi.scanner import ScannerSubscription
 from ibapi.wrapper import EWrapper
+from official_requests import NUMBERED, OTHER, PAIR, PLAIN, STOCK, contract
+from official_rows import by_tick_of, details_of, held_of, moment_of, prices_of
 from report import ACCOUNT, SCHEDULES, TAGS, VALUES, Report
 from wired.oracle import Fields, Objections, Recorder
 
@@ -31,15 +32,6 @@ except ImportError:  # the client of 2020 has none
 
 LONGEST = 20.0  # seconds for an answer
 Call = tuple[str, dict[str, Any]]
-
-
-def contract(symbol: str, sec_type: str = "STK", exchange: str = "SMART", currency: str = "USD") -> Contract:
-    made = Contract()
-    made.symbol, made.secType, made.exchange, made.currency = symbol, sec_type, exchange, currency
-    return made
-
-
-STOCK, OTHER, PAIR = contract("XMPLA"), contract("XMPLB"), contract("EUR", "CASH", "IDEALPRO")
 
 
 class Walk:
@@ -97,7 +89,7 @@ class Walk:
     def walk(self) -> None:
         steps = (
             self.connect, self.account, self.contracts, self.history, self.market_data, self.streams, self.what_if,
-            self.simple_orders, self.linked_orders, self.looking_back, self.refusals,
+            self.simple_orders, self.linked_orders, self.looking_back, self.refusals, self.others,
         )  # fmt: skip
         for step in steps:
             with self.report.step(step.__name__):
@@ -110,6 +102,9 @@ class Walk:
 
     def connect(self) -> None:
         self.client.connect("127.0.0.1", self.port, 7)
+        self.client.conn.socket.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # two requests in a row: no waiting
         interpret = self.client.decoder.interpret
         self.client.decoder.interpret = lambda *arguments: self._interpret(interpret, *arguments)
         threading.Thread(target=self.client.run, daemon=True).start()
@@ -128,7 +123,7 @@ class Walk:
         values = {f"{row['key']} {row['currency']}": row["val"] for name, row in told if name == "updateAccountValue"}
         tell("values", {key: value for key, value in values.items() if key in VALUES})
         assert [name for name, _ in told].count("accountDownloadEnd") == 1
-        tell("positions", [_held(row) for name, row in self.ask("reqPositions") if name == "position"])
+        tell("positions", [held_of(row) for name, row in self.ask("reqPositions") if name == "position"])
         self.rows("positionMulti", "reqPositionsMulti", ACCOUNT, "")
         self.rows("accountUpdateMulti", "reqAccountUpdatesMulti", ACCOUNT, "", True)
         (pnl,) = self.rows("pnl", "reqPnL", ACCOUNT, "")
@@ -143,8 +138,8 @@ class Walk:
             return [row["contractDetails"] for row in self.rows("contractDetails", "reqContractDetails", wanted)]
 
         stock = details(STOCK)
-        tell("stock", [_details(row) for row in stock])
-        tell("pair", [_details(row) for row in details(PAIR)])
+        tell("stock", [details_of(row) for row in stock])
+        tell("pair", [details_of(row) for row in details(PAIR)])
         found = details(contract("XMPLD", exchange="", currency=""))
         tell("ambiguous", sorted([row.contract.conId, row.contract.currency] for row in found))
         tell("unknown", details(contract("NOSUCH")))
@@ -168,11 +163,11 @@ class Walk:
     def history(self) -> None:
         tell, report = self.report.tell, self.report
         daily = self.bars(STOCK, "3 D", "1 day", "TRADES", 1)
-        tell("daily", [[row.date, *_prices(row), report.shares(row.volume)] for row in daily])
+        tell("daily", [[row.date, *prices_of(row), report.shares(row.volume)] for row in daily])
         fine = self.bars(STOCK, "30 S", "10 secs", "TRADES")
-        tell("fine", [[float(row.date), *_prices(row), report.shares(row.volume)] for row in fine])
+        tell("fine", [[float(row.date), *prices_of(row), report.shares(row.volume)] for row in fine])
         middle = self.bars(PAIR, "30 S", "15 secs", "MIDPOINT")
-        tell("midpoint", [[float(row.date), *_prices(row)] for row in middle])
+        tell("midpoint", [[float(row.date), *prices_of(row)] for row in middle])
         (head,) = self.rows("headTimestamp", "reqHeadTimeStamp", STOCK, "TRADES", 1, 2)
         tell("head", float(head["headTimestamp"]))
 
@@ -231,13 +226,13 @@ class Walk:
         prices = ("open_", "high", "low", "close")
         tell("fives", [[r["time"], *(r[p] for p in prices), report.shares(r["volume"])] for r in fives])
         bars = {
-            float(row["bar"].date): [*_prices(row["bar"]), report.shares(row["bar"].volume)]
+            float(row["bar"].date): [*prices_of(row["bar"]), report.shares(row["bar"].volume)]
             for name, row in told
             if name == "historicalDataUpdate"
         }
         tell("growing", [[date, *values] for date, values in bars.items()])
         ticks = {row["reqId"]: row for name, row in told if name.startswith("tickByTick")}
-        tell("by_tick", {kind: _by_tick(kind, ticks[req_id]) for req_id, kind in kinds.items()})
+        tell("by_tick", {kind: by_tick_of(kind, ticks[req_id]) for req_id, kind in kinds.items()})
         for req_id in kinds:
             self.ask("cancelTickByTickData", req_id)
         self.ask("cancelHistoricalData", first + 1)
@@ -289,7 +284,7 @@ class Walk:
         fee = report.get("commission", report.get("commissionAndFees"))
         tell("commission", [report["execId"] == execution.execId, round(fee, 1), report["currency"]])
         tell("reference", [execution.orderRef, execution.side, execution.exchange])
-        tell("executed_at", _moment(execution.time))
+        tell("executed_at", moment_of(execution.time))
         order = self.place(self.order("BUY", 100, limit=49.0, tif="GTC"))
         tell("resting", self.trade(order))
         order.lmtPrice, order.totalQuantity = 49.5, order.totalQuantity * 2
@@ -340,7 +335,7 @@ class Walk:
         tell("sold", [[float(row.shares), row.price] for row in sold])
         done = [row for name, row in self.ask("reqCompletedOrders", False) if name == "completedOrder"]
         tell("completed", sorted(row["orderState"].status for row in done))
-        tell("held", [_held(row) for name, row in self.ask("reqPositions") if name == "position"])
+        tell("held", [held_of(row) for name, row in self.ask("reqPositions") if name == "position"])
         rows = {row["contract"].symbol: row for name, row in self.wrapper.calls if name == "updatePortfolio"}
         tell("portfolio", [[symbol, float(row["position"]), row["marketPrice"]] for symbol, row in rows.items()])
         pnl = self.rows("pnlSingle", "reqPnLSingle", ACCOUNT, "", STOCK.conId)[0]
@@ -372,34 +367,20 @@ class Walk:
         with report.step("depth"):
             self.rows("", "reqMktDepth", STOCK, 5, False, [])
 
+    def others(self) -> None:
+        """What is left of the requests that this client has in every version: who answers, or the error."""
+        found: dict[str, list[Any]] = {}
+        for name, arguments in PLAIN:
+            found[name] = self.answers(self.ask(name, *arguments))
+        for name, arguments in NUMBERED:
+            self.req_id += 1
+            found[name] = self.answers(self.ask(name, self.req_id, *arguments))
+        self.report.tell("others", found)
 
-def _held(row: dict[str, Any]) -> list[Any]:
-    return [row["contract"].symbol, float(row["position"])]
-
-
-def _details(row: Any) -> list[Any]:
-    found = row.contract
-    return [
-        found.conId, found.symbol, found.secType, found.currency, found.localSymbol, row.longName, row.minTick,
-        row.timeZoneId, row.marketRuleIds.split(",")[0],
-    ]  # fmt: skip
-
-
-def _prices(row: Any) -> list[float]:
-    return [row.open, row.high, row.low, row.close]
-
-
-def _moment(text: str) -> float:
-    """Of an execution: with its zone, or in that of the TWS."""
-    day, clock, *zone = text.split()
-    when = dt.datetime.strptime(day + clock, "%Y%m%d%H:%M:%S")  # noqa: DTZ007 - it gets its zone in the next line
-    return when.replace(tzinfo=ZoneInfo(*zone or ["US/Eastern"])).timestamp()
-
-
-def _by_tick(kind: str, row: dict[str, Any]) -> list[Any]:
-    if kind == "BidAsk":
-        return [row["bidPrice"], row["askPrice"], float(row["bidSize"]), float(row["askSize"])]
-    return [row["midPoint"]] if kind == "MidPoint" else [row["price"], float(row["size"]), row["exchange"]]
+    @staticmethod
+    def answers(told: list[Call]) -> list[Any]:
+        """Names of the answers, errors by their code."""
+        return [row["errorCode"] if name == "error" else name for name, row in told if name != "currentTime"]
 
 
 if __name__ == "__main__":

@@ -51,9 +51,7 @@ class Report:
         sys.stdin.readline()
 
     def end(self, version: int) -> None:
-        self._say(
-            {"version": version, "results": self.results, "errors": self.errors, "objections": self.objections}
-        )
+        self._say({"version": version, "results": self.results, "errors": self.errors, "objections": self.objections})
 
     def _say(self, line: dict[str, Any]) -> None:
         self._out.write(json.dumps(line) + "\n")

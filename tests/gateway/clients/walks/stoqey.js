@@ -42,6 +42,7 @@ const refused = (code, text) => {
 ib.on("error", (error, code) => refused(code, error.message));
 ib.on("info", (text, code) => refused(code, text));
 ib.on("server", (found) => (report.version = found));
+ib.on("connected", () => ib.controller.socket.client.setNoDelay(true)); // two requests in a row: no waiting
 ib.on("all", (name, values) => {
     calls.push([name, values]);
     if (name === "currentTime" || name === "nextValidId") wake();

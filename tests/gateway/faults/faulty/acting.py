@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.faults import Effect, Injector, Script, perform
+from gateway.faults import Effect, Injector, Script, parse, perform
 from gateway.model import Values
 
 MONDAY = dt.datetime(2024, 6, 10, 14, 0, tzinfo=dt.UTC)  # 10:00 in New York
+
+
+# Messages as they are on the way
+STATUS: Values = {"orderId": 7, "status": "Submitted", "filled": 0.0, "clientId": 1}
+FILLED: Values = STATUS | {"status": "Filled"}
+EXECUTION: Values = {
+    "reqId": -1,
+    "contract": {"symbol": "BAC"},
+    "execution": {"execId": "0001.02.01.01", "orderId": 7, "clientId": 1, "shares": 100.0, "price": 12.5},
+}
+PLACE: Values = {"orderId": 7, "contract": {"symbol": "BAC"}, "order": {"action": "BUY", "totalQuantity": 100.0}}
 
 
 class RecordingActor:
@@ -55,3 +66,8 @@ class Stage:
         """Time passes, then the clock ticks."""
         self.now += dt.timedelta(seconds=seconds)
         return self._perform(self.injector.tick(self.now))
+
+
+def stage(text: str, seed: int | None = None) -> Stage:
+    """The stage of a script."""
+    return Stage(parse(text), seed)

@@ -48,6 +48,7 @@ class Client:
     port: int
     client_id: int = 1
     version: int = 178
+    patience: float = PATIENCE
     is_closed: bool = False
     next_id: int = 0
     login: list[Message] = field(default_factory=list)  # what came before the first answer that was asked for
@@ -56,9 +57,16 @@ class Client:
     def __post_init__(self) -> None:
         self._wire = wire_for(self.version)
         self._reader = FrameReader()
-        self._socket = socket.create_connection(("127.0.0.1", self.port), PATIENCE)
-        self._socket.sendall(hello(157, self.version))
+        self._socket = socket.create_connection(("127.0.0.1", self.port), self.patience)
         self._welcomed = False
+        try:
+            self._log_in()
+        except OSError:
+            self._socket.close()
+            raise
+
+    def _log_in(self) -> None:
+        self._socket.sendall(hello(157, self.version))
         while not self._welcomed and not self.is_closed:
             self._receive()
         if not self.is_closed:
@@ -108,6 +116,8 @@ class Client:
         """The current time that the gateway tells, seconds since 1970; what comes before it stays in the inbox."""
         self.tell("reqCurrentTime")
         while not (told := named(self.inbox, "currentTime")):
+            if self.is_closed:
+                raise ConnectionResetError("the gateway closed the connection")
             self._receive()
         self.inbox = [message for message in self.inbox if message[0] != "currentTime"]
         return int(told[0]["time"])
@@ -124,7 +134,7 @@ class Client:
         except TimeoutError:
             return True
         finally:
-            self._socket.settimeout(PATIENCE)
+            self._socket.settimeout(self.patience)
         return False
 
     def place(self, order_id: int, **terms: Any) -> None:
