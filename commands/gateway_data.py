@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, SettingsError
+from core.settings import FxSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
 SAMPLE_DAYS = 30  # sessions of the sample at most: each is some 70,000 rows
 LEAD_UP = 60  # sessions of the sample's history
 EARLIER_QUOTES = 10  # sessions before the first one whose quotes are history
+EUR = "EUR"  # base currency of the accounts
 BEFORE_OPEN = dt.timedelta(minutes=1)
+LATE = dt.timedelta(minutes=5)  # after the open: data that begin later still are waited for no longer
 
 
 @dataclass(frozen=True)
 class Served:
     """What a gateway is made of, and a line for each part of it that a person should know.
 
-    ``day``: the first session; ``start``: a minute before it opens, UTC, or where the tape begins if that is later.
+    ``day``: the first session; ``start``: a minute before it opens, UTC, or before its data where
+    they begin later by ``LATE``.
     """
 
     tape: Tape
@@ -110,10 +114,25 @@ def catalog(
     )
     book = ContractBook(each.instrument for each in chosen)
     if EURUSD not in book.instruments:
-        played.lines.append("no EURUSD, as it is not among the symbols: currencies cannot be exchanged")
+        played.lines.append(
+            "no EURUSD, as it is not among the symbols: nothing can be exchanged, and rates are constant"
+        )
+    known = {EUR, *FxSettings().rates}
+    played.lines += [
+        f"no exchange rate of {currency}: orders of {', '.join(names)} are rejected"
+        for currency, names in _by_currency(chosen).items()
+        if currency not in known
+    ]
     begin = min(played.begins)
-    start = begin if begin > opens else opens - BEFORE_OPEN
+    start = (begin if begin > opens + LATE else opens) - BEFORE_OPEN
     return Served(tape, book, History(tape, book, frames), tuple(played.lines), first, start)
+
+
+def _by_currency(chosen: Sequence[Chosen]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in chosen:
+        found.setdefault(each.instrument.currency, []).append(each.symbol)
+    return found
 
 
 @dataclass

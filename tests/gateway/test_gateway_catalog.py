@@ -137,6 +137,17 @@ def test_the_pair_is_there_where_it_has_quotes(tmp_path: Path) -> None:
     assert not any("no EURUSD" in line for line in served.lines)
 
 
+def test_orders_in_a_currency_without_a_rate_are_named(tmp_path: Path) -> None:
+    _trades(tmp_path)
+    moments = pd.date_range("2024-06-12 08:01", periods=8, freq="1min", tz="UTC", name="time")
+    bars = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 10.0) | {"volume": 50.0}, index=moments)
+    with Catalog(tmp_path / "bars") as opened:
+        opened.append(RawBars("PLC", "1m", bars, "test", exchange="XLON", currency="GBP"))
+    served = _serve(tmp_path, "ACME", "PLC")
+    assert served.lines[-1] == "no exchange rate of GBP: orders of PLC are rejected"
+    assert served.start == dt.datetime(2024, 6, 12, 7, 59, tzinfo=dt.UTC)  # long after London's open
+
+
 def test_what_cannot_be_chosen_says_so(tmp_path: Path) -> None:
     _trades(tmp_path)
     with pytest.raises(SettingsError, match="ACME is a series of trades"):
