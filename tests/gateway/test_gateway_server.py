@@ -263,3 +263,17 @@ def test_a_fault_can_meet_a_log_in() -> None:
         assert refused.login == [] and refused.is_closed
         with Client(running.port, 6) as client:
             assert client.next_id == 1
+
+
+def test_who_has_not_logged_in_sends_short_frames_only() -> None:
+    long = struct.pack(">I", 200_000) + b"x"
+    with gateway() as running:
+        with socket.create_connection(("127.0.0.1", running.port), 10.0) as connection:
+            connection.sendall(hello(157, 178) + long)
+            while connection.recv(65_536):  # it is closed, where it would wait for the rest
+                pass
+        with Client(running.port) as client:
+            order = {"orderRef": "x" * 200_000, "action": "BUY", "totalQuantity": 1.0, "orderType": "MKT"}
+            client.tell("placeOrder", orderId=client.next_id, contract=XMPLA, order=order)
+            client.sync()
+            assert not client.is_closed
