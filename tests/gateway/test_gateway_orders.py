@@ -61,6 +61,8 @@ def test_account_values_follow_a_fill_at_once_and_once_a_step(running: Gateway) 
         client.tell("reqAccountUpdates", subscribe=True, acctCode=ACCOUNT)
         client.tell("reqAccountUpdatesMulti", reqId=7, account=ACCOUNT, modelCode="", ledgerAndNLV=False)
         assert told(client)["GrossPositionValue", "EUR"] == "0.00"
+        running.advance(seconds=1)
+        client.sync()  # what is sent every three minutes has been
         client.place(5)
         client.place(6)
         client.sync()
