@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import gateway_options
 from commands.console import Debug, console, readable
-from core.errors import GatewayError, SettingsError
-from core.settings import AccountSettings, LoggingSettings, PathSettings
+from commands.gateway_options import ACCOUNT, BARS, CAPITAL
+from core.errors import GatewayError
+from core.settings import LoggingSettings, PathSettings
 from core.signals import interruptible
 
 if TYPE_CHECKING:
@@ -25,13 +27,21 @@ if TYPE_CHECKING:
     from gateway.tws import Tws
 
 PAPER_PORT = 4002  # of IB Gateway with a paper account
-BARS = ("1s", "1m", "1h", "1d")
 
 
 def gateway(
     data: Annotated[
         str, typer.Option("--data", metavar="SYMBOLS", help="Symbols of the catalog, as BAC,AIG; 'sample': generated.")
     ] = "sample",
+    quotes: Annotated[
+        str | None,
+        typer.Option(
+            "--quotes",
+            metavar="SYMBOL=SERIES",
+            help="Series with a symbol's quotes: BAC=BACQ,AIG=AIGQ.",
+            show_default=False,
+        ),
+    ] = None,
     date: Annotated[
         str | None, typer.Option("--date", metavar="DAY", help="First session played, YYYY-MM-DD.", show_default=False)
     ] = None,
@@ -63,10 +73,22 @@ def gateway(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the sample and of the faults' chance.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Of the sample and of the faults' chance.")
+    ] = 1,
     capital: Annotated[
-        float, typer.Option("--capital", metavar="EUR", min=1.0, help="Of the paper account.")
-    ] = AccountSettings().capital,
+        float | None,
+        typer.Option("--capital", metavar="EUR", help="Of the paper account.", show_default=f"{CAPITAL:g}"),
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--account",
+            metavar="NAME=EUR",
+            help="An account and its capital; repeat for several.",
+            show_default=f"{ACCOUNT}={CAPITAL:g}",
+        ),
+    ] = None,
     catalog: Annotated[
         Path | None,
         typer.Option("--catalog", metavar="DIR", help="Folder of the bars: paths.catalog.", show_default=False),
@@ -78,60 +100,17 @@ def gateway(
     Any client of TWS connects to it (ib_insync, ib_async, ibapi). What is traded is booked in a paper account in EUR.
     """
     with readable(debug):
-        day = _day(date)
-        pace = _speed(speed)
+        day = gateway_options.day_of(date)
+        pace = gateway_options.speed_of(speed)
+        accounts = gateway_options.accounts_of(account or [], capital)
         from core.logs import setup_logging  # what follows takes a second that --help need not wait for
 
         with setup_logging(LoggingSettings(), PathSettings().state, name="gateway"):
-            served = _served(data, day, days, bar, seed, catalog)
-            running = _make(served, pace, host, expose, port, _start(at, served), fault or [], seed, capital)
-            _run(running, served, speed)
-
-
-def _day(text: str | None) -> dt.date | None:
-    try:
-        return None if text is None else dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--date {text!r} is no day; write YYYY-MM-DD, as 2024-06-12") from error
-
-
-def _speed(text: str) -> Speed:
-    if text == "max":
-        return "max"
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.0 < speed <= 10_000.0:
-        raise SettingsError(f"--speed {text!r} is none; give 1 for real time, 60 for sixty times as fast, or max")
-    return speed
-
-
-def _start(text: str | None, served: Served) -> dt.datetime | None:
-    """The moment of the first day at which the gateway begins; None: before the open."""
-    if text is None:
-        return None
-    from zoneinfo import ZoneInfo
-
-    zone = ZoneInfo(served.tape.instruments[0].time_zone)
-    try:
-        clock = dt.time.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--time {text!r} is none; write HH:MM, as 09:30") from error
-    return dt.datetime.combine(served.tape.first.astimezone(zone).date(), clock, zone).astimezone(dt.UTC)
-
-
-def _served(data: str, day: dt.date | None, days: int, bar: str | None, seed: int, catalog: Path | None) -> Served:
-    from commands import gateway_data
-
-    if data == "sample":
-        return gateway_data.sample(day, days, seed)
-    if bar is not None and bar not in gateway_data.SECONDS:
-        raise SettingsError(f"--bar {bar!r} is none; give one of {', '.join(BARS)}")
-    symbols = [symbol.strip() for symbol in data.split(",") if symbol.strip()]
-    if not symbols:
-        raise SettingsError("--data names no symbol; give some, as BAC,AIG, or sample")
-    return gateway_data.catalog(catalog or Path(PathSettings().catalog), symbols, day, days, bar)
+            served = gateway_options.served_of(data, day, days, bar, seed, catalog, quotes)
+            running = _make(
+                served, pace, host, expose, port, gateway_options.start_of(at, served), fault or [], seed, accounts
+            )
+            _run(running, served, speed, tuple(accounts))
 
 
 def _make(
@@ -140,21 +119,21 @@ def _make(
     host: str,
     expose: bool,
     port: int,
-    start: dt.datetime | None,
+    start: dt.datetime,
     faults: list[str],
     seed: int,
-    capital: float,
+    accounts: dict[str, float],
 ) -> Gateway:
     from gateway import Gateway
     from gateway.market import Accounts
 
     return Gateway(
         served.tape, served.book, served.history, speed=speed, host=host, expose=expose, port=port, start=start,
-        accounts=Accounts({"DU1234567": capital}), faults=faults, seed=seed,
+        accounts=Accounts(accounts), faults=faults, seed=seed,
     )  # fmt: skip
 
 
-def _run(running: Gateway, served: Served, speed: str) -> None:
+def _run(running: Gateway, served: Served, speed: str, accounts: tuple[str, ...]) -> None:
     """Serve until Ctrl-C or SIGTERM; tell who comes and goes."""
     seen: set[int] = set()
 
@@ -170,9 +149,8 @@ def _run(running: Gateway, served: Served, speed: str) -> None:
 
     running.tws.on_clients = lambda: tell(running.tws)
     with running:
-        console.print(
-            f"[bold]TWS on {running.host}:{running.port}[/bold], paper account DU1234567 in EUR", highlight=False
-        )
+        papers = f"paper account{'s' * (len(accounts) > 1)} {', '.join(accounts)} in EUR"
+        console.print(f"[bold]TWS on {running.host}:{running.port}[/bold], {papers}", highlight=False)
         for line in served.lines:
             console.print(f"  {line}", highlight=False)
         first, last = running.now(), served.tape.last

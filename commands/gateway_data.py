@@ -3,148 +3,192 @@
 from __future__ import annotations
 
 import datetime as dt
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.calendar import ExchangeCalendar
-from core.errors import CatalogError, FeedEmptyError
+from core.errors import FeedEmptyError, SettingsError
+from core.settings import FxSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from commands.gateway_series import Chosen
     from feeds.bars import BarSize
-    from feeds.catalog import Catalog, Series
+    from feeds.catalog import Catalog
     from gateway.data.contracts import ContractBook
     from gateway.data.history import History
     from gateway.data.tape import Tape
+    from gateway.hours import Session
     from gateway.model import Instrument
 
-SECONDS: dict[BarSize, int] = {"1s": 1, "1m": 60, "1h": 3_600, "1d": 86_400}  # the finest first
-_PRIMARY = {"XNYS": "NYSE", "XNAS": "NASDAQ", "XASE": "AMEX", "ARCX": "ARCA", "XLON": "LSE", "XETR": "IBIS"}
-_SCHEDULES = {"USD": "ibkr_us_fixed", "EUR": "ibkr_eu_fixed", "GBP": "ibkr_uk_tiered", "CHF": "ibkr_ch_tiered"}
-_ZONES = {"America/New_York": "US/Eastern"}  # as IBKR calls it
-_US_CENTS, _EUROPE = 26, 9002  # market rules
-_SIZE = 1_000.0  # shares at bid and ask where the quotes have no sizes
+SAMPLE_DAYS = 30  # sessions of the sample at most: each is some 70,000 rows
+LEAD_UP = 60  # sessions of the sample's history
+EARLIER_QUOTES = 10  # sessions before the first one whose quotes are history
+EUR = "EUR"  # base currency of the accounts
+BEFORE_OPEN = dt.timedelta(minutes=1)
+LATE = dt.timedelta(minutes=5)  # after the open: data that begin later still are waited for no longer
 
 
 @dataclass(frozen=True)
 class Served:
-    """What a gateway is made of, and a line for each part of it that a person should know."""
+    """What a gateway is made of, and a line for each part of it that a person should know.
+
+    ``day``: the first session; ``start``: a minute before it opens, UTC, or before its data where
+    they begin later by ``LATE``.
+    """
 
     tape: Tape
     book: ContractBook
     history: History
     lines: tuple[str, ...]
+    day: dt.date
+    start: dt.datetime
 
 
 def sample(day: dt.date | None, days: int, seed: int) -> Served:
-    """The generated pair. Raises CalendarError for a day on which its exchange is closed."""
-    from gateway.data.sample import make_sample
-    from gateway.gateway import SAMPLE_DAY
+    """The generated pair. Raises CalendarError for a day on which its exchange is closed, and SettingsError."""
+    from commands.gateway_series import take
+    from gateway.data.sample import XMPLA, make_sample
+    from gateway.gateway import SAMPLE_DAY, before_open
+    from gateway.hours import hours_of
 
-    made = make_sample(day or SAMPLE_DAY, seed, sessions=days)
+    first = day or SAMPLE_DAY
+    if days > SAMPLE_DAYS:
+        raise SettingsError(f"--days {days} is too much of the sample; it has {SAMPLE_DAYS} sessions at most")
+    ExchangeCalendar(XMPLA.calendar).close_of(first)  # raises
+    hours = hours_of(XMPLA)
+    number = hours.between(first, first).start
+    if number < LEAD_UP:
+        raise SettingsError(
+            f"--date {first} leaves no room for the {LEAD_UP} sessions before it; the sample begins on "
+            f"{hours.days[LEAD_UP]}"
+        )
+    take(hours, number, days)  # raises
+    made = make_sample(first, seed, sessions=days, daily_days=LEAD_UP)
     tape, book, truth = made.tape(), made.book(), made.truth
     line = (
         f"XMPLA and XMPLB, generated (seed {seed}): XMPLA = {truth.intercept:g} + {truth.hedge_ratio:g} XMPLB "
         f"+ a spread with a half-life of {truth.half_life / 60:g} minutes; bars and quotes of 1 second"
     )
-    return Served(tape, book, made.history(tape, book), (line, "EURUSD, quotes of 1 second"))
+    lines = (line, "EURUSD, quotes of 5 seconds")
+    return Served(tape, book, made.history(tape, book), lines, first, before_open(tape))
 
 
-def catalog(folder: Path, symbols: Sequence[str], day: dt.date | None, days: int, bar: BarSize | None) -> Served:
-    """Sessions of the catalog from ``day`` on (default: the last one of all symbols), in their finest bars or ``bar``.
+def catalog(
+    folder: Path,
+    symbols: Sequence[str],
+    day: dt.date | None,
+    days: int,
+    bar: BarSize | None,
+    quotes: Mapping[str, str] | None = None,
+) -> Served:
+    """Sessions of the catalog from ``day`` on (default: the last one of all symbols), extended hours included.
 
-    Raises CatalogError, UnknownNameError, FeedEmptyError (no bars on that day).
+    ``bar``: size of the trades (default: the finest); ``quotes``: symbol -> the series that has its quotes. Raises
+    CatalogError, UnknownNameError, SettingsError, CalendarError, FeedEmptyError (nothing on that day).
     """
+    from commands.gateway_series import SECONDS, choose, earlier, last_day, sessions_of
     from feeds.catalog_source import open_catalog
     from gateway.data.contracts import ContractBook
     from gateway.data.history import History
     from gateway.data.sample import EURUSD
     from gateway.data.tape import Tape
+    from gateway.hours import moment_to_datetime
 
     with open_catalog(folder) as opened:
-        chosen = {symbol: _finest(opened, symbol, bar) for symbol in symbols}
-        first = day or min(series.last.date() for series in chosen.values())
-        bars: dict[Instrument, pd.DataFrame] = {}
-        quotes: dict[Instrument, pd.DataFrame] = {}
+        chosen = [choose(opened, symbol, bar, (quotes or {}).get(symbol)) for symbol in dict.fromkeys(symbols)]
+        first = day or min(last_day(each) for each in chosen)
+        sessions = {each.symbol: sessions_of(each, first, days) for each in chosen}
+        played = _Played({}, {}, [])
         frames: dict[Instrument, dict[int, pd.DataFrame]] = {}
-        lines = []
-        for symbol, series in chosen.items():
-            instrument = _instrument(series)
-            sessions = _sessions(series, first, days)
-            played = opened.bars(symbol, series.bar, sessions[0], sessions[-1])
-            if not len(played):
-                raise FeedEmptyError(
-                    f"{symbol}: no bars of {series.bar} on {first}; the catalog has {series.first:%Y-%m-%d} to "
-                    f"{series.last:%Y-%m-%d}: choose another --date"
-                )
-            ended = _ended(played, instrument.calendar)
-            bars[instrument] = ended
-            if {"bid", "ask"} <= set(ended.columns):
-                quotes[instrument] = ended.reindex(columns=["bid", "ask", "bid_size", "ask_size"]).fillna(
-                    {"bid_size": _SIZE, "ask_size": _SIZE}
-                )
-            frames[instrument] = _earlier(opened, symbol, instrument, sessions[0])
-            lines.append(f"{symbol}, {series.currency}, {instrument.calendar}: {len(played):,} bars of {series.bar}")
-    tape = Tape(bars, quotes, {instrument: SECONDS[chosen[instrument.symbol].bar] for instrument in bars})
-    book = ContractBook((*bars, EURUSD))
-    return Served(tape, book, History(tape, book, frames), tuple(lines))
+        for each in chosen:
+            played.add(opened, each, sessions[each.symbol])
+            frames[each.instrument] = earlier(opened, each, moment_to_datetime(sessions[each.symbol][0].start))
+    stocks = [each for each in chosen if each.instrument is not EURUSD] or chosen
+    opens = min(moment_to_datetime(sessions[each.symbol][0].open) for each in stocks)
+    tape = Tape(
+        played.bars, played.quotes, {each.instrument: SECONDS[each.trades.bar] for each in chosen if each.trades}
+    )
+    book = ContractBook(each.instrument for each in chosen)
+    if EURUSD not in book.instruments:
+        played.lines.append(
+            "no EURUSD, as it is not among the symbols: nothing can be exchanged, and rates are constant"
+        )
+    known = {EUR, *FxSettings().rates}
+    played.lines += [
+        f"no exchange rate of {currency}: orders of {', '.join(names)} are rejected"
+        for currency, names in _by_currency(chosen).items()
+        if currency not in known
+    ]
+    begin = min(played.begins)
+    start = (begin if begin > opens + LATE else opens) - BEFORE_OPEN
+    return Served(tape, book, History(tape, book, frames), tuple(played.lines), first, start)
 
 
-def _finest(opened: Catalog, symbol: str, bar: BarSize | None) -> Series:
-    if bar is not None:
-        return opened.get(symbol, bar)
-    there = {series.bar for series in opened.series() if series.symbol == symbol}
-    for size in SECONDS:
-        if size in there:
-            return opened.get(symbol, size)
-    return opened.get(symbol, "1d")  # raises, with what there is
-
-
-def _sessions(series: Series, first: dt.date, days: int) -> tuple[dt.date, ...]:
-    exchange = ExchangeCalendar(series.exchange)
-    exchange.close_of(first)  # raises where it is closed
-    return exchange.sessions(first, min(first + dt.timedelta(days=10 + 2 * days), exchange.last))[:days]
-
-
-def _ended(frame: pd.DataFrame, calendar: str) -> pd.DataFrame:
-    """Bars stamped with the moment at which they end, UTC; a daily bar ends with its session."""
-    if frame.index.tz is not None:  # type: ignore[attr-defined]
-        return frame
-    closes, there = ExchangeCalendar(calendar).closes_of(frame.index)  # type: ignore[arg-type]
-    return frame[there].set_axis(closes)
-
-
-def _earlier(opened: Catalog, symbol: str, instrument: Instrument, before: dt.date) -> dict[int, pd.DataFrame]:
-    """All that the catalog has of the time before, by the bars' size in seconds."""
-    found = {}
-    for series in opened.series():
-        if series.symbol == symbol and series.first.date() < before:
-            frame = opened.bars(symbol, series.bar, None, before - dt.timedelta(days=1))
-            if len(frame):
-                found[SECONDS[series.bar]] = _ended(frame, instrument.calendar)
+def _by_currency(chosen: Sequence[Chosen]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in chosen:
+        found.setdefault(each.instrument.currency, []).append(each.symbol)
     return found
 
 
-def _instrument(series: Series) -> Instrument:
-    from gateway.model import Instrument
+@dataclass
+class _Played:
+    """What is put on the tape."""
 
-    if series.currency not in _SCHEDULES:
-        raise CatalogError(
-            f"{series.symbol} is in {series.currency}; the gateway trades {', '.join(_SCHEDULES)}: choose other symbols"
-        )
-    exchange = ExchangeCalendar(series.exchange)
-    zone = str(exchange.tz)
-    return Instrument(
-        con_id=800_000_000 + zlib.crc32(f"{series.symbol}/{series.currency}".encode()) % 90_000_000,
-        symbol=series.symbol,
-        currency=series.currency,
-        primary_exchange=_PRIMARY.get(exchange.code, exchange.code),
-        market_rule=_US_CENTS if series.currency == "USD" else _EUROPE,
-        calendar=exchange.code,
-        time_zone=_ZONES.get(zone, zone),
-        schedule=_SCHEDULES[series.currency],
-    )
+    bars: dict[Instrument, pd.DataFrame]
+    quotes: dict[Instrument, pd.DataFrame]
+    lines: list[str]
+
+    def __post_init__(self) -> None:
+        self.begins: list[dt.datetime] = []  # of what is played of each series, UTC
+
+    def add(self, opened: Catalog, chosen: Chosen, sessions: Sequence[Session]) -> None:
+        """Rows of the sessions; of quotes those of the days before, too, which are history. Raises FeedEmptyError."""
+        from commands.gateway_series import SECONDS, SIZE, quotes_in, rows_within
+
+        instrument, said = chosen.instrument, []
+        if chosen.trades is not None:
+            trades = rows_within(opened, chosen.trades, sessions)
+            if len(trades):
+                self.bars[instrument] = trades
+                size = dt.timedelta(seconds=SECONDS[chosen.trades.bar])
+                self.begins.append(trades.index[0].to_pydatetime() - size)
+                said.append(f"{len(trades):,} bars of {chosen.trades.bar}")
+        source = chosen.quotes or chosen.trades
+        assert source is not None
+        rows = rows_within(opened, source, sessions)
+        quotes, unsized = quotes_in(rows)
+        if len(quotes):
+            self.begins.append(quotes.index[0].to_pydatetime())
+            said.append(
+                f"{len(quotes):,} quotes of {source.bar}"
+                + (f", {unsized:,} of them without sizes: {SIZE:,.0f} shares are taken" if unsized else "")
+            )
+            self.quotes[instrument] = _with_earlier(opened, chosen, sessions[0].day, quotes)
+        if not said:
+            names = " and ".join(f"{each.content} of {each.bar}" for each in chosen.played)
+            have = "; ".join(f"{each.first:%Y-%m-%d} to {each.last:%Y-%m-%d}" for each in chosen.played)
+            raise FeedEmptyError(
+                f"{chosen.symbol}: no {names} on {sessions[0].day}; the catalog has {have}: choose another --date"
+            )
+        self.lines.append(f"{chosen.symbol}, {instrument.currency}, {instrument.calendar}: {' and '.join(said)}")
+
+
+def _with_earlier(opened: Catalog, chosen: Chosen, day: dt.date, quotes: pd.DataFrame) -> pd.DataFrame:
+    """Quotes, and before them those of the sessions before a day."""
+    import pandas as pd
+
+    from commands.gateway_series import quotes_in, rows_within
+    from gateway.hours import hours_of
+
+    hours = hours_of(chosen.instrument)
+    number = hours.between(day, day).start
+    sessions = [hours.session(each) for each in range(max(0, number - EARLIER_QUOTES), number)]
+    if chosen.quotes is None or not sessions:
+        return quotes
+    before, _ = quotes_in(rows_within(opened, chosen.quotes, sessions))
+    return pd.concat([before, quotes]) if len(before) else quotes

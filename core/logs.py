@@ -117,7 +117,8 @@ def claim_name(folder: Path | str, name: str) -> str:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.open("x").close()
-            return claimed
+            if not Path(f"{file}.1").exists():  # else its owner is rotating it at this moment
+                return claimed
         except FileExistsError as error:
             if not file.parent.is_dir():
                 raise _cannot_open(file, error) from error

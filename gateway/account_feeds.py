@@ -39,6 +39,7 @@ class AccountFeeds:
         self._tws = tws
         self._of: dict[Session, Feeds] = {}
         self._told: dict[tuple[Session, object], set[Row]] = {}  # rows that a listener knows
+        self._traded: dict[str, None] = {}  # accounts that have traded since their values were sent
         self._sent = self._pnl_sent = dt.datetime.min.replace(tzinfo=dt.UTC)
 
     def of(self, session: Session) -> Feeds:
@@ -67,6 +68,8 @@ class AccountFeeds:
     def traded(self, order: Order) -> None:
         """An execution changed the position and the money of its account."""
         name, instrument = order.account, order.instrument
+        if self._of:
+            self._traded[name] = None
         state = self._tws.accounts[name]
         for session, feeds in list(self._of.items()):
             if feeds.positions:
@@ -77,8 +80,21 @@ class AccountFeeds:
             if feeds.account == name:
                 self._send_portfolio(session, state, instrument.con_id)
 
+    def flush(self) -> None:
+        """Send the values that executions have changed, once for all of a step or request."""
+        if not self._traded:
+            return
+        traded, self._traded = self._traded, {}
+        for session, feeds in list(self._of.items()):
+            if feeds.account in traded:
+                self._send_values(session, feeds.account)
+            for req_id, account in feeds.updates_multi.items():
+                if account in traded:
+                    self.send_multi(session, req_id)
+
     def tick(self, now: dt.datetime) -> None:
-        """Send what is due by the gateway's clock."""
+        """Send what is due by the gateway's clock, and what executions have changed."""
+        self.flush()
         if not self._of:
             return
         if now - self._pnl_sent >= PNL_EVERY:
@@ -100,11 +116,14 @@ class AccountFeeds:
 
     def send_account(self, session: Session, account: str) -> None:
         """updateAccountValue, updatePortfolio and updateAccountTime."""
-        state, now = self._tws.accounts[account], self._tws.clock.now()
-        for key, value, currency in self._news(session, account, account_values(state, now)):
+        self._send_values(session, account)
+        self._send_portfolio(session, self._tws.accounts[account])
+        session.send("updateAccountTime", {"timeStamp": f"{self._tws.clock.now().astimezone(self._tws.zone):%H:%M}"})
+
+    def _send_values(self, session: Session, account: str) -> None:
+        rows = account_values(self._tws.accounts[account], self._tws.clock.now())
+        for key, value, currency in self._news(session, account, rows):
             session.send("updateAccountValue", {"key": key, "val": value, "currency": currency, "accountName": account})
-        self._send_portfolio(session, state)
-        session.send("updateAccountTime", {"timeStamp": f"{now.astimezone(self._tws.zone):%H:%M}"})
 
     def _send_portfolio(self, session: Session, state: AccountState, con_id: int | None = None) -> None:
         for instrument, row in portfolio(state):

@@ -15,6 +15,7 @@ from gateway.faults import Injector, perform
 from gateway.faults.effects import Effect, Moment
 from gateway.market import Market, MarketError
 from gateway.model import Execution, Instrument, Order, Values
+from gateway.wire import WireError
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -33,6 +34,15 @@ class _Message:
     values: Values
     dropped: bool = False
     closes: Moment | None = None
+
+
+@contextmanager
+def _understood(client: int | None, name: str) -> Iterator[None]:
+    """A message that a script has made of what the wire cannot carry does not go out."""
+    try:
+        yield
+    except WireError as error:
+        log_event(logger, "fault_without_effect", level=logging.WARNING, client=client, message=name, why=str(error))
 
 
 class FaultActor:
@@ -72,8 +82,9 @@ class FaultActor:
             if message.closes == "before":
                 session.close()
             elif not message.dropped:
-                data = session.encode(name, message.values)
-                session.write(data[: len(data) // 2] if message.closes == "middle" else data)
+                with _understood(session.client_id, name):
+                    data = session.encode(name, message.values)
+                    session.write(data[: len(data) // 2] if message.closes == "middle" else data)
             if message.closes in ("middle", "after"):
                 session.close()
 
@@ -150,11 +161,13 @@ class FaultActor:
 
     def send(self, client: int | None, name: str, values: Values) -> None:
         for session in self._sessions(client):
-            session.write(session.encode(name, values))
+            with _understood(client, name):
+                session.write(session.encode(name, values))
 
     def receive(self, client: int, name: str, values: Values) -> None:
         for session in self._sessions(client):
-            session.handle(name, values)
+            with _understood(client, name):
+                session.receive(name, values)
 
     def error(self, client: int | None, req_id: int, code: int, text: str, reject: str) -> None:
         values = {"reqId": req_id, "errorCode": code, "errorString": text, "advancedOrderRejectJson": reject}

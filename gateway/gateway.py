@@ -10,8 +10,9 @@ import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from core.clock import VirtualClock
 from core.errors import GatewayError
@@ -83,7 +84,7 @@ class Gateway:
         )  # fmt: skip
         self.tws.know_prices()
         self.tws.on_port = lambda wanted: self._soon(self._move(wanted))
-        walk = Walk(self.tws, tape.steps(begin, end))
+        walk = Walk(self.tws, tape.steps(begin, end), is_endless=speed != "max")
         self._walk = walk
         self._driver: Driver
         if isinstance(clock, VirtualClock):
@@ -97,6 +98,9 @@ class Gateway:
         self._is_up = threading.Event()
         self._end: asyncio.Event | None = None
         self._fault: BaseException | None = None
+        self._calls: set[Future[Any]] = set()
+        self._calls_lock = threading.Lock()
+        self._takes_calls = False
 
     @classmethod
     def sample(
@@ -113,6 +117,7 @@ class Gateway:
         """Open the socket and let time pass."""
         if self._thread is not None:
             raise GatewayError("the gateway runs already; make another Gateway for a second one")
+        self._is_up.clear()
         self._thread = threading.Thread(target=self._run, name="halflife-gateway", daemon=True)
         self._thread.start()
         self._is_up.wait()
@@ -155,19 +160,48 @@ class Gateway:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the tape has been played to its end."""
-        return self._walk.next_time is None
+        """Whether the tape has been played to its end; in lockstep, and the rest of its last day."""
+        return self._walk.has_ended
 
     def call(self, what: Callable[[Tws], T]) -> T:
-        """Run ``what`` in the gateway's thread and return its result: the way to look into it from outside."""
-        loop = self._loop
-        if loop is None or not self.is_running:
-            raise GatewayError("the gateway does not run; use it as a context manager, or call start()")
+        """Run ``what`` in the gateway's thread and return its result: the way to look into it from outside.
 
-        async def run() -> T:
-            return what(self.tws)
+        Raises what it raises, and GatewayError where the gateway does not run, or ends before it comes to it.
+        """
+        if threading.current_thread() is self._thread:
+            raise GatewayError("call() from within the gateway's own thread would wait for itself; use what is given")
+        future: Future[T] = Future()
 
-        return asyncio.run_coroutine_threadsafe(run(), loop).result()
+        def run() -> None:
+            if future.done():  # the gateway has ended meanwhile
+                return
+            try:
+                future.set_result(what(self.tws))
+            except (SystemExit, KeyboardInterrupt) as error:
+                future.set_exception(_because(GatewayError(f"what was called has raised {error!r}"), error))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
+                future.set_exception(error)
+
+        with self._calls_lock:
+            if self._loop is None or not self._takes_calls:
+                raise GatewayError(_NOT_RUNNING)
+            self._calls.add(future)
+            # A turn later, so that what has arrived on the sockets by now is dealt with before
+            self._loop.call_soon_threadsafe(self._loop.call_soon, run)
+        try:
+            return future.result()
+        finally:
+            with self._calls_lock:
+                self._calls.discard(future)
+
+    def _end_calls(self) -> None:
+        """Nothing is called any more: who waits for an answer is told so."""
+        with self._calls_lock:
+            self._takes_calls = False
+            left, self._calls = self._calls, set()
+        for future in left:
+            if not future.done():
+                future.set_exception(GatewayError(_NOT_RUNNING))
 
     def now(self) -> dt.datetime:
         """The gateway's time, UTC."""
@@ -197,6 +231,7 @@ class Gateway:
         except BaseException as error:  # noqa: BLE001 - it is raised again by start or stop, in the caller's thread
             self._fault = error
         finally:
+            self._end_calls()
             self._is_up.set()
 
     def _raise_fault(self) -> None:
@@ -206,7 +241,8 @@ class Gateway:
             raise fault
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        with self._calls_lock:
+            self._loop, self._takes_calls = asyncio.get_running_loop(), True
         self._end = asyncio.Event()
         self._server = await self._open(self.port)
         if self.tws.actor is not None:
@@ -232,6 +268,7 @@ class Gateway:
             for session in list(self.tws.connections):
                 session.abort()
             await asyncio.sleep(0)
+            self._end_calls()
 
     async def _open(self, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -249,9 +286,16 @@ class Gateway:
         task.add_done_callback(self._tasks.discard)
 
     async def _move(self, port: int) -> None:
-        """Listen on another port and send all clients there, as TWS does when its port is changed."""
+        """Listen on another port and send all clients there, as TWS does when its port is changed.
+
+        One that cannot be had changes nothing.
+        """
         before = self._server
-        self._server = await self._open(port)
+        try:
+            self._server = await self._open(port)
+        except GatewayError as error:
+            log_event(logger, "fault_without_effect", level=logging.WARNING, port=port, why=str(error))
+            return
         for session in list(self.tws.connections):
             session.error(
                 -1, 1300, "TWS socket port has been reset and this connection is being dropped. "
@@ -260,6 +304,14 @@ class Gateway:
             session.close()
         if before is not None:
             before.close()
+
+
+_NOT_RUNNING = "the gateway does not run; use it as a context manager, or call start()"
+
+
+def _because(error: GatewayError, cause: BaseException) -> GatewayError:
+    error.__cause__ = cause
+    return error
 
 
 def before_open(tape: Tape) -> dt.datetime:

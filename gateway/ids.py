@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class OrderIds:
@@ -18,6 +20,16 @@ class OrderIds:
     def use(self, client_id: int, order_id: int) -> None:
         """An order with this id was accepted."""
         self._highest[client_id] = max(self._highest[client_id], order_id)
+
+    @contextmanager
+    def unmoved(self, client_id: int | None) -> Iterator[None]:
+        """Ids that a client uses within are free again afterwards."""
+        if client_id is None:
+            yield
+            return
+        before = self._highest[client_id]
+        yield
+        self._highest[client_id] = before
 
     def roll_back(self, by: int) -> None:
         """Lower the marks of all clients, as after a restart with lost settings."""

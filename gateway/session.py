@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, cast
 
 from core.logs import log_event
@@ -11,7 +13,7 @@ from gateway.handlers import HANDLERS, NOT_SERVED
 from gateway.model import Values
 from gateway.refused import Refused
 from gateway.wire import Wire, WireError, wire_for
-from gateway.wire.frames import FrameReader, Handshake, frame, welcome
+from gateway.wire.frames import MAX_FRAME, FrameReader, Handshake, frame, welcome
 
 if TYPE_CHECKING:
     from gateway.tws import Tws
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_UNSENT = 64 << 20  # bytes that a client may leave unread before it is dropped
+MAX_BEFORE_LOG_IN = 1 << 16  # bytes of a frame of who has not sent START_API
 AT_ONCE = 1 << 16  # bytes that are collected before they are handed to the socket
 FARMS = (
     (2104, "Market data farm connection is OK:usfarm"),
@@ -42,7 +45,7 @@ class Session(asyncio.Protocol):
         self.is_half_open = False
         self.is_closed = False
         self._handshake = Handshake()
-        self._frames = FrameReader()
+        self._frames = FrameReader(MAX_BEFORE_LOG_IN)
         self._waiting: list[bytes] = []  # payloads that came while nothing is read
         self._reads = True
         self._unsent = bytearray()
@@ -67,7 +70,7 @@ class Session(asyncio.Protocol):
         try:
             if not self.version:
                 data = self._shake_hands(data)
-            for payload in self._frames.feed(data):
+            for payload in self._frames.cut(data):
                 self._take(payload)
         except WireError as error:
             self._drop(str(error))
@@ -79,8 +82,13 @@ class Session(asyncio.Protocol):
         if not self._reads:
             self._waiting.append(payload)
             return
-        try:
+        with self._guarded():
             self._handle(payload)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
         except WireError as error:
             self._drop(str(error))
         except Exception as error:  # noqa: BLE001 - kept, and raised by Gateway.stop: the others go on meanwhile
@@ -144,10 +152,32 @@ class Session(asyncio.Protocol):
             if self.tws.pacing.is_over(self):
                 self._drop(excess[1])
                 return
+        barriers = self.tws.barriers
+        if barriers.keeps(self, name, values):
+            return
+        with self.tws.ids.unmoved(self.client_id) if barriers.has_kept(self) else nullcontext():
+            self._serve(name, values)  # a what-if order uses up no id that comes after those of orders that are kept
+
+    def _serve(self, name: str, values: Values) -> None:
         if self.tws.actor is None:
             self.handle(name, values)
         else:
             self.tws.actor.incoming(self, name, values)
+
+    def serve(self, name: str, values: Values) -> None:
+        """Answer a request that was kept; the connection may have gone since it came."""
+        with self._guarded():
+            self._serve(name, values)
+
+    def receive(self, name: str, values: Values) -> None:
+        """Answer a request that a fault has made up; fields that it has not are as a client leaves them.
+
+        Raises WireError for one that there is not in the client's version.
+        """
+        assert self._wire is not None  # a fault names a client by its id, which it has from START_API on
+        _, usual = self._wire.request(self._wire.write_request(name, {}))
+        with self._guarded():
+            self.handle(name, _filled(values, usual))
 
     def handle(self, name: str, values: Values) -> None:
         """Answer a request."""
@@ -177,6 +207,7 @@ class Session(asyncio.Protocol):
             self.close()
             return
         self.client_id = client_id
+        self._frames.limit = MAX_FRAME
         self.tws.logged_in(self)
         self.send("managedAccounts", {"accountsList": ",".join(self.tws.accounts.names)})
         self.send("nextValidId", {"orderId": self.tws.ids.next_of(client_id)})
@@ -229,6 +260,12 @@ class Session(asyncio.Protocol):
             )  # fmt: skip
             self.is_closed = True
             self._transport.abort()
+
+
+def _filled(values: Values, usual: Values) -> Values:
+    """Values with those of ``usual`` that are not there, also one level down."""
+    inner = {key: usual[key] | value for key, value in values.items() if isinstance(usual.get(key), dict)}
+    return usual | values | inner
 
 
 def _asked_by(values: Values) -> int:

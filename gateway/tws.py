@@ -77,6 +77,8 @@ class Tws:
         )
         injector = make_injector(faults, clock.now, seed, zone)
         self.actor = None if injector is None else FaultActor(self, injector)
+        if injector is not None:
+            injector.know(history.tape.instruments)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -143,18 +145,24 @@ class Tws:
         due = [self.market.next_due, self.actor.next_due() if self.actor is not None else None]
         return min((moment for moment in due if moment is not None), default=None)
 
-    def step(self, step: Step) -> bool:
-        """All that happens at one moment of the tape; whether a client was sent market data."""
+    def step(self, step: Step, *, is_over: bool = False) -> bool:
+        """All that happens at one moment of the tape; whether a client was sent market data.
+
+        ``is_over``: the tape has ended before.
+        """
         market, actor = self.market, self.actor
         if actor is not None:
             actor.tick(step.when)
-            step = actor.injector.step(step)
+            step, recorded = actor.injector.step(step), step
+            actor.tick(self.clock.now())  # what rules on the tape do beside comes before the market has its prices, too
+            if step is not recorded:
+                self.history.played(recorded, step)
         market.advance(step.when)
         for instrument, quote in step.quotes.items():
             market.quote(instrument, quote)
         for instrument, bar in step.bars.items():
             market.bar(instrument, bar)
-        answers = self.streams.feed(step)
+        answers = self.streams.feed(step, is_over=is_over)
         self.send_all(answers)
         self.account_feeds.tick(step.when)
         return bool(answers)

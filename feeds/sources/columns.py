@@ -17,9 +17,8 @@ from feeds.bars import PRICES, QUOTE_SIZES
 if TYPE_CHECKING:
     from feeds.sources.table import Table
 
-Role = Literal[
-    "time", "clock", "symbol", "open", "high", "low", "close", "volume", "adj_close", "bid", "ask", "bid_size", "ask_size"
-]
+_Prices = Literal["open", "high", "low", "close", "volume", "adj_close"]
+Role = Literal["time", "clock", "symbol", _Prices, "bid", "ask", "bid_size", "ask_size"]
 
 _DATES = ("date", "dtyyyymmdd")  # of a time of day in a column beside it
 CSV_HEADER = "date,open,high,low,close,volume"

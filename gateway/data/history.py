@@ -1,7 +1,7 @@
 """Historical data: bars, head timestamp, schedule, as HMDS gives them, of the tape and of the frames before it.
 
-Nothing that ends after ``now`` is ever shown. Bars are stamped with their start; daily, weekly and monthly ones with
-a date.
+Nothing that ends after ``now`` is ever shown, and what a fault has changed on the tape is shown as it was played. Bars
+are stamped with their start; daily, weekly and monthly ones with a date.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import pandas as pd
 from core.errors import FeedError
 from gateway.data.columns import BarColumns, QuoteColumns, bar_columns
 from gateway.data.contracts import ContractBook, local_symbol, lot_of
+from gateway.data.played import PlayedTape
 from gateway.data.showing import NAMES, NONE, OTHER, QUOTED, TRADED, both_sides, quoted, shifted
 from gateway.data.slots import Grid, Series, collapsed, filled, grouped, period_of
 from gateway.data.spans import DAY_SECONDS, check_together, parse_bar_size, parse_duration
 from gateway.data.stamps import Stamps, parse_moment
-from gateway.data.tape import Tape
+from gateway.data.tape import Step, Tape
 from gateway.hours import SECOND, hours_of, moment_of
 from gateway.model import Instrument, Values
 from gateway.refused import Refused, hmds, invalid
@@ -54,6 +55,7 @@ class History:
         self, tape: Tape, book: ContractBook, frames: Frames | None = None, *, fill: bool = True, zone: str = ""
     ) -> None:
         self.tape = tape.copy()
+        self._played = PlayedTape(self.tape)
         self.book = book
         self.fill = fill
         self.zone = zone
@@ -142,6 +144,10 @@ class History:
         by_size = self.frames.get(instrument, {})
         for seconds, bars in by_size.items():
             by_size[seconds] = bars.split(ratio, instrument.min_tick)
+
+    def played(self, recorded: Step, step: Step) -> None:
+        """A step of the tape was played otherwise than it is recorded: from now on history shows what was played."""
+        self._played.write(recorded, step)
 
     def stamps(self, instrument: Instrument, version: int, format_date: int) -> Stamps:
         return Stamps(hours_of(instrument), version, format_date, self.zone)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Literal
+from typing import Any, Literal
 
 from core.clock import Clock, VirtualClock
 from gateway.data.clock import AcceleratedClock
@@ -24,6 +24,7 @@ SMALL_BARS = 30  # seconds
 SAME_AGAIN = 15 * SECOND  # an identical request must wait as long
 BURST, BURST_WINDOW = 6, 2 * SECOND  # so many for one contract, exchange and kind of price are too many
 LONG_RUN, LONG_WINDOW = 60, 600 * SECOND  # more than these are too many
+KEPT = 4 * LONG_RUN  # requests that are remembered; so many within ten minutes are refused in any case
 PACING = "Historical data request pacing violation"
 _FIELDS = (
     "endDateTime durationStr barSizeSetting whatToShow useRTH useRth formatDate keepUpToDate startDateTime "
@@ -94,15 +95,18 @@ class Pacing:
         subject = (*(str(contract.get(name) or "") for name in _CONTRACT), str(contract.get("exchange") or ""))
         weight = 2 if kind == "BID_ASK" else 1
         count, length = self._historical
-        burst = self._bursts.setdefault((subject, kind), deque())
-        many = len(_counted(burst, now, weight, BURST_WINDOW)) >= BURST
-        many |= len(_counted(self._run, now, weight, length)) > count
+        most = max(KEPT, 2 * count)
+        burst = self._bursts.pop((subject, kind), None) or deque()
+        self._bursts[subject, kind] = burst
+        many = len(_counted(burst, now, weight, BURST_WINDOW, BURST)) >= BURST
+        many |= len(_counted(self._run, now, weight, length, most)) > count
+        _forget_first(self._bursts, most)
         if "barSize" not in request:  # real-time bars may be asked for again at once
             same = (subject, *(str(request.get(name) or "") for name in _FIELDS))
-            before, self._same[same] = self._same.get(same), now
+            before = self._same.pop(same, None)
+            self._same[same] = now
             many |= before is not None and now - before < SAME_AGAIN
-            if len(self._same) > 4 * LONG_RUN:
-                self._same = {each: when for each, when in self._same.items() if now - when < SAME_AGAIN}
+            _forget_first(self._same, most)
         if many:
             raise hmds(PACING)
 
@@ -125,8 +129,15 @@ class _Rate:
         return len(sent)
 
 
-def _counted(window: deque[int], now: int, weight: int, length: int) -> deque[int]:
+def _counted(window: deque[int], now: int, weight: int, length: int, most: int | None = None) -> deque[int]:
+    """The moments of a window after one more; ``most``: how many of the latest are kept, as no limit is above."""
     window.extend([now] * weight)
-    while window[0] <= now - length:
+    while window[0] <= now - length or (most is not None and len(window) > most):
         window.popleft()
     return window
+
+
+def _forget_first(held: dict[Hashable, Any], most: int) -> None:
+    """Keep so many of the latest: a clock may stand still while any number of requests come."""
+    while len(held) > most:
+        del held[next(iter(held))]

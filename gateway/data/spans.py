@@ -42,8 +42,9 @@ BAR_SIZES: dict[str, int] = {  # barSizeSetting -> seconds
 }
 _SPELLINGS = {"1 sec": "1 secs", "1 week": "1W", "1 w": "1W", "1 month": "1M", "1 m": "1M", "1 hours": "1 hour",
               "1 mins": "1 min", "1 days": "1 day"}  # fmt: skip
+_MOST_YEARS = 100
 _LONGEST = {1: 2_000, 5: DAY_SECONDS, 10: DAY_SECONDS, 15: DAY_SECONDS, 30: DAY_SECONDS}  # seconds, by size of the bar
-_DURATION = re.compile(r"\s*(\d+)(?:\s+([SDWMY]))?\s*", re.IGNORECASE)
+_DURATION = re.compile(r"\s*(\d{1,9})(?:\s+([SDWMY]))?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def parse_bar_size(text: str) -> int:
 
 def parse_duration(text: str) -> Duration:
     """A durationStr. Raises Refused (321) for a form that IBKR does not have and for days and seconds beyond its
-    limits."""
+    limits, and for more years than any history has."""
     found = _DURATION.fullmatch(text)
     if found is None or int(found[1]) == 0:
         raise invalid(
@@ -112,6 +113,8 @@ def parse_duration(text: str) -> Duration:
         raise invalid("Historical data requests for durations greater than 86400 seconds must be made in days.", "bH")
     if duration.unit != "Y" and duration.seconds > 365 * DAY_SECONDS:
         raise invalid("Historical data requests for durations longer than 365 days must be made in years.", "bH")
+    if duration.unit == "Y" and duration.count > _MOST_YEARS:
+        raise invalid(f"Historical data requests for durations longer than {_MOST_YEARS} years are not served.", "bH")
     return duration
 
 

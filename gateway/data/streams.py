@@ -53,6 +53,7 @@ class Streams:
         self._lines: dict[tuple[Client, int], Feed] = {}
         self._by_tick: dict[tuple[Client, int], tuple[Instrument, ByTick]] = {}
         self._listeners: dict[tuple[Client, int], FiveSeconds] = {}
+        self._halted: set[Instrument] = set()
         self._busy = False  # whether there is any subscription
 
     def __len__(self) -> int:
@@ -147,6 +148,7 @@ class Streams:
         feed = self._feeds.get((instrument, delayed))
         if feed is None:
             feed = Feed(instrument, self.history, now, DELAY if delayed else NO_DELAY)
+            feed.board.halted = instrument in self._halted
         lot = lot_of(instrument) if version < WHOLE_SHARES else 1
         line = Line(client, key[1], instrument, generics, delayed, lot)
         out.append(
@@ -261,8 +263,11 @@ class Streams:
 
     # ---- what the tape says
 
-    def feed(self, step: Step) -> list[Answer]:
-        """What a step, which may be empty, is told to clients: (client, name, values)."""
+    def feed(self, step: Step, *, is_over: bool = False) -> list[Answer]:
+        """What a step, which may be empty, is told to clients: (client, name, values).
+
+        ``is_over``: the tape has ended, so only what is delayed comes; no flat bars, as nobody knows what follows.
+        """
         if not self._busy:
             return []
         out: list[Answer] = []
@@ -272,6 +277,8 @@ class Streams:
             if bar is not None or quote is not None:
                 feed.hear(bar, quote, out)
             feed.until(step.when, out)
+        if is_over:
+            return out
         for instrument, by_tick in self._by_tick.values():
             by_tick.hear(instrument, bars.get(instrument), quotes.get(instrument), out)
         for (instrument, _, _), source in self._bars.items():
@@ -283,7 +290,8 @@ class Streams:
         return out
 
     def halt(self, instrument: Instrument, halted: bool) -> list[Answer]:
-        """Tell the lines of an instrument that its trading stops or goes on."""
+        """Tell the lines of an instrument that its trading stops or goes on, also those that begin later."""
+        (self._halted.add if halted else self._halted.discard)(instrument)
         out: list[Answer] = []
         for (held, _), feed in self._feeds.items():
             if held == instrument:

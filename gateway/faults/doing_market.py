@@ -1,4 +1,4 @@
-"""Verbs on the market and its tape. A symbol is a name, ``first`` (of the tape) or ``*`` (all of them)."""
+"""Verbs on the market and its tape. A symbol is a name, ``first`` (stock of the tape) or ``*`` (all of them)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import datetime as dt
 
 from gateway.faults.effects import Halt, Resume, Split
 from gateway.faults.scene import Scene
-from gateway.faults.verbs import Param, verb
+from gateway.faults.values import AbsentError
+from gateway.faults.verbs import LARGEST_RATIO, Param, verb
 
 SYMBOL = Param("symbol", "symbol")
 
@@ -28,7 +29,7 @@ def resume(scene: Scene, symbol: str) -> None:
 @verb(
     "outlier",
     SYMBOL,
-    Param("factor", "positive"),
+    Param("factor", "ratio"),
     says="the next bar and quote have a print that far off",
 )
 def outlier(scene: Scene, symbol: str, factor: float) -> None:
@@ -55,10 +56,13 @@ def stale(scene: Scene, symbol: str, seconds: float) -> None:
 @verb(
     "split",
     SYMBOL,
-    Param("ratio", "positive"),
+    Param("ratio", "ratio"),
     says="one share becomes so many, everywhere",
 )
 def split(scene: Scene, symbol: str, ratio: float) -> None:
     for one in scene.symbols(symbol):
-        scene.memory.rewrites.ratios[one] = scene.memory.rewrites.ratios.get(one, 1.0) * ratio
+        whole = scene.memory.rewrites.ratios.get(one, 1.0) * ratio
+        if not 1.0 / LARGEST_RATIO <= whole <= LARGEST_RATIO:
+            raise AbsentError(f"no further split of {one}: one share would be {whole:g} by now")
+        scene.memory.rewrites.ratios[one] = whole
         scene.effects.append(Split(one, ratio))

@@ -6,6 +6,7 @@ from core.errors import FaultScriptError
 from gateway.faults.doing_sockets import check_text, text_of
 from gateway.faults.effects import Bust, Correct, EndSilently, Execute, HoldOrder, Refuse, ReleaseOrder, Twin
 from gateway.faults.scene import Scene
+from gateway.faults.values import AbsentError
 from gateway.faults.verbs import REQUEST, Param, verb
 
 
@@ -25,7 +26,7 @@ def _check_fill(place: str, waited: bool, given: dict[str, str]) -> None:
 
 
 @verb(
-    "execute", Param("shares", "positive", ""), Param("price", "number", ""), Param("fraction", "positive", ""),
+    "execute", Param("shares", "positive", ""), Param("price", "positive", ""), Param("fraction", "positive", ""),
     says="fill the order whatever its status: what remains, so many shares, or that part of it; at its limit or the "
     "last price, unless one is given", check=_check_fill,
 )  # fmt: skip
@@ -64,7 +65,7 @@ def _check_correction(place: str, waited: bool, given: dict[str, str]) -> None:
 
 
 @verb(
-    "correct", Param("shares", "positive", ""), Param("price", "number", ""), Param("price_by", "number", ""),
+    "correct", Param("shares", "positive", ""), Param("price", "positive", ""), Param("price_by", "number", ""),
     says="correct the message's execution, else the latest: other shares, another price, or one higher by so much",
     check=_check_correction,
 )  # fmt: skip
@@ -72,6 +73,8 @@ def correct(scene: Scene, shares: float | None, price: float | None, price_by: f
     execution = scene.execution()
     if price_by is not None:
         price = round(float(execution["price"]) + price_by, 4)
+        if price <= 0.0:
+            raise AbsentError(f"{execution['price']} and {price_by:g} make {price:g}, which is no price")
     scene.effects.append(Correct(str(execution["execId"]), shares, price))
 
 

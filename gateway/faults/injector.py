@@ -6,11 +6,12 @@ import datetime as dt
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.errors import FaultScriptError
 from gateway.faults.actions import VERBS
 from gateway.faults.effects import Effect, Replace, Send, Swallow
 from gateway.faults.names import ANSWERS, TAPE
@@ -21,7 +22,7 @@ from gateway.faults.timing import next_time
 from gateway.faults.triggers import CLIENT, NEW
 from gateway.faults.values import AbsentError, equal, get
 from gateway.faults.verbs import ANSWER, CLOCK, ON_TAPE, REQUEST, convert
-from gateway.model import Values
+from gateway.model import Instrument, Values
 
 EXCHANGE_ZONE = "America/New_York"
 _NOTHING: tuple[Effect, ...] = ()
@@ -138,10 +139,14 @@ class Injector:
             self.memory.placed[order] = _quantity(values)
         return _ended(scene)
 
+    def know(self, instruments: Iterable[Instrument]) -> None:
+        """What is on the tape, in its order: for ``first`` and ``*`` of a script."""
+        self.memory.rewrites.see(instruments)
+
     def step(self, step: S) -> S:
         """The tape's step as it is to be played. What its rules do beside comes with the next ``tick``."""
         memory = self.memory
-        memory.rewrites.see(step)
+        memory.rewrites.see((*step.bars, *step.quotes))
         for name, rows in (("bar", step.bars), ("quote", step.quotes)):
             if name not in self._tape.by_name:
                 continue
@@ -217,7 +222,7 @@ class Injector:
                     self._resume_later(rule, scene, actions[index + 1 :], arguments["seconds"])
                     break
                 verb.act(scene, **arguments)
-            except AbsentError as error:
+            except (AbsentError, FaultScriptError) as error:  # the latter: a $field that no parameter can be
                 self._complain(rule, scene, error)
         return scene.effects
 
@@ -230,7 +235,7 @@ class Injector:
 
         self.memory.at(scene.now + dt.timedelta(seconds=seconds), go_on)
 
-    def _complain(self, rule: Rule, scene: Scene, error: AbsentError) -> None:
+    def _complain(self, rule: Rule, scene: Scene, error: AbsentError | FaultScriptError) -> None:
         complaint = (rule.place, str(rule), scene.name, str(error))
         if complaint not in self._complaints:
             self._complaints.add(complaint)

@@ -11,6 +11,7 @@ from gateway.faults.triggers import place_of, read_trigger
 from gateway.faults.values import REFERENCE
 from gateway.faults.verbs import Verb, convert
 
+_OF_AN_ORDER = frozenset({"placeOrder", "cancelOrder"})
 STARTS = ("at", "every", "on", "seed")
 
 
@@ -112,6 +113,8 @@ def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
             field = locate(target, name)
             if "$" not in value:
                 field.value(value)
+    if verb.name == "receive" and target in _OF_AN_ORDER and "orderId" not in (name for name, _ in action.fields):
+        raise FaultScriptError(f"`receive {target}` of which order? Write `receive {target} orderId=$orderId`")
     for param in verb.params:
         if param.kind == "field" and about is not None and "$" not in given[param.name]:
             scaled = locate(about, given[param.name])

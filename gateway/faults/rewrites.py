@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=Step)
 class Rewrites:
     """What is to be changed, and what was seen. Symbols are resolved when they are asked for: ``first``, ``*``."""
 
-    seen: list[str] = field(default_factory=list)  # symbols in the order of their first appearance
+    seen: dict[Instrument, None] = field(default_factory=dict)  # in the order of the tape
     outliers: dict[str, float] = field(default_factory=dict)  # symbol -> factor, for its next bar and quote
     halted: set[str] = field(default_factory=set)  # symbols of which there is nothing until they resume
     crossed: set[str] = field(default_factory=set)  # symbols whose next quote is crossed
@@ -42,13 +42,16 @@ class Rewrites:
 
     def symbols(self, symbol: str) -> list[str]:
         """The symbols that a script means."""
-        return list(self.seen) if symbol == ALL else self.seen[:1] if symbol == FIRST else [symbol]
+        if symbol == ALL:
+            return list(dict.fromkeys(instrument.symbol for instrument in self.seen))
+        if symbol == FIRST:
+            first = next((each for each in self.seen if each.sec_type == "STK"), next(iter(self.seen), None))
+            return [first.symbol] if first is not None else []
+        return [symbol]
 
-    def see(self, step: Step) -> None:
+    def see(self, instruments: Iterable[Instrument]) -> None:
         """Take note of what is on the tape."""
-        for instrument in (*step.bars, *step.quotes):
-            if instrument.symbol not in self.seen:
-                self.seen.append(instrument.symbol)
+        self.seen |= dict.fromkeys(instruments)
 
     def rewrite(self, step: S) -> S:
         """The step as it is to be played; the very same object where nothing changes."""

@@ -11,6 +11,7 @@ from gateway.faults.names import ANSWERS, REQUESTS, TAPE
 from gateway.faults.script import WEEKDAYS, AtMessage, AtStart, AtTime, Condition, On, Trigger
 from gateway.faults.verbs import ANSWER, CLOCK, ON_TAPE, REQUEST, convert
 
+YEARS = (1970, 2199)
 ZONES = ("UTC", "exchange")
 CLIENT, NEW = "client", "new"  # fields that the injector adds for conditions
 
@@ -51,6 +52,8 @@ def _time(texts: list[str]) -> AtTime:
             date = dt.date.fromisoformat(texts[0])
         except ValueError:
             raise FaultScriptError(f"'{texts[0]}' is no date; write it as 2024-06-10") from None
+        if not YEARS[0] <= date.year <= YEARS[1]:
+            raise FaultScriptError(f"'{date}' lies outside of {YEARS[0]} to {YEARS[1]}; choose another date")
         texts = texts[1:]
     if not texts or not texts[0][:1].isdigit():
         known = ("message", "request", "start")

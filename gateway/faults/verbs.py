@@ -19,6 +19,8 @@ EVERYWHERE = frozenset({ANSWER, REQUEST, ON_TAPE, CLOCK})
 MESSAGES = frozenset({ANSWER, REQUEST})
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 3_650 * 86_400.0  # seconds
+LARGEST_RATIO = 1_000.0
 _DURATION = re.compile(r"([+-]?\d+(?:\.\d+)?)([smhd]?)")
 _SYMBOL = re.compile(r"\*|[A-Za-z][\w. /-]*")
 
@@ -121,10 +123,20 @@ def _positive(text: str) -> float:
     return value
 
 
+def _ratio(text: str) -> float:
+    if not 1.0 / LARGEST_RATIO <= (value := _number(text)) <= LARGEST_RATIO:
+        raise FaultScriptError(
+            f"'{text}' is no ratio of prices; give one from {1 / LARGEST_RATIO:g} to {LARGEST_RATIO:g}"
+        )
+    return value
+
+
 def _offset(text: str) -> float:
     if not (match := _DURATION.fullmatch(text)):
         raise FaultScriptError(f"'{text}' is no duration; write 30, 30s, 5m, 4h or 1d")
-    return float(match[1]) * UNITS[match[2]]
+    if abs(value := float(match[1]) * UNITS[match[2]]) > LONGEST:
+        raise FaultScriptError(f"'{text}' is longer than ten years; give at most {LONGEST / UNITS['d']:g}d")
+    return value
 
 
 def _duration(text: str) -> float:
@@ -154,7 +166,7 @@ def _names(text: str) -> frozenset[str]:
 
 def _symbol(text: str) -> str:
     if not _SYMBOL.fullmatch(text):
-        raise FaultScriptError(f"'{text}' is no symbol; give one such as BAC, 'first' (of the tape) or '*' (all)")
+        raise FaultScriptError(f"'{text}' is no symbol; give one such as BAC, 'first' (stock of the tape) or '*' (all)")
     return text
 
 
@@ -175,6 +187,7 @@ _KINDS: dict[str, Callable[[str], Any]] = {
     "port": _port,
     "number": _number,
     "positive": _positive,
+    "ratio": _ratio,
     "duration": _duration,
     "span": _span,
     "offset": _offset,

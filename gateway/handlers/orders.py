@@ -21,24 +21,26 @@ def place_order(tws: Tws, session: Session, values: Values) -> None:
     """A new order, a modification where the client has one of this id, or a what-if."""
     order_id, contract, terms = values["orderId"], values["contract"], values["order"]
     known = tws.market.find(session.client, order_id)
-    if known is not None:
+    if known is not None and not terms["whatIf"]:
         tws.market.modify(known, contract, terms)
+        tws.account_feeds.flush()
         return
-    if order_id < tws.ids.next_of(session.client):
+    if known is None and order_id < tws.ids.next_of(session.client):
         raise Refused(103, "Duplicate order id")
     instrument = tws.book.one(contract)
-    account = str(terms["account"] or "")
+    account = str(terms["account"] or "") or (known.account if known is not None else "")
     order = tws.market.new_order(session.client, order_id, account, instrument, contract, terms)
     tws.ids.use(session.client, order_id)
     if terms["whatIf"]:
-        _preview(tws, session, order)
+        _preview(tws, session, order, known)
         return
     tws.market.place(order)
+    tws.account_feeds.flush()
 
 
-def _preview(tws: Tws, session: Session, order: Order) -> None:
-    """A what-if order: its margins and commission, and why it would be rejected."""
-    state, notice = tws.market.what_if(order)
+def _preview(tws: Tws, session: Session, order: Order, known: Order | None) -> None:
+    """A what-if order, perhaps of one that works: its margins and commission, and why it would be rejected."""
+    state, notice = tws.market.what_if(order, known)
     if notice is not None:
         session.error(order.order_id, notice.code, notice.text)
     if state:

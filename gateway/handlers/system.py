@@ -20,8 +20,7 @@ def start_api(tws: Tws, session: Session, values: Values) -> None:
 @on("reqCurrentTime")
 def current_time(tws: Tws, session: Session, values: Values) -> None:
     if tws.is_lockstep and not tws.barriers.is_over and tws.is_streaming(session):
-        session.barrier = True
-        tws.barriers.moved()
+        tws.barriers.ask(session)
     else:
         session.send("currentTime", {"time": tws.unix_time()})
 

@@ -198,8 +198,7 @@ class AccountState:
         """A currency pair moves two balances; its position is only IBKR's virtual one. Commission in base currency."""
         fx = self.cash.fx
         fees.shares += abs(signed)
-        value = fees.shares * fx.rate(pair.symbol, when) / fx.rate("USD", when)
-        due = max(blended(SPOT_TIERS, value), SPOT_MINIMUMS[0]) * fx.rate("USD", when)
+        due = self.pair_commission(pair, fees.shares, when)
         fee, fees.commission = due - fees.commission, due
         self.cash.revalue(when, self.principal)
         self.cash.post(pair.symbol, signed, when)
@@ -211,6 +210,12 @@ class AccountState:
         realized = position.add(signed, price, 0.0)
         position.fills[key] = (signed, price, 0.0)
         return fee, self.base, realized
+
+    def pair_commission(self, pair: Instrument, shares: float, when: dt.datetime) -> float:
+        """The commission of an order for so much of a pair's first currency, base currency."""
+        usd = self.cash.fx.rate("USD", when)
+        value = shares * self.cash.fx.rate(pair.symbol, when) / usd
+        return max(blended(SPOT_TIERS, value), SPOT_MINIMUMS[0]) * usd
 
     def correct(self, instrument: Instrument, key: str, signed: float, price: float, when: dt.datetime) -> float | None:
         """Replace a fill of the day (0 shares: take it back, with its fee); return what it realises now.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from books.cash import CashBook
 from books.fees import FeeSchedule, get_schedule
 from books.interest import Interest
 from books.rates import Rates
-from core.errors import UnknownNameError, did_you_mean
+from core.errors import RateError, UnknownNameError, did_you_mean
 from core.settings import FeeSettings, FxSettings
 from gateway.market.account import AccountState, MarginRates
+from gateway.market.pair_rates import PairRates
 from gateway.model import Instrument
 
 DEFAULT = {"DU1234567": 100_000.0}  # a paper account, base currency EUR
@@ -22,7 +23,8 @@ class Accounts:
     """Accounts by name, with the fees, exchange rates and last prices that they share.
 
     ``capital``: name -> money at the start, base currency. ``rates``: units of ``base`` for one unit of a currency
-    (default: those of the settings). ``fees``: third-party fees. ``interest``: None = none accrues.
+    (default: those of the settings); currencies whose pair with the base is traded follow the pair. ``fees``:
+    third-party fees. ``interest``: None = none accrues.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Accounts:
         self._capital = dict(capital or DEFAULT)
         self._schedules: dict[int, FeeSchedule] = {}  # con_id -> schedule
 
-    def open(self, when: dt.datetime) -> None:
-        """Fund the accounts; the market does that once."""
+    def open(self, when: dt.datetime, instruments: Iterable[Instrument] = ()) -> None:
+        """Fund the accounts; the market, which trades these ``instruments``, does that once."""
+        self.rates = PairRates(self.rates, self.prices, instruments)
         for name, capital in self._capital.items():
             if name not in self.states:
                 cash = CashBook(self.base, "borrow", self.rates, interest=self.interest)
@@ -69,6 +72,18 @@ class Accounts:
 
     def __iter__(self) -> Iterator[AccountState]:
         return iter(self.states.values())
+
+    def unrated(self, instrument: Instrument, when: dt.datetime) -> str | None:
+        """The currency of an instrument that has no exchange rate as of ``when``; None: the books can hold it."""
+        currencies = [instrument.currency]
+        if instrument.sec_type == "CASH":
+            currencies += [instrument.symbol, "USD"]  # the commission is in dollars
+        for currency in currencies:
+            try:
+                self.rates.rate(currency, when)
+            except RateError:
+                return currency
+        return None
 
     def schedule(self, instrument: Instrument) -> FeeSchedule:
         """The fee schedule of an instrument; currency pairs have IBKR's spot commission instead."""

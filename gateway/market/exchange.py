@@ -73,6 +73,8 @@ class Exchange:
         """Match a completed bar."""
         con_id = instrument.con_id
         book = self.books.get(con_id)
+        if con_id not in self._prices and bar.close == bar.close:
+            self._life.first_price(instrument, bar.open)
         if book is None or not book.tickets or book.is_halted or not bar.close == bar.close:
             if bar.close == bar.close:
                 self._prices[con_id] = bar.close
@@ -151,9 +153,11 @@ class Exchange:
         self._life.end(ticket, "Cancelled", texts.CANCELLED, "Cancelled")
 
     def close_auction(self, ticket: Ticket, price: float, when: dt.datetime) -> None:
-        """Fill an on-close order at the closing price, or end it where its limit does not allow that."""
+        """Fill an on-close order at the closing price, or end it where its limit or a halt does not allow that."""
         terms = ticket.terms
-        if terms.kind == "MOC" or (terms.limit is not None and marketable(terms.sign, price, terms.limit)):
+        if self.book(ticket.order.instrument).is_halted:
+            self._expire_at_once(ticket)
+        elif terms.kind == "MOC" or (terms.limit is not None and marketable(terms.sign, price, terms.limit)):
             shares = ticket.open_shares
             if shares > 0.0:
                 self._life.fill(ticket, shares, price, when)
@@ -168,6 +172,11 @@ class Exchange:
         book.quote = quote
         book.bid_left, book.ask_left = whole(quote.bid_size), whole(quote.ask_size)
         bid, ask = quote.bid, quote.ask
+        if instrument.con_id not in self._prices:
+            for price in (ask, bid):  # the one at which more is paid, or the only one
+                if price == price and price > 0.0:
+                    self._life.first_price(instrument, price)
+                    break
         if bid == bid and ask == ask and bid > 0.0:
             self._prices[instrument.con_id] = (bid + ask) / 2.0
         if book.tickets and not book.is_halted:

@@ -14,8 +14,6 @@ from core.errors import CalendarError
 from gateway.hours import TradingHours, hours_of, moment_of, moment_to_datetime
 from gateway.model import Instrument
 
-_INSTANT = dt.timedelta(microseconds=1)
-
 
 class Phase(IntEnum):
     """What a moment is in the life of a session."""
@@ -61,10 +59,6 @@ class Hours:
         if session.open <= when < session.close:
             return Phase.REGULAR
         return Phase.EXTENDED if when >= session.first else Phase.CLOSED
-
-    def phase_before(self, when: dt.datetime) -> Phase:
-        """The phase that lasts until ``when``: prices stamped with their end belong to it."""
-        return self.phase(when - _INSTANT)
 
     def next_open(self, when: dt.datetime) -> dt.datetime:
         """The first opening of regular hours after ``when``."""

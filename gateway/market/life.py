@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from gateway.market import texts
 from gateway.market.accounts import Accounts
 from gateway.market.exchange import Exchange
 from gateway.market.hours import Phase, hours, local_text
 from gateway.market.links import Links
-from gateway.market.terms import AT_CLOSE, STOPS
+from gateway.market.margin import Asked, margin_notice, reference_price
+from gateway.market.terms import AT_CLOSE, STOPS, Terms
 from gateway.market.texts import Notice
 from gateway.market.ticket import EPSILON, NEVER, Ticket
 from gateway.market.timetable import Timetable
-from gateway.model import CommissionReport, Execution, MarketListener, Order, Values
+from gateway.model import CommissionReport, Execution, Instrument, MarketListener, Order, Values
 
 _INSTANT = dt.timedelta(microseconds=1)  # what ends at a moment ends after the prices of that moment
 
@@ -149,6 +150,43 @@ class Life:
             self.exchange.add(ticket)
         self.say(ticket, self.status_of(ticket))
 
+    # ------------------------------------------------------------------ margin
+
+    def lacks_margin(self, order: Order, terms: Terms, key: Hashable, known: Ticket | None) -> Notice | None:
+        """The rejection for want of margin of an order with these terms, beside all that works but ``known``, which it
+        is. An order without any price is asked again when there is one; the exit of a bracket needs none."""
+        state = self.accounts[order.account]
+        if known is not None and known.is_exit:
+            return None
+        price = reference_price(state, order.instrument, terms)
+        if price is None:
+            return None
+        left = terms.quantity - (known.order.filled if known is not None else 0.0)
+        asked = Asked(key, order.instrument, terms.sign, left, price)
+        return margin_notice(state, asked, (t for t in self.tickets.values() if t is not known), self.now())
+
+    def count_margin(self, ticket: Ticket) -> None:
+        """An order that the account has the margin for is counted when others come."""
+        order = ticket.order
+        state = self.accounts[order.account]
+        ticket.margined_at = None if ticket.is_exit else reference_price(state, order.instrument, ticket.terms)
+
+    def first_price(self, instrument: Instrument, price: float) -> None:
+        """An instrument has its first price: now it is known what margin its orders need; some are rejected."""
+        for ticket in list(self.tickets.values()):
+            order, terms = ticket.order, ticket.terms
+            if order.instrument.con_id != instrument.con_id or ticket.is_held or ticket.is_exit:
+                continue
+            if ticket.margined_at is not None or not order.is_working:  # its parent was rejected here
+                continue
+            left = terms.quantity - order.filled
+            asked = Asked(ticket.group or ticket.seq, instrument, terms.sign, left, price)
+            notice = margin_notice(self.accounts[order.account], asked, self.tickets.values(), self.now())
+            if notice is not None:
+                self.end(ticket, "Inactive", notice, notice.text)
+            else:
+                ticket.margined_at = price
+
     # ------------------------------------------------------------------ fills
 
     def fill(
@@ -197,7 +235,7 @@ class Life:
         is_done = left - shares <= EPSILON
         if is_done:
             order.status, order.why_held, order.ended = "Filled", "", when
-            order.end_reason = f"Filled Size: {total:g}"
+            order.end_reason = f"Filled Size: {total:.0f}"
             if was_working:
                 self.detach(ticket)
         elif was_working and order.status != "PendingCancel":

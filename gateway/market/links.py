@@ -63,6 +63,8 @@ class Links:
                     self._reduce(other, ticket, shares, left)
             if isinstance(ticket.group, tuple) and left - shares <= EPSILON:
                 self.filled.add(ticket.group)
+        if parent is not None and ticket.is_exit and not parent.order.is_working:
+            self._fit(parent)
         for child in ticket.children:
             if "parent" in child.waits_for:
                 self._life.stop_waiting(child, "parent", is_at_open)
@@ -72,11 +74,11 @@ class Links:
         if isinstance(filled.group, tuple):
             kept = 0.0 if filled.oca_type == CANCEL_ALL else math.floor(rest * (left - shares) / left + EPSILON)
         else:
-            kept = min(rest, self._to_close(other))
+            kept = min(rest, self.to_close(other))
         self._life.resize(other, kept)
 
     @staticmethod
-    def _to_close(child: Ticket) -> float:
+    def to_close(child: Ticket) -> float:
         """The most that the exits of a bracket can still close."""
         parent = child.parent
         if parent is None:
@@ -94,13 +96,16 @@ class Links:
             elif by_trader:
                 for other in list(group):
                     self._life.end(other, "Cancelled", texts.CANCELLED, "Cancelled by Trader")
-        if ticket.order.status == "Filled":
+        if ticket.order.filled:
+            self._fit(ticket)
             return
         for child in list(ticket.children):
-            if not child.order.is_working:
-                continue
-            if not ticket.order.filled:
+            if child.order.is_working:
                 self._life.end(child, "Cancelled", texts.CANCELLED, "Cancelled by Trader")
-            elif child.is_exit:
+
+    def _fit(self, parent: Ticket) -> None:
+        """A parent has ended: leave its exits no more than there is to close, as the rest would work for ever."""
+        for child in list(parent.children):
+            if child.is_exit and child.order.is_working:
                 rest = child.terms.quantity - child.order.filled
-                self._life.resize(child, min(rest, self._to_close(child)))
+                self._life.resize(child, min(rest, self.to_close(child)))

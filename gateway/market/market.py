@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 
 from gateway.market import texts
 from gateway.market.accounts import Accounts
+from gateway.market.hours import hours
 from gateway.market.interventions import Interventions, MarketError
 from gateway.market.life import Life
 from gateway.market.terms import AT_CLOSE, AT_MARKET, STOPS, MarketRules, NotTaken, Terms
 from gateway.market.texts import Notice
 from gateway.market.ticket import Ticket
-from gateway.market.whatif import margin_notice, order_state
+from gateway.market.whatif import order_state
 from gateway.model import Bar, Execution, Instrument, MarketListener, Order, Quote, Values
 
 __all__ = ["Market", "MarketError"]
@@ -65,7 +66,7 @@ class Market(Interventions):
         self._zone = ZoneInfo(zone)
         self._order_limit = order_limit
         self._cancel_seconds = cancel_seconds
-        accounts.open(now())
+        accounts.open(now(), self.instruments.values())
         for instrument in self.instruments.values():
             self.life.exchange.book(instrument)  # calendars take a second to build: now, not at the first order
         self._midnight = self._next_midnight(now())
@@ -142,6 +143,7 @@ class Market(Interventions):
                 texts.invalid(f"Invalid account code '{order.account}'") if order.account else texts.NO_ACCOUNT
             )
         read = Terms(terms, order.instrument, self._rules)
+        self._check_rate(order)
         parent = None
         if read.parent_id:
             found = life.by_id.get((order.client_id, read.parent_id))
@@ -156,6 +158,12 @@ class Market(Interventions):
                 ticket.waits_for.add("parent")
         self._preset(order, read)
         return ticket
+
+    def _check_rate(self, order: Order) -> None:
+        """Raise NotTaken where the books have no exchange rate for what the order would bring into them."""
+        currency = self.accounts.unrated(order.instrument, self.now())
+        if currency is not None:
+            raise NotTaken(texts.no_rate(currency, self.accounts.base))
 
     def _preset(self, order: Order, read: Terms) -> None:
         """What TWS changes in an order before it goes on, with its warnings."""
@@ -183,6 +191,7 @@ class Market(Interventions):
             ticket.is_held = False
             self.life.end(ticket, "Inactive", notice, notice.text)
             return
+        self.life.count_margin(ticket)
         self._begin(ticket)
 
     def _begin(self, ticket: Ticket) -> None:
@@ -196,9 +205,7 @@ class Market(Interventions):
             return texts.OCA_FILLED
         if self.life.working[order.account, order.instrument.con_id, terms.sign] > self._order_limit:
             return texts.too_many(self._order_limit)
-        if ticket.parent is not None and ticket.is_exit:
-            return None  # it closes what its parent opens
-        return margin_notice(self.accounts[order.account], order.instrument, terms, terms.quantity, self.now())
+        return self.life.lacks_margin(order, terms, ticket.group or ticket.seq, ticket)
 
     def modify(self, order: Order, contract: Values, terms: Values) -> None:
         """Change an order's terms; what is refused leaves it as it was. It loses its place in the queue.
@@ -212,6 +219,9 @@ class Market(Interventions):
             return
         try:
             read = self._check_change(ticket, contract, terms)
+            notice = life.lacks_margin(order, read, ticket.group or ticket.seq, ticket)
+            if notice is not None:
+                raise NotTaken(notice)
         except NotTaken as refused:
             life.tell(order, refused.notice)
             return
@@ -234,6 +244,7 @@ class Market(Interventions):
             if read.transmits:
                 self._transmit(ticket)
             return
+        self.life.count_margin(ticket)
         if order.filled:
             ticket.fees = type(ticket.fees)(ticket.fees.volume)
         life.timetable.remove(ticket)
@@ -242,7 +253,7 @@ class Market(Interventions):
             life.exchange.remove(ticket)
             ticket.is_live = False
         if read.quantity <= order.filled:
-            order.end_reason = f"Filled Size: {order.filled:g}"
+            order.end_reason = f"Filled Size: {order.filled:.0f}"
             life.end(ticket, "Filled", None, order.end_reason)
             return
         self._seq += 1
@@ -264,11 +275,11 @@ class Market(Interventions):
             raise NotTaken(texts.invalid("The order size is less than the filled quantity"))
         if ticket.is_triggered and read.kind in STOPS and read.stop != ticket.terms.stop:
             raise NotTaken(texts.TRIGGERED_ALREADY)
-        if not (ticket.parent is not None and ticket.is_exit):
-            rest = read.quantity - order.filled
-            notice = margin_notice(self.accounts[order.account], order.instrument, read, rest, self.now())
-            if notice is not None:
-                raise NotTaken(notice)
+        parent = ticket.parent
+        if parent is not None and ticket.is_exit and not parent.order.is_working:
+            most = order.filled + self.life.links.to_close(ticket)
+            if read.quantity > max(most, ticket.terms.quantity):
+                raise NotTaken(texts.beyond_parent(most))  # the rest would work for ever
         return read
 
     def cancel(self, order: Order) -> None:
@@ -295,20 +306,27 @@ class Market(Interventions):
                 else:
                     self.cancel(order)
 
-    def what_if(self, order: Order) -> tuple[Values, Notice | None]:
+    def what_if(self, order: Order, instead: Order | None = None) -> tuple[Values, Notice | None]:
         """The orderState of an order that is not placed, and the rejection that it would meet.
 
-        An order that TWS would not even preview is told as an error, with an empty orderState.
+        ``instead``: a working order that it would modify. An order that TWS would not even preview is told as an error,
+        with an empty orderState.
         """
+        known = self.life.tickets.get(instead.perm_id) if instead is not None else None
         try:
             read = Terms(order.terms, order.instrument, self._rules)
             if order.account not in self.accounts:
                 raise NotTaken(texts.NO_ACCOUNT)
+            self._check_rate(order)
+            if known is not None:
+                read = self._check_change(known, order.contract, order.terms)
         except NotTaken as refused:
             return {}, refused.notice
         state = self.accounts[order.account]
         told = order_state(state, self.accounts.schedule(order.instrument), order.instrument, read, self.now())
-        return told, margin_notice(state, order.instrument, read, read.quantity, self.now())
+        group = order.terms.get("ocaGroup")
+        key = (order.account, group) if group else None
+        return told, self.life.lacks_margin(order, read, known.group or key if known is not None else key, known)
 
     # ------------------------------------------------------------------ time
 
@@ -352,10 +370,14 @@ class Market(Interventions):
             status = life.status_of(ticket)
             if ticket.order.status not in (status, "PendingCancel"):
                 life.say(ticket, status)
-        elif action == "close" and ticket.is_live and not ticket.is_frozen:
+        elif action == "close" and not ticket.is_frozen:
             price = self.accounts.prices.get(ticket.order.instrument.con_id)
-            if price is not None:
+            if ticket.is_live and price is not None:
                 life.exchange.close_auction(ticket, price, due - _INSTANT)
+            elif not ticket.is_live and ticket.terms.tif == "GTC":
+                life.timetable.add(hours(ticket.order.instrument).next_close(due) + _INSTANT, "close", ticket)
+            else:
+                life.end(ticket, "Cancelled", texts.CANCELLED, "Expired")
         elif action == "cancel":
             life.end(ticket, "Cancelled", texts.CANCELLED, "Cancelled by Trader", by_trader=True)
         elif action == "expire":

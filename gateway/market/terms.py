@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.errors import CalendarError
 from gateway.market import texts
+from gateway.market.hours import hours
 from gateway.market.texts import Notice
 from gateway.model import Instrument, Values
 from gateway.refused import Refused
@@ -92,6 +94,10 @@ class Terms:
             self._read_prices(terms, instrument, rules)
         if get("goodAfterTime"):
             self.good_after = moment(str(get("goodAfterTime")), instrument.time_zone)
+            try:
+                hours(instrument).next_close(self.good_after)
+            except CalendarError as error:
+                raise NotTaken(texts.BAD_TIME) from error  # it would never trade
         if tif == "GTD":
             self.good_till = moment(str(get("goodTillDate") or ""), instrument.time_zone, end_of_day=True)
 
@@ -172,6 +178,6 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> dt.datetime:
         time = words[1] if len(words) > 1 else ("23:59:59" if end_of_day else "00:00:00")
         time += ":00" if time.count(":") == 1 else ""
         naive = dt.datetime.strptime(f"{words[0]} {time}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007
-    except (ValueError, IndexError, ZoneInfoNotFoundError) as error:
+        return naive.replace(tzinfo=local).astimezone(dt.UTC)
+    except (ValueError, IndexError, OverflowError, ZoneInfoNotFoundError) as error:
         raise NotTaken(texts.BAD_TIME) from error
-    return naive.replace(tzinfo=local).astimezone(dt.UTC)

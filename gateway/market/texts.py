@@ -65,6 +65,18 @@ def margin(equity: float, needed: float, currency: str) -> Notice:
     )
 
 
+def no_rate(currency: str, base: str) -> Notice:
+    """The account's books cannot value what the order would bring into them."""
+    return rejected(
+        f"We are unable to accept your order. There is no exchange rate of {currency} to your base currency {base}."
+    )
+
+
+def beyond_parent(most: float) -> Notice:
+    """A child that closes a position is made larger than what its parent, which has ended, left to close."""
+    return rejected(f"The size of the child order exceeds what its parent order has filled [{most:.0f}].")
+
+
 def too_many(limit: int) -> Notice:
     """Too many working orders on one side of a contract."""
     return rejected(
@@ -86,7 +98,7 @@ def waits_for_open(side: str, quantity: float, symbol: str, venue: str, opens: s
     """The market is closed. ``opens``: ``2026-06-11 09:30:00 US/Eastern``."""
     return Notice(
         399,
-        f"Order Message:\n{side} {quantity:g} {symbol} {venue}\n"
+        f"Order Message:\n{side} {quantity:.0f} {symbol} {venue}\n"
         f"Warning: Your order will not be placed at the exchange until {opens}.",
     )
 

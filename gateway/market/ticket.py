@@ -18,7 +18,8 @@ class Ticket:
 
     It is *held* until it is transmitted, *waits* while something keeps it from the book (its parent, a locate, its
     goodAfterTime), and is *live* in the book; it *has rested* when it lived through prices. ``after``: it meets no bar
-    that began before this moment. ``exits``: shares that its children have closed.
+    that began before this moment. ``exits``: shares that its children have closed. ``margined_at``: the price at which
+    the account was found to have the margin for it; None: not yet, or, the exit of a bracket, it needs none.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Ticket:
         "is_triggered",
         "due",
         "has_rested",
+        "margined_at",
         "oca_type",
         "order",
         "parent",
@@ -54,6 +56,7 @@ class Ticket:
         self.oca_type = 3
         self.is_held = False
         self.is_live = False
+        self.margined_at: float | None = None
         self.is_frozen = False
         self.has_rested = False
         self.due: list[dt.datetime] = []  # when the timetable wakes it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 from gateway.wire.errors import WireError
 
@@ -35,19 +36,25 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that are complete with ``data``; WireError: one is too long, and the stream is lost."""
+        return list(self.cut(data))
+
+    def cut(self, data: bytes) -> Iterator[bytes]:
+        """The same one by one: ``limit`` may be changed between two of them."""
         buffer = self._data
         buffer += data
-        payloads, at, end = [], 0, len(buffer)
-        while end - at >= 4:
-            size = int.from_bytes(buffer[at : at + 4], "big")
-            if size > self.limit:
-                raise WireError(f"a frame of {size} bytes; at most {self.limit} are accepted")
-            if end - at - 4 < size:
-                break
-            payloads.append(bytes(buffer[at + 4 : at + 4 + size]))
-            at += 4 + size
-        del buffer[:at]
-        return payloads
+        at, end = 0, len(buffer)
+        try:
+            while end - at >= 4:
+                size = int.from_bytes(buffer[at : at + 4], "big")
+                if size > self.limit:
+                    raise WireError(f"a frame of {size} bytes; at most {self.limit} are accepted")
+                if end - at - 4 < size:
+                    break
+                payload = bytes(buffer[at + 4 : at + 4 + size])
+                at += 4 + size
+                yield payload
+        finally:
+            del buffer[:at]
 
 
 class Handshake:

@@ -162,6 +162,12 @@ def test_runs_that_start_at_once_have_a_log_each(tmp_path: Path) -> None:
         claim_name(tmp_path / "file" / "logs", "desk")
 
 
+def test_a_log_that_is_away_while_it_rotates_is_not_claimed(tmp_path: Path) -> None:
+    assert claim_name(tmp_path, "run") == "run"
+    (tmp_path / "run.log").rename(tmp_path / "run.log.1")  # the first half of a rotation
+    assert claim_name(tmp_path, "run") == "run-2"
+
+
 ROTATING = """
 import logging, sys
 from core.logs import claim_name, log_event, setup_logging

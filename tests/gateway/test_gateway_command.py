@@ -52,6 +52,7 @@ def running(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str]
 def test_it_tells_what_it_serves_and_who_comes_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path, "--speed", "max") as (process, port, lines):
         assert any("XMPLA = 5 + 1.4 XMPLB" in line for line in lines)
+        assert "  EURUSD, quotes of 5 seconds" in lines
         assert any(f"from {DAY} 13:29" in line for line in lines)  # a minute before the open
         with Client(port, 5) as client:
             client.tell("reqRealTimeBars", reqId=1, contract=XMPLA, barSize=5, whatToShow="TRADES", useRTH=True)
@@ -76,6 +77,17 @@ def test_faults_are_played(tmp_path: Path) -> None:
         assert not named(client.sync() + client.sync(), "openOrder", "execDetails")
 
 
+def test_several_accounts(tmp_path: Path) -> None:
+    options = ("--speed", "max", "--account", "DU1=5000", "--account", "DF22=7000.5")
+    with running(tmp_path, *options) as (_, port, lines), Client(port) as client:
+        assert any("paper accounts DU1, DF22 in EUR" in line for line in lines)
+        (managed,) = named(client.login, "managedAccounts")
+        assert managed["accountsList"] == "DU1,DF22"
+        client.tell("reqAccountSummary", reqId=1, groupName="All", tags="TotalCashValue")
+        rows = named(client.until("accountSummaryEnd"), "accountSummary")
+        assert {row["account"]: float(row["value"]) for row in rows} == {"DU1": 5000.0, "DF22": 7000.5}
+
+
 def test_a_day_of_the_catalog(tmp_path: Path) -> None:
     moments = pd.date_range(f"{DAY} 13:31", periods=20, freq="1min", tz="UTC", name="time")
     bars = pd.DataFrame({"open": 10.0, "high": 10.5, "low": 9.5, "close": 10.0, "volume": 1_000.0}, index=moments)
@@ -84,6 +96,8 @@ def test_a_day_of_the_catalog(tmp_path: Path) -> None:
     options = ("--data", "ACME", "--catalog", str(tmp_path / "bars"), "--speed", "max")
     with running(tmp_path, *options) as (_, port, lines), Client(port) as client:
         assert any("ACME, USD, XNYS: 20 bars of 1m" in line for line in lines)
+        assert any("no EURUSD, as it is not among the symbols" in line for line in lines)
+        assert any(f"from {DAY} 13:29" in line for line in lines)
         contract = {"symbol": "ACME", "secType": "STK", "exchange": "SMART", "currency": "USD"}
         client.tell("reqRealTimeBars", reqId=1, contract=contract, barSize=5, whatToShow="TRADES", useRTH=True)
         (details,) = named(_details(client, contract), "contractDetails")
@@ -112,6 +126,23 @@ def _details(client: Client, contract: dict[str, object]) -> list[tuple[str, dic
         (("--data", "BAC"), "there is no catalog"),
         (("--data", ","), "names no symbol"),
         (("--data", "BAC", "--bar", "5m"), "'5m' is none; give one of 1s, 1m, 1h, 1d"),
+        (("--bar", "1m"), "--bar is of the catalog, and the sample is generated"),
+        (("--catalog", "bars"), "--catalog is of the catalog, and the sample is generated"),
+        (("--quotes", "BAC=BACQ"), "--quotes is of the catalog, and the sample is generated"),
+        (("--data", "BAC", "--quotes", "BACQ"), "'BACQ' is none; write SYMBOL=SERIES, as BAC=BACQ"),
+        (("--data", "BAC", "--quotes", "BAK=BACQ"), "BAK is not among the symbols of --data"),
+        (("--seed", "-1"), "greater than or equal to 0"),
+        (("--days", "100000"), "is too much of the sample; it has 30 sessions at most"),
+        (("--date", "1990-01-05"), "leaves no room for the 60 sessions before it; the sample begins on 1990-03-28"),
+        (("--time", "20:30"), "is not before the end of what is played, 2024-06-12 20:00:00 US/Eastern"),
+        (("--time", "25:00"), "'25:00' is none; write HH:MM"),
+        (("--capital", "inf"), "an account begins with EUR 1 to 1,000,000,000,000"),
+        (("--capital", "nan"), "an account begins with EUR 1 to 1,000,000,000,000"),
+        (("--capital", "0.5"), "an account begins with EUR 1"),
+        (("--account", "DU1"), "--account 'DU1': an account begins with EUR 1"),
+        (("--account", "my,one=5"), "'my,one' is no account; write NAME=EUR, as DU1234567=100000"),
+        (("--account", "DU1=5", "--account", "DU1=6"), "DU1 is there already"),
+        (("--account", "DU1=5", "--capital", "6"), "--capital is of the one account that there is without --account"),
         (("--fault", "order_droped"), "did you mean 'order_dropped'"),
         (("--fault", "on orderStatus twice drop"), "script, line 1: no ': '"),
     ],
@@ -140,4 +171,4 @@ def test_a_day_without_bars_names_the_days_that_there_are(tmp_path: Path) -> Non
     result = CliRunner().invoke(app, ["gateway", "--port", "0", *options])
     said = " ".join(result.stderr.replace("│", " ").split())
     assert result.exit_code == 2
-    assert "no bars of 1m on 2024-06-13; the catalog has 2024-06-12 to 2024-06-12" in said
+    assert "no trades of 1m on 2024-06-13; the catalog has 2024-06-12 to 2024-06-12" in said

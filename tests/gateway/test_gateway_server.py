@@ -23,6 +23,7 @@ from gateway.wire.frames import frame, hello
 from gateway.wire.tables.requests import REQUESTS
 
 DAY = dt.date(2024, 6, 12)
+EURUSD = {"symbol": "EUR", "secType": "CASH", "exchange": "IDEALPRO", "currency": "USD"}
 
 
 def raw(port: int, data: bytes) -> bytes:
@@ -119,7 +120,7 @@ def test_twenty_clients_at_once() -> None:
 
 
 def test_before_the_first_step_the_last_price_is_known_to_previews() -> None:
-    """A whole session before: 100 XMPLA at the close of the day before, half of it initial margin, at 0.90."""
+    """A whole session before: 100 XMPLA at the close of the day before, half of it initial margin, in euros."""
     with Gateway.sample(DAY, speed="still") as running, Client(running.port) as client:
         contract = {"contract": XMPLA, "endDateTime": "", "formatDate": 1, "useRTH": True, "keepUpToDate": False}
         client.tell(
@@ -129,7 +130,10 @@ def test_before_the_first_step_the_last_price_is_known_to_previews() -> None:
         close = history["bars"][-1]["close"]
         client.place(client.next_id, whatIf=True)
         (preview,) = named(client.sync(), "openOrder")
-        assert float(preview["orderState"]["initMarginChange"]) == pytest.approx(100 * close * 0.5 * 0.90, abs=0.01)
+        client.tell("reqMktData", reqId=2, contract=EURUSD, genericTickList="", snapshot=True)
+        ticks = {tick["tickType"]: tick["price"] for tick in named(client.sync(), "tickPrice")}
+        middle = (ticks[1] + ticks[2]) / 2
+        assert float(preview["orderState"]["initMarginChange"]) == pytest.approx(100 * close * 0.5 / middle, abs=0.01)
 
 
 def test_a_client_id_has_one_connection() -> None:
@@ -259,3 +263,17 @@ def test_a_fault_can_meet_a_log_in() -> None:
         assert refused.login == [] and refused.is_closed
         with Client(running.port, 6) as client:
             assert client.next_id == 1
+
+
+def test_who_has_not_logged_in_sends_short_frames_only() -> None:
+    long = struct.pack(">I", 200_000) + b"x"
+    with gateway() as running:
+        with socket.create_connection(("127.0.0.1", running.port), 10.0) as connection:
+            connection.sendall(hello(157, 178) + long)
+            while connection.recv(65_536):  # it is closed, where it would wait for the rest
+                pass
+        with Client(running.port) as client:
+            order = {"orderRef": "x" * 200_000, "action": "BUY", "totalQuantity": 1.0, "orderType": "MKT"}
+            client.tell("placeOrder", orderId=client.next_id, contract=XMPLA, order=order)
+            client.sync()
+            assert not client.is_closed

@@ -89,14 +89,16 @@ CONNECTION = {
     ),
     "nightly_restart": Scenario(
         "{when}: refuse_logins {seconds}; close",
-        "The gateway restarts: all connections are dropped, and nobody can log in for some minutes.",
+        "The gateway restarts: all connections are dropped, and nobody can log in "
+        "for some minutes (lockstep: two sessions, to go on after it).",
         "Refuse orders, try again with the same id, then reconcile and subscribe anew.",
         f"{NAUTILUS}/pull/4412",
         {"when": "every day at 23:45 exchange", "seconds": "180"},
     ),
     "weekly_reauthentication": Scenario(
         "{when}: refuse_logins {seconds}; close",
-        "After Sunday 01:00 in New York a person must log in by hand: nobody can connect for hours.",
+        "After Sunday 01:00 in New York a person must log in by hand: nobody can "
+        "connect for hours (lockstep: with sessions on both sides of the weekend).",
         "Keep trying slowly, and alert: being disconnected is never normal for hours.",
         f"{LEAN_IB}/issues/246",
         {"when": "every Sunday at 01:00 exchange", "seconds": "8h"},

@@ -109,7 +109,7 @@ DATA = {
     ),
     "midnight_silence": Scenario(
         "{when}: lose_streams",
-        "At midnight streams stop without a word.",
+        "At midnight streams stop without a word (lockstep: with two sessions or more).",
         "Watch for silence in the session, and subscribe anew each day.",
         f"{IB_INSYNC}/533",
         {"when": "every day at 00:00 exchange"},
@@ -165,7 +165,8 @@ DATA = {
     ),
     "split_overnight": Scenario(
         "{when}: split {symbol} {ratio}",
-        "Before the next session a stock is split: prices, positions, average costs and history change, no execution.",
+        "A stock is split in the night (lockstep: with two sessions or more): prices, "
+        "positions, average costs and history change, no execution.",
         "Reconcile positions before the open; cancel orders that were sized before the split.",
         f"{LEAN}/issues/2532",
         {"when": "at 03:00 exchange", "symbol": "first", "ratio": "2"},

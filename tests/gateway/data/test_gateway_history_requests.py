@@ -42,6 +42,18 @@ def test_durations_reach_back(text: str, reaches: str) -> None:
     assert f"{moment_to_datetime(begin).astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}" == reaches
 
 
+@pytest.mark.parametrize("text", ["101 Y", "999999 Y", "999999999999 S", "9" * 5_000 + " D"])
+def test_durations_beyond_all_histories(history: History, text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        history.bars(asked(durationStr=text, barSizeSetting="1 day"), NOW)
+    assert refused.value.number == 321
+
+
+def test_the_longest_duration_reaches_to_the_first_session(history: History) -> None:
+    assert parse_duration("100 Y").begin(moment_of(NOW), hours_of(XMPLA), regular=True) is not None
+    assert history.bars(asked(durationStr="100 Y", barSizeSetting="1 day"), NOW)["bars"]
+
+
 def test_durations_of_extended_hours() -> None:
     begin = parse_duration("1 D").begin(moment_of(NOW), hours_of(XMPLA), regular=False)
     assert begin == moment_of(new_york("2024-03-11 04:00:00"))

@@ -155,3 +155,15 @@ def test_a_tighter_limit() -> None:
         pacing.historical("me", small(durationStr="61 S"))
     clock.sleep(60.0)
     pacing.historical("me", small(durationStr="62 S"))
+
+
+def test_requests_that_are_remembered_are_not_more_and_more() -> None:
+    pacing = Pacing(VirtualClock(START))  # its time stands still
+    for number in range(3_000):
+        try:
+            pacing.historical("me", small(contract={"symbol": f"S{number}", "secType": "STK", "exchange": "SMART"}))
+        except Refused:
+            assert number >= 60
+        else:
+            assert number < 60
+    assert max(len(pacing._bursts), len(pacing._same), len(pacing._run)) <= 240

@@ -173,6 +173,17 @@ WRONG = {
     "on orderStatus: scale status 2": ["status of orderStatus is no number"],
     "on orderStatus: set status=\0": ["a NUL"],
     "on bar: halt $symbl": ["bar has no field 'symbl'", "did you mean 'symbol'"],
+    "on openOrder: receive placeOrder": ["`receive placeOrder` of which order", "orderId=$orderId"],
+    "on openOrder: receive cancelOrder": ["`receive cancelOrder` of which order"],
+    "on openOrder: execute price=-5": ["'-5' is not above 0"],
+    "on openOrder: execute price=0": ["'0' is not above 0"],
+    "on execDetails: correct price=-1": ["'-1' is not above 0"],
+    "at start: skew_clock 999999999999d": ["longer than ten years", "at most 3650d"],
+    "at start: wait 99999999999": ["longer than ten years"],
+    "at start: split BAC 0.0000001": ["no ratio of prices", "from 0.001 to 1000"],
+    "at start: outlier BAC 1e300": ["no ratio of prices"],
+    "at 0001-01-01 00:00 exchange: close": ["outside of 1970 to 2199"],
+    "at 9999-12-31 23:59 exchange: close": ["outside of 1970 to 2199"],
     "at start: error 202 $orderId": ["'$orderId' of which message"],
 }
 

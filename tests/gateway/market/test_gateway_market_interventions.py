@@ -156,10 +156,13 @@ def test_a_correction_of_a_currency_pair(make_world):
     state = world.market.accounts["DU1"]
     world.market.correct(world.market.executions[0], price=1.2)
     assert state.cash.balances["USD"] == pytest.approx(24_000)
-    assert state.converted_base == pytest.approx(24_000 * 0.9 - 20_000 - 1.80)
+    # dealt at the settings' 0.90, corrected when the pair had made it 1 / 1.1
+    assert state.converted_base == pytest.approx(22_000 * 0.9 - 20_000 - 1.80 + 2_000 / 1.1)
+    gained = state.realized_base + state.converted_base + state.cash.cash_fx_eur
+    assert state.equity(world.clock.now()) - state.capital == pytest.approx(gained)
     world.market.bust(world.market.executions[0])
     assert state.cash.balances == {"EUR": pytest.approx(1e6 - 1.80), "USD": pytest.approx(0.0)}
-    assert equity(world) - 1e6 == pytest.approx(state.converted_base)
+    assert equity(world) - 1e6 == pytest.approx(state.converted_base + state.cash.cash_fx_eur)
 
 
 def test_an_order_is_held_before_it_comes(make_world):

@@ -256,3 +256,42 @@ def test_a_modified_exit_stays_in_its_family_and_a_member_in_its_group(world):
     assert (one.terms["ocaGroup"], one.terms["ocaType"]) == ("g", 2)
     world.bar(100, 100, 99.4, 100)
     assert world.fills(8) == [(100, 99.5)] and other.status == "Cancelled"
+
+
+# ---------------------------------------------------------------------- exits larger than what there is to close
+
+
+def test_an_exit_larger_than_its_parent_ends_with_it(world):
+    world.place(1, quantity=100, transmit=False)
+    stop = world.place(2, "SELL", "STP", 300, auxPrice=90.0, parentId=1)
+    world.bar(100, 100, 100, 100)
+    assert (stop.quantity, stop.status) == (100, "PreSubmitted")
+    world.bar(90, 90, 90, 90)
+    assert stop.status == "Filled" and world.market.open_orders() == []
+
+
+def test_an_exit_cannot_be_made_larger_than_what_its_parent_left(world):
+    parent, take, protect = bracket(world, entry="LMT", lmtPrice=100.0)
+    world.quote(99.9, 100.0, ask_size=40)
+    world.modify(protect, totalQuantity=150)  # the parent may still fill: no harm yet
+    assert world.codes() == [] and protect.quantity == 150
+    world.market.cancel(parent)
+    assert (take.quantity, protect.quantity) == (40, 40)
+    world.modify(protect, totalQuantity=100)
+    assert world.codes(3) == [201] and protect.quantity == 40
+    assert world.texts[-1].endswith("exceeds what its parent order has filled [40].")
+    world.modify(protect, totalQuantity=30)
+    assert protect.quantity == 30
+    world.modify(protect, totalQuantity=40)
+    world.quote(89.0, 89.1)
+    assert world.fills(3) == [(40, 89.0)] and world.market.open_orders() == []
+
+
+def test_exits_of_different_groups_leave_none_of_them_behind(world):
+    world.place(1, transmit=False)
+    world.place(2, "SELL", "LMT", lmtPrice=110.0, parentId=1, ocaGroup="g", transmit=False)
+    other = world.place(3, "SELL", "STP", auxPrice=90.0, parentId=1)
+    world.bar(100, 100, 100, 100)
+    world.bar(111, 111, 111, 111)
+    assert world.fills(2) == [(100, 111.0)]
+    assert other.status == "Cancelled" and world.market.open_orders() == []

@@ -109,6 +109,23 @@ def test_a_date_that_is_none(world, text):
     assert world.codes() == [343] and world.market.open_orders() == []
 
 
+@pytest.mark.parametrize(
+    "text", ["20991231 10:00:00 US/Eastern", "99991231 23:59:59 US/Eastern", "99991231 23:59:59 UTC"]
+)
+def test_a_time_beyond_the_calendar(world, text):
+    world.place(1, "BUY", "LMT", lmtPrice=90.0, goodAfterTime=text)
+    assert world.codes() == [343] and world.market.open_orders() == []
+    order = world.place(2, "BUY", "LMT", lmtPrice=90.0)
+    world.modify(order, goodAfterTime=text)
+    assert world.codes(2) == [343] and order.status == "Submitted"
+
+
+def test_good_till_a_date_that_no_calendar_reaches(world):
+    far = world.place(1, "BUY", "LMT", lmtPrice=90.0, tif="GTD", goodTillDate="20991231 10:00:00 US/Eastern")
+    none = world.place(2, "BUY", "LMT", lmtPrice=90.0, tif="GTD", goodTillDate="99991231 23:59:59 US/Eastern")
+    assert far.status == "Submitted" and none.status == "Inactive" and world.codes() == [343]
+
+
 def test_good_after_time(world):
     order = world.place(1, goodAfterTime="20240308 09:32:00 US/Eastern")
     assert order.status == "PreSubmitted"
@@ -225,6 +242,46 @@ def test_a_halt_stops_matching(world):
     world.market.resume(world.a)
     world.quote(100, 100.2)
     assert world.fills() == [(100, 100.2)]
+
+
+@pytest.mark.parametrize("kind, terms", [("MOC", {}), ("LOC", {"lmtPrice": 101.0})])
+@pytest.mark.parametrize("has_bar", [True, False])
+def test_on_close_orders_of_a_halted_stock_end_unfilled(make_world, kind, terms, has_bar):
+    world = make_world(start=at("20:58"))
+    order = world.place(1, "BUY", kind, **terms)
+    world.bar(100, 100, 100, 100)
+    world.market.halt(world.a)
+    if has_bar:
+        world.bar(100, 100, 100, 100)
+    world.until(at("21:01"))
+    assert world.fills() == [] and (order.status, world.codes()) == ("Cancelled", [202])
+
+
+def test_an_on_close_order_without_any_price_ends_at_the_close(make_world):
+    world = make_world(start=at("20:58"))
+    order = world.place(1, "BUY", "MOC")
+    world.until(at("21:01"))
+    assert world.fills() == [] and (order.status, world.codes()) == ("Cancelled", [202])
+
+
+def test_an_on_close_order_whose_parent_never_fills(make_world):
+    world = make_world(start=at("20:58"))
+    world.place(1, "BUY", "LMT", lmtPrice=90.0, tif="GTC", transmit=False)
+    today = world.place(2, "SELL", "MOC", parentId=1, ocaGroup="own", transmit=False)
+    later = world.place(3, "SELL", "MOC", parentId=1, tif="GTC")
+    world.bar(100, 100, 100, 100)
+    world.until(at("21:01"))
+    assert (today.status, later.status) == ("Cancelled", "PreSubmitted")
+    world.until(dt.datetime(2024, 3, 11, 13, 30, tzinfo=dt.UTC))
+    world.bar(90, 90, 90, 90)
+    world.until(dt.datetime(2024, 3, 11, 20, 1, tzinfo=dt.UTC))
+    assert world.fills(3) == [(100, 90.0)]
+
+
+def test_the_warning_writes_a_large_size_in_full(make_world):
+    world = make_world(start=at("22:00"), capital=1e9)
+    world.place(1, "BUY", "LMT", 1_000_000, lmtPrice=90.0)
+    assert world.texts[0].startswith("Order Message:\nBUY 1000000 AAA NASDAQ.NMS\n")
 
 
 def test_orders_can_be_cancelled_in_a_halt(world):

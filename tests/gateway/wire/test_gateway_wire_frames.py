@@ -129,3 +129,12 @@ def test_random_handshakes(data: bytes) -> None:
                 shake.negotiate()
         except WireError as error:
             assert str(error)
+
+
+def test_a_limit_that_is_raised_between_two_frames_holds_for_the_second() -> None:
+    reader = FrameReader(limit=4)
+    found = []
+    for payload in reader.cut(frame(b"one\0") + frame(b"longer\0") + frame(b"x\0")[:3]):
+        found.append(payload)
+        reader.limit = 7
+    assert found == [b"one\0", b"longer\0"] and reader.pending == 3

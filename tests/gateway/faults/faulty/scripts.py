@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from hypothesis import strategies as st
 
 from gateway.faults import FaultScriptError, Script
@@ -18,6 +20,7 @@ SAMPLES = {
     "port": ["0", "4002"],
     "number": ["1.5", "-2"],
     "positive": ["0.5", "100"],
+    "ratio": ["0.5", "1000"],
     "duration": ["0", "30", "5m", "4h", "1.5s"],
     "span": ["1", "10m"],
     "offset": ["-90s", "+2m", "0"],
@@ -61,10 +64,16 @@ def on(draw: st.DrawFn) -> On:
 
 times = st.times().map(lambda time: time.replace(microsecond=0))
 counts = st.sampled_from([{}, {"nth": 1}, {"nth": 12}, {"every": 3}, {"probability": 0.125}, {"probability": 1.0}])
+dates = st.dates(dt.date(1970, 1, 1), dt.date(2199, 12, 31))
 triggers = st.one_of(
     st.just(AtStart()),
     st.builds(AtMessage, st.integers(1, 10**6), st.sampled_from(["message", "request"])),
-    st.builds(AtTime, times, st.sampled_from(["UTC", "exchange"]), st.none() | st.dates()),
+    st.builds(
+        AtTime,
+        times,
+        st.sampled_from(["UTC", "exchange"]),
+        st.none() | st.dates(dt.date(1970, 1, 1), dt.date(2199, 12, 31)),
+    ),
     st.builds(AtTime, times, st.just("UTC"), st.none(), st.sampled_from(["day", *WEEKDAYS])),
     on(),
 )
@@ -91,6 +100,8 @@ def actions(draw: st.DrawFn, trigger: Trigger) -> tuple[Action, ...]:
             given["field"] = draw(st.sampled_from(numbers))
         target = given.get("name", about) if verb.takes_fields else None
         fields = draw(settings(target, frozenset(p.name for p in verb.params))) if target else {}
+        if verb.name == "receive" and target in ("placeOrder", "cancelOrder"):
+            fields["orderId"] = "7"
         if verb.takes_fields == "some" and not fields:
             continue
         if any("$" in text for text in (*given.values(), *fields.values())):
