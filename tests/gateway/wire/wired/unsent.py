@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from wired.oracle import equal, flat
+
 from gateway.model import Values
 from gateway.wire import WireError, wire_for
-from wired.oracle import equal, flat
 
 # Fields that a library does not send as they are: no such attribute any more, or it sends them only in some orders
 _DEPRECATED = {"order.faProfile", "order.eTradeOnly", "order.firmQuoteOnly", "order.nbboPriceCap"}
