@@ -7,7 +7,6 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
-
 from replayed.world import new_york
 
 OPENING = new_york("2024-03-08 09:30:00")
