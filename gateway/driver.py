@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.clock import VirtualClock
 from core.logs import log_event
+from gateway.data.clock import AcceleratedClock
 from gateway.data.tape import Step
 from gateway.model import Values
 
@@ -149,10 +150,9 @@ class Still:
 class Paced:
     """Real or accelerated time."""
 
-    def __init__(self, tws: Tws, walk: Walk, factor: float) -> None:
-        self._tws = tws
+    def __init__(self, walk: Walk, clock: AcceleratedClock) -> None:
         self._walk = walk
-        self._factor = factor
+        self._clock = clock
 
     async def run(self) -> None:
         is_told = False
@@ -160,7 +160,7 @@ class Paced:
             if self._walk.has_ended and not is_told:
                 log_event(logger, "tape_ended", steps=self._walk.taken)
                 is_told = True
-            left = (when - self._tws.clock.now()).total_seconds() / self._factor
+            left = self._clock.wait_for(when)
             if left > 0:
                 await asyncio.sleep(min(left, LONGEST_NAP))
             else:

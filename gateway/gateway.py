@@ -90,7 +90,7 @@ class Gateway:
         if isinstance(clock, VirtualClock):
             self._driver = Lockstep(self.tws, walk, clock) if speed == "max" else Still(walk, clock)
         else:
-            self._driver = Paced(self.tws, walk, clock.factor)
+            self._driver = Paced(walk, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: asyncio.Server | None = None

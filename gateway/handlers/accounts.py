@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.account_feeds import position_multi_row, position_row
 from gateway.handlers import on
 from gateway.model import Values
+from gateway.refused import Refused
 
 if TYPE_CHECKING:
     from gateway.session import Session
@@ -31,8 +32,8 @@ def cancel_positions(tws: Tws, session: Session, values: Values) -> None:
 @on("reqPositionsMulti")
 def positions_multi(tws: Tws, session: Session, values: Values) -> None:
     req_id, account = values["reqId"], values["account"]
-    if account and not _knows(tws, session, req_id, account):
-        return
+    if account:
+        _check(tws, account)
     for state in tws.accounts:
         for position in state.positions.values():
             if position.quantity and account in ("", state.name):
@@ -54,8 +55,7 @@ def account_updates(tws: Tws, session: Session, values: Values) -> None:
         feeds.account = ""
         return
     account = values["acctCode"] or tws.accounts.names[0]
-    if not _knows(tws, session, -1, account):
-        return
+    _check(tws, account)
     tws.account_feeds.end(session, account)
     feeds.account = account
     tws.account_feeds.send_account(session, account)
@@ -65,8 +65,8 @@ def account_updates(tws: Tws, session: Session, values: Values) -> None:
 @on("reqAccountUpdatesMulti")
 def account_updates_multi(tws: Tws, session: Session, values: Values) -> None:
     req_id, account = values["reqId"], values["account"] or tws.accounts.names[0]
-    if not _knows(tws, session, req_id, account):
-        return
+    _check(tws, account)
+    tws.account_feeds.end(session, req_id)
     tws.account_feeds.of(session).updates_multi[req_id] = account
     tws.account_feeds.send_multi(session, req_id)
     session.send("accountUpdateMultiEnd", {"reqId": req_id})
@@ -81,9 +81,11 @@ def cancel_account_updates_multi(tws: Tws, session: Session, values: Values) -> 
 @on("reqAccountSummary")
 def account_summary(tws: Tws, session: Session, values: Values) -> None:
     req_id, group = values["reqId"], values["groupName"]
-    if group != "All" and not _knows(tws, session, req_id, group):
-        return
+    if group != "All":
+        _check(tws, group)
     accounts = tws.accounts.names if group == "All" else [group]
+    for account in accounts:
+        tws.account_feeds.end(session, (req_id, account))
     tws.account_feeds.of(session).summaries[req_id] = (accounts, values["tags"])
     tws.account_feeds.send_summary(session, req_id)
     session.send("accountSummaryEnd", {"reqId": req_id})
@@ -99,9 +101,9 @@ def cancel_account_summary(tws: Tws, session: Session, values: Values) -> None:
 @on("reqPnL")
 def pnl(tws: Tws, session: Session, values: Values) -> None:
     req_id, account = values["reqId"], values["account"] or tws.accounts.names[0]
-    if _knows(tws, session, req_id, account):
-        tws.account_feeds.of(session).pnl[req_id] = account
-        tws.account_feeds.send_pnl(session, req_id)
+    _check(tws, account)
+    tws.account_feeds.of(session).pnl[req_id] = account
+    tws.account_feeds.send_pnl(session, req_id)
 
 
 @on("cancelPnL")
@@ -112,9 +114,9 @@ def cancel_pnl(tws: Tws, session: Session, values: Values) -> None:
 @on("reqPnLSingle")
 def pnl_single(tws: Tws, session: Session, values: Values) -> None:
     req_id, account = values["reqId"], values["account"] or tws.accounts.names[0]
-    if _knows(tws, session, req_id, account):
-        tws.account_feeds.of(session).pnl_single[req_id] = (account, values["conid"])
-        tws.account_feeds.send_pnl_single(session, req_id)
+    _check(tws, account)
+    tws.account_feeds.of(session).pnl_single[req_id] = (account, values["conid"])
+    tws.account_feeds.send_pnl_single(session, req_id)
 
 
 @on("cancelPnLSingle")
@@ -129,9 +131,7 @@ def family_codes(tws: Tws, session: Session, values: Values) -> None:
     )
 
 
-def _knows(tws: Tws, session: Session, req_id: int, account: str) -> bool:
-    """Whether there is such an account; the client is told where there is none."""
-    if account in tws.accounts:
-        return True
-    session.error(req_id, 321, f"Error validating request.-'bO' : cause - Invalid account code '{account}'")
-    return False
+def _check(tws: Tws, account: str) -> None:
+    """Raises Refused (321) where there is no such account."""
+    if account not in tws.accounts:
+        raise Refused(321, f"Error validating request.-'bO' : cause - Invalid account code '{account}'")

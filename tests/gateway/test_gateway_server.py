@@ -241,7 +241,7 @@ def test_requests_with_nonsense_in_them_are_answered_or_end_their_connection_alo
 
 @pytest.mark.slow
 def test_memory_is_flat_over_a_million_messages() -> None:
-    """In its own process: see ``benchmarks/gateway.py``, which measures the same beside the speed."""
+    """Gateway and client in one process; ``benchmarks/gateway.py`` measures the gateway alone."""
     with gateway() as running, Client(running.port) as client:
         sizes = []
         for _ in range(10):
@@ -277,3 +277,15 @@ def test_who_has_not_logged_in_sends_short_frames_only() -> None:
             client.tell("placeOrder", orderId=client.next_id, contract=XMPLA, order=order)
             client.sync()
             assert not client.is_closed
+
+
+def test_account_data_that_is_asked_for_again_is_told_whole_again() -> None:
+    with gateway() as running, Client(running.port) as client:
+        summaries, values = [], []
+        for _ in range(2):
+            client.tell("reqAccountSummary", reqId=1, groupName="All", tags="NetLiquidation,TotalCashValue")
+            summaries.append(len(named(client.until("accountSummaryEnd"), "accountSummary")))
+            client.tell("reqAccountUpdatesMulti", reqId=2, account="", modelCode="", ledgerAndNLV=False)
+            values.append(len(named(client.until("accountUpdateMultiEnd"), "accountUpdateMulti")))
+        assert summaries == [2, 2]
+        assert values[0] == values[1] > 0
