@@ -28,7 +28,9 @@ from core.settings import Settings
 OFF = "off"
 SAMPLE = "sample.toml"
 # Where a run writes, what it draws, how much it says and how fast it is does not move its results
-_NOT_HASHED: dict[str, Any] = {"engine": True, "paths": True, "logging": True, "report": {"tear_sheet"}}
+_NOT_HASHED: dict[str, Any] = {
+    "engine": True, "paths": True, "live": True, "logging": True, "report": {"tear_sheet"},
+}  # fmt: skip
 
 
 def load_settings(path: Path | str | None = None, overrides: Sequence[str] = ()) -> Settings:
@@ -60,7 +62,7 @@ def dump_toml(settings: Settings) -> str:
 
 
 def settings_hash(settings: Settings) -> str:
-    """SHA-256 over canonical JSON of all that can move results: not ``engine``, ``paths``, ``logging`` and
+    """SHA-256 over canonical JSON of all that can move results: not ``engine``, ``paths``, ``live``, ``logging`` and
     ``report.tear_sheet``."""
     values = settings.model_dump(mode="json", exclude=_NOT_HASHED)
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

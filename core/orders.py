@@ -52,6 +52,12 @@ class Refusal(StrEnum):
     INSTRUMENT_LOCK = "instrument_lock"
     NOT_SHORTABLE = "not_shortable"
     ACCOUNT_UNKNOWN = "account_unknown"  # equity, a position or a working order is not a number
+    BLIND = "blind"  # data are missing, late or delayed, or the connection is
+    UNRESOLVED = "unresolved"  # the intent journal or a reconciliation holds the instrument back
+    NO_MARGIN = "no_margin"  # the venue's own preview (what-if) lacks the margin
+    NO_BORROW = "no_borrow"  # the venue has no shares to borrow
+    NO_STOP = "no_disaster_stop"  # the leg of a pair without a stop at the broker
+    NOT_SENT = "not_sent"  # nothing has left this machine
     INVALID = "invalid_order"  # size or price that is zero, negative or not finite
 
 

@@ -46,6 +46,7 @@ class DataSettings(Table):
     bar: Literal["1d", "1h", "1m", "1s"] = "1d"
     adjustment: Literal["raw", "split", "total"] = "total"  # catalog only: for splits and spin-offs, or dividends too
     hours: Literal["regular", "all"] = "regular"  # intraday bars outside the exchange's session: left out, or used
+    matching_bar: Literal["1d", "1h", "1m", "1s"] = "1s"  # matching = "ibkr" only: bars on which orders are filled
     start: dt.date | None = None  # first session used, inclusive
     end: dt.date | None = None  # last session used, inclusive
 
@@ -197,6 +198,15 @@ class ProtectionSettings(Table):
     lock_sessions: PositiveInt = 20  # ... is locked for this long
 
 
+class LegSettings(Table):
+    """When one leg of a pair is filled and the other is not. Counts where orders are matched within a bar."""
+
+    timeout_seconds: Positive = 30.0  # a naked leg above max_naked_eur may stand so long
+    max_naked_eur: NonNegative = 0.0  # value of one leg that the other does not answer, account currency
+    action: Literal["unwind", "hedge"] = "unwind"  # close what is naked, or first try once more to fill the other leg
+    accept_without_stops: bool = False  # live: pairs whose legs have no disaster stop at the broker
+
+
 class RiskSettings(Table):
     """Limits of the order gate. Fractions are of equity; ``None`` switches a limit off."""
 
@@ -213,6 +223,7 @@ class RiskSettings(Table):
     kill_switch: KillSwitchSettings = KillSwitchSettings()
     throttle: ThrottleSettings = ThrottleSettings()
     protections: ProtectionSettings = ProtectionSettings()
+    legs: LegSettings = LegSettings()
 
 
 class PeriodSettings(Table):
@@ -247,6 +258,26 @@ class ReportSettings(Table):
     tear_sheet: bool = True
 
 
+class LiveSettings(Table):
+    """Trading through Interactive Brokers. Nothing in it changes what a strategy decides."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 4002  # 4002 IB Gateway paper, 4001 real; TWS 7497, 7496
+    client_id: Annotated[int, Field(ge=0)] = 1  # always the same: another one sees other orders
+    account: str = ""  # a real-money account must be named; a paper account only where the log-in has several
+    qualification: str = ""  # file that allows real money; empty = paths.state/qualification.toml
+    zone: str = "America/New_York"  # time zone of this TWS: its midnight is how far back executions reach
+    on_stop: Literal["keep", "flatten"] = "keep"  # keep positions and their protective orders, or close them
+    flatten_seconds: Positive = 60.0  # how long a flatten may take before it is given up and told
+    delayed_data: bool = False  # True: entries on delayed data are allowed
+    stale_seconds: Positive = 15.0  # silence of a stream within the session after which it is asked for anew
+    grace_seconds: NonNegative = 2.0  # how long a bar waits for the other instruments of its units
+    outlier: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2  # a jump of more holds entries back until bars confirm it
+    fx: Literal["broker", "settings"] = "broker"  # whose exchange rates the book is kept at
+    what_if_eur: NonNegative = 50_000.0  # orders from this value on are asked for their margin first; 0 = none
+    record: bool = True  # keep each day for `halflife replay`
+
+
 class PathSettings(Table):
     """Folders, relative to the working directory."""
 
@@ -270,6 +301,7 @@ class Settings(Table):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "desk"
     engine: Literal["fast", "stock"] = "fast"  # engine.Cerebro or backtrader's own; the results are the same
     execution: Literal["next_open", "next_close"] = "next_open"
+    matching: Literal["bar", "ibkr"] = "bar"  # on the bars themselves, or as IBKR does, on data.matching_bar
     account: AccountSettings = AccountSettings()
     data: DataSettings = DataSettings()
     instruments: dict[str, InstrumentSettings]  # data.source = "catalog" completes it: see feeds.complete
@@ -280,6 +312,7 @@ class Settings(Table):
     regimes: RegimeSettings = RegimeSettings()
     report: ReportSettings = ReportSettings()
     paths: PathSettings = PathSettings()
+    live: LiveSettings = LiveSettings()
     logging: LoggingSettings = LoggingSettings()
 
     @model_validator(mode="before")
