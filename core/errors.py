@@ -220,6 +220,24 @@ class AccountError(HalflifeError, PermissionError):
     code = "HL817"
 
 
+class SessionError(HalflifeError, RuntimeError):
+    """A live session that cannot begin or go on."""
+
+    code = "HL820"
+
+
+class RealMoneyError(HalflifeError, PermissionError):
+    """Real money without what it takes: the account named, ``--real-money``, a qualification."""
+
+    code = "HL821"
+
+
+class RecordError(HalflifeError, OSError):
+    """The record of a live day that cannot be written or read."""
+
+    code = "HL822"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known name, else the list of what there is."""
     names = sorted(known)

@@ -98,7 +98,7 @@ class _Run:
             for halt in [*found, *([record] if isinstance(record, rec.Halted) else [])]:
                 if halt is not record:
                     self.book.apply(halt)
-                self.find(FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, _mends(halt))
+                self.find(FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, mends(halt))
             after = self.book.by_ref(record.ref)
             if before not in DONE and after is not None and after.state in DONE:
                 text = f"{after.ref} is {after.state}, {after.filled:.12g} of {after.quantity:.12g} filled"
@@ -136,7 +136,7 @@ class _Run:
         )  # fmt: skip
         stands = self.book.halts.get((account, con_id, cause))
         if stands is not None and (stands.why, stands.expected, stands.found) == (why, expected, found):
-            self.find(FindingKind.HALT, why, con_id, ref, expected, found, _mends(made))
+            self.find(FindingKind.HALT, why, con_id, ref, expected, found, mends(made))
         else:
             self.write(made)
 
@@ -328,8 +328,8 @@ class _Run:
         self.write(rec.CashSeen(at=self.at, account=self.book.account, balances=balances, flows=flows))
 
 
-def _mends(halt: rec.Halted) -> tuple[str, ...]:
-    """The commands that accept or mend what halts."""
+def mends(halt: rec.Halted) -> tuple[str, ...]:
+    """The commands that accept or mend what halts, by conId."""
     name = str(halt.con_id)
     release = f"halflife reconcile --release {name}"
     if halt.cause not in SELF_LIFTING:

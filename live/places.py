@@ -1,0 +1,66 @@
+"""Where a live account keeps what must survive: one folder for each account, below ``paths.state``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import SessionError
+
+LIVE = "live"  # folder in paths.state
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Files of one account: ``paths.state/live/ACCOUNT/``."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, state: str | Path, account: str) -> Places:
+        return cls(Path(state) / LIVE / account)
+
+    @property
+    def account(self) -> str:
+        return self.folder.name
+
+    @property
+    def intents(self) -> Path:
+        """The intent journal."""
+        return self.folder / "intents.sqlite"
+
+    @property
+    def events(self) -> Path:
+        """What happened, as dated events: ``books.journal.Journal``."""
+        return self.folder / "events.sqlite"
+
+    @property
+    def state(self) -> Path:
+        """The risk gate and the account as the last bar left them."""
+        return self.folder / "state.json"
+
+    @property
+    def days(self) -> Path:
+        """Records of days, for ``halflife replay``."""
+        return self.folder / "days"
+
+
+def accounts_in(state: str | Path) -> list[str]:
+    """Accounts that have an intent journal below ``state``, sorted."""
+    return sorted(file.parent.name for file in (Path(state) / LIVE).glob("*/intents.sqlite"))
+
+
+def find_account(state: str | Path, account: str = "") -> Places:
+    """The folder of ``account``, or of the only one that there is. Raises SessionError where it has no journal."""
+    known = accounts_in(state)
+    where = Path(state) / LIVE
+    if not known:
+        raise SessionError(
+            f"no account has traded live below {where}; `halflife live` makes its journal, and --state names another "
+            f"folder (paths.state)"
+        )
+    if account and account not in known:
+        raise SessionError(f"{account} has no journal below {where}; there are {', '.join(known)}")
+    if not account and len(known) > 1:
+        raise SessionError(f"several accounts have a journal below {where}; name one with --account: {', '.join(known)}")
+    return Places.of(state, account or known[0])
