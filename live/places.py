@@ -62,5 +62,7 @@ def find_account(state: str | Path, account: str = "") -> Places:
     if account and account not in known:
         raise SessionError(f"{account} has no journal below {where}; there are {', '.join(known)}")
     if not account and len(known) > 1:
-        raise SessionError(f"several accounts have a journal below {where}; name one with --account: {', '.join(known)}")
+        raise SessionError(
+            f"several accounts have a journal below {where}; name one with --account: {', '.join(known)}"
+        )
     return Places.of(state, account or known[0])

@@ -336,7 +336,7 @@ def mends(halt: rec.Halted) -> tuple[str, ...]:
         return (release,)
     difference = (halt.found or 0.0) - (halt.expected or 0.0)
     accept = f"halflife reconcile --accept {name} --quantity {difference:.12g}"
-    mends = [accept, f"{accept} --unit UNIT"]
+    commands = [accept, f"{accept} --unit UNIT"]
     if halt.cause is HaltCause.AMBIGUOUS:
-        mends.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")
-    return tuple(mends)
+        commands.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")
+    return tuple(commands)

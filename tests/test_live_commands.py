@@ -1,0 +1,165 @@
+"""``halflife reconcile``: what a person is shown, and the decisions that only a person takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import commands
+from books import intents_records as rec
+from books.intents import IntentJournal, read_book
+from books.intents_records import Draft, Terms
+from books.intents_states import HaltCause
+from core.clock import VirtualClock
+from core.orders import Role
+from live.places import Places
+
+AT = dt.datetime(2024, 6, 12, 14, 0, tzinfo=dt.UTC)
+ACCOUNT = "DU1234567"
+BAC, AIG = 101, 202  # conIds
+
+
+def invoke(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command line, boxes taken off and lines joined."""
+    outcome = CliRunner().invoke(commands.app, [str(argument) for argument in arguments])
+    return outcome.exit_code, outcome.stdout, " ".join(outcome.stderr.replace("│", " ").split())
+
+
+@pytest.fixture
+def file() -> Path:
+    """A journal with an unknown order for BAC and a halt of AIG, which has 100 more than is expected."""
+    places = Places.of("state", ACCOUNT)
+    with IntentJournal(places.intents, ACCOUNT, clock=VirtualClock(AT), journal_id="test") as journal:
+        journal.settle()
+        journal.intend(
+            [
+                Draft(
+                    "meanrev",
+                    "t1",
+                    "entry",
+                    Role.ENTRY,
+                    BAC,
+                    "BAC",
+                    "BUY",
+                    100.0,
+                    Terms("LMT", limit_price=13.5, tif="GTC"),
+                ),
+                Draft("pairs", "t2", "y", Role.ENTRY, AIG, "AIG", "SELL", 50.0),
+            ]
+        )
+        journal.mark_unknown("no answer within 10 s")
+        journal.resolve(next(ref for ref in journal.book.orders if ".pairs." in ref), 50.0, 48.0, "statement")
+        journal.settle(
+            [
+                rec.Halted(
+                    at=AT, account=ACCOUNT, con_id=AIG, symbol="AIG", cause=HaltCause.POSITION, expected=-50.0,
+                    found=50.0, why="50 found, -50 expected: no order of ours explains it",
+                )
+            ]
+        )  # fmt: skip
+    return places.intents
+
+
+def ref_of(file: Path, unit: str) -> str:
+    return next(ref for ref, order in read_book(file).orders.items() if order.intent.unit == unit)
+
+
+def test_it_shows_differences_and_the_commands_that_mend_them(file: Path) -> None:
+    code, out, err = invoke("reconcile")
+    assert code == 0, err
+    assert "50 found, -50 expected" in out and ref_of(file, "meanrev") in out
+    assert "BUY 100 BAC LMT 13.5 GTC" in out and "no answer within 10 s" in " ".join(out.split())
+    assert f"halflife reconcile --accept {AIG} --quantity 100" in out
+    assert re.search(r"pairs +│ AIG +│ +-50", out)
+
+
+def test_the_command_it_shows_ends_the_halt(file: Path) -> None:
+    _, out, _ = invoke("reconcile")
+    (shown,) = [line for line in out.splitlines() if "--accept" in line and "--unit" not in line]
+    code, out, err = invoke(*shlex.split(shown)[1:])
+    assert code == 0, err
+    assert "+100 AIG accepted as your own." in out
+    book = read_book(file)
+    assert not book.halts and book.unit_positions()["", AIG] == 100.0
+    assert book.unit_positions()["pairs", AIG] == -50.0
+
+
+def test_a_difference_goes_into_the_book_of_a_unit_by_its_symbol(file: Path) -> None:
+    code, out, err = invoke("reconcile", "--accept", "aig", "--unit", "pairs")
+    assert code == 0, err
+    assert "into the book of pairs" in out and read_book(file).unit_positions() == {("pairs", AIG): 50.0}
+
+
+def test_an_outcome_is_resolved_by_hand(file: Path) -> None:
+    ref = ref_of(file, "meanrev")
+    code, _, err = invoke("reconcile", "--resolve", ref, "--filled", 40, "--price", 13.5)
+    assert code == 0, err
+    order = read_book(file).orders[ref]
+    assert (order.state, order.filled, order.avg_fill_price) == ("cancelled", 40.0, 13.5)
+
+
+def test_a_kill_is_shown_and_armed_again(file: Path) -> None:
+    with IntentJournal(file, ACCOUNT) as journal:
+        journal.kill("drawdown of 21%")
+    code, out, _ = invoke("reconcile")
+    assert code == 0 and "drawdown of 21%" in out and "--rearm" in out
+    assert invoke("reconcile", "--rearm", "--why", "looked at it")[0] == 0
+    assert read_book(file).killed is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--accept", "BCA"], "did you mean 'BAC'?"),
+        (["--accept", "BAC"], "no difference of BAC is known; give --quantity"),
+        (["--accept", "AIG", "--unit", "pair"], "did you mean 'pairs'?"),
+        (["--accept", "AIG", "--quantity", "nan"], "is not a finite number"),
+        (["--adopt", "AIG", "--quantity", "5"], "--adopt needs --quantity, --unit and --price"),
+        (["--adopt", "AIG", "--quantity", "5", "--unit", "pairs", "--price", "1"], "held by hand are 0"),
+        (["--resolve", "hl.nothing", "--filled", "0"], "holds no order hl.nothing"),
+        (["--resolve", "x"], "--resolve needs --filled"),
+        (["--release", "BAC"], "BAC is not halted"),
+        (["--rearm"], "the kill switch is not latched"),
+        (["--rearm", "--release", "AIG"], "--release and --rearm are two decisions"),
+        (["--account", "DU7654321"], f"DU7654321 has no journal below state/live; there are {ACCOUNT}"),
+        (["--state", "nowhere"], "no account has traded live below nowhere/live"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused_and_changes_nothing(file: Path, arguments: list[str], words: str) -> None:
+    before = read_book(file)
+    code, out, err = invoke("reconcile", *arguments)
+    assert code == 2 and words in err and "Traceback" not in err, err
+    after = read_book(file)
+    assert out == "" and after.halts == before.halts and after.unit_positions() == before.unit_positions()
+    assert not Path("nowhere").exists()
+
+
+@pytest.fixture
+def running(file: Path) -> Iterator[IntentJournal]:
+    with IntentJournal(file, ACCOUNT) as journal:
+        yield journal
+
+
+def test_while_live_runs_it_shows_and_decides_nothing(file: Path, running: IntentJournal) -> None:
+    code, out, _ = invoke("reconcile")
+    assert code == 0 and "50 found" in out
+    code, _, err = invoke("reconcile", "--accept", "AIG")
+    assert code == 2 and f"`halflife live` runs on {ACCOUNT}" in err and "stop it" in err
+    assert read_book(file).halts
+
+
+def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        f'[paths]\nstate = "state"\n[live]\naccount = "{ACCOUNT}"\n[data]\nsource = "catalog"\n'
+        '[strategies.late]\nstrategy = "MeanReversion"\ninstruments = ["AIG"]\n',
+        encoding="utf-8",
+    )
+    code, out, err = invoke("reconcile", "mine.toml", "--accept", "AIG", "--unit", "late")
+    assert code == 0, err
+    assert read_book(file).unit_positions()["late", AIG] == 100.0
