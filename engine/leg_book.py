@@ -1,0 +1,151 @@
+"""What is known of a pair: its legs and their orders."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import backtrader as bt
+
+from core.orders import Role
+from core.settings import LegSettings
+from risk.boundary import closes_parent
+from risk.legs import EPSILON, Leg, PairWatch, Phase, late_leg
+
+
+class LegBook:
+    """One leg: every order that its trade has sent for it. Sizes are signed: above 0 is long."""
+
+    def __init__(self, data: bt.AbstractDataBase, sign: int, ordered: float, unit_eur: float) -> None:
+        self.data = data
+        self.sign = sign  # of the entry
+        self.ordered = ordered  # units, > 0
+        self.unit_eur = unit_eur  # value of a unit at the signal, account currency
+        self.orders: dict[int, bt.Order] = {}  # order ref -> order
+        self.entries: set[int] = set()  # refs of those that enter
+        self.base = 0.0  # filled by orders of an earlier run, entries
+        self.base_closed = 0.0  # filled by orders of an earlier run that close
+        self.refs: AbstractSet[int] = frozenset()  # of the orders that work
+        self.exit: bt.Order | None = None  # the last one that the guard has sent
+        self.retry_after: dt.datetime | None = None
+        self._most = 0.0  # the most that the entries have filled
+        self.is_shrunk = False  # a correction took back what the entries had filled
+
+    def add(self, order: bt.Order) -> None:
+        self.orders[order.ref] = order
+        role = order.info.get("role")
+        if role == Role.ENTRY or (not role and not closes_parent(order) and order.isbuy() == (self.sign > 0)):
+            self.entries.add(order.ref)
+
+    def take(self, working: AbstractSet[int]) -> None:
+        """See which orders work and whether a correction has taken anything back."""
+        self.refs = working
+        entered = self.sign * self._filled(self.entries) + abs(self.base)
+        self.is_shrunk = entered < self._most - EPSILON
+        self._most = max(self._most, entered)
+
+    def working(self) -> list[bt.Order]:
+        return [order for ref, order in self.orders.items() if ref in self.refs]
+
+    def _filled(self, refs: AbstractSet[int]) -> float:
+        return sum(float(self.orders[ref].executed.size) for ref in refs)
+
+    @property
+    def _closers(self) -> set[int]:
+        return set(self.orders) - self.entries
+
+    @property
+    def held(self) -> float:
+        return self._filled(self.orders.keys()) + self.base + self.base_closed
+
+    @property
+    def has_closed(self) -> bool:
+        """Whether orders that close have filled anything."""
+        return bool(self._filled(self._closers) or self.base_closed)
+
+    @property
+    def first_entry(self) -> bt.Order:
+        return self.orders[min(self.entries)]
+
+    @property
+    def first_stop(self) -> bt.Order | None:
+        stops = [order for order in self.orders.values() if order.info.get("role") == Role.STOP]
+        return min(stops, key=lambda order: order.ref) if stops else None
+
+    @property
+    def next_exit(self) -> dt.datetime | None:
+        """When an exit may be sent; None: now. One that was refused is not sent again at once."""
+        if self.exit is None or self.exit.ref in self.refs or not self.exit.executed.remsize:
+            return None
+        return self.retry_after
+
+    def is_beyond(self, order: bt.Order) -> bool:
+        """Whether an order closes more than there is since a correction."""
+        return self.is_shrunk and abs(order.executed.remsize) > abs(self.held) + EPSILON
+
+    def view(self, asked: AbstractSet[int] = frozenset()) -> Leg:
+        """The leg as ``risk.legs`` sees it. ``asked``: refs of the orders that the guard itself wanted cancelled."""
+        entries = [self.orders[ref] for ref in self.entries]
+        working = [order for order in entries if order.ref in self.refs]
+        called_off = any(
+            order.status == bt.Order.Canceled and order.ref not in asked and order.ref not in self.refs
+            for order in entries
+        )
+        exits = any(order.info.get("role") == Role.EXIT for order in self.orders.values())
+        return Leg(
+            ordered=self.ordered,
+            held=self.sign * self.held,
+            coming=sum(abs(float(order.executed.remsize)) for order in working),
+            unit_eur=self.unit_eur,
+            is_leaving=called_off or exits or self.has_closed,
+            can_retry=bool(entries) and not any(order.executed.size for order in entries) and not self.base,
+        )
+
+
+class Pair:
+    """Two legs and what was decided about them."""
+
+    def __init__(self, settings: LegSettings, owner: Any, trade: str) -> None:
+        self.owner = owner  # the strategy
+        self.trade = trade
+        self.legs: list[LegBook] = []
+        self.watch = PairWatch(settings)
+        self.asked: set[int] = set()  # refs of the orders that the guard has asked to cancel
+
+    def trades(self, data: bt.AbstractDataBase) -> bool:
+        return any(leg.data is data for leg in self.legs)
+
+    def leg_of(self, order: bt.Order) -> LegBook:
+        return next(leg for leg in self.legs if leg.data is order.data)
+
+    def take(self, working: AbstractSet[int]) -> None:
+        for leg in self.legs:
+            leg.take(working)
+
+    def views(self) -> tuple[Leg, Leg]:
+        one, other = (leg.view(self.asked) for leg in self.legs)
+        return one, other
+
+    def late_and_other(self) -> tuple[LegBook, LegBook]:
+        """The leg that has to catch up, then the other one."""
+        late = late_leg(*self.views())
+        return self.legs[late], self.legs[1 - late]
+
+    def due(self) -> dt.datetime | None:
+        """When to look again even if nothing is reported."""
+        if self.watch.phase is not Phase.UNWOUND:
+            return self.watch.due()
+        waits = [leg.next_exit for leg in self.legs if leg.held and leg.next_exit is not None]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    @property
+    def is_over(self) -> bool:
+        """Flat with nothing at work."""
+        return not any(leg.working() or abs(leg.held) > EPSILON for leg in self.legs)
+
+
+def whole(units: float) -> float:
+    """The nearest whole number of units."""
+    return float(math.floor(units + 0.5))

@@ -1,0 +1,235 @@
+"""Watches the pairs of a broker, and acts where one leg has what the other has not.
+
+What is decided stands in ``risk.legs``; here are the orders. The guard acts within a bar, so wherever orders are filled
+within a bar: live, and in a backtest with ``matching = "ibkr"``. It sends exits with the role EXIT and the reason
+OTHER_LEG in the OCA group of the protective stop, which the strategy takes for its own, and never a second one beside
+an exit that works.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import backtrader as bt
+
+from core.logs import log_event
+from core.naming import unit_of
+from core.orders import ExitReason, Role
+from core.settings import LegSettings, Settings
+from engine.leg_book import LegBook, Pair, whole
+from risk.boundary import closes_parent
+from risk.legs import EPSILON, Phase
+from strategies import STRATEGIES
+
+logger = logging.getLogger(__name__)
+_KEPT = dt.timedelta(days=2)  # how long a pair that is over is remembered: its executions may be corrected
+
+
+class LegBroker(Protocol):
+    """What the guard needs of a broker."""
+
+    def get_orders_open(self) -> Sequence[bt.Order]:
+        """Orders that may still fill, those just sent included."""
+
+    def fx_rate(self, data: bt.AbstractDataBase) -> float:
+        """Account currency for one unit of the data's currency."""
+
+    def cancel(self, order: bt.Order) -> Any:
+        """Ask to cancel."""
+
+    def buy(self, owner: Any, data: Any, size: float, **kwargs: Any) -> bt.Order:
+        """Send a purchase."""
+
+    def sell(self, owner: Any, data: Any, size: float, **kwargs: Any) -> bt.Order:
+        """Send a sale."""
+
+
+class LegGuard:
+    """All pairs of a broker."""
+
+    def __init__(self, settings: LegSettings, broker: LegBroker) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._timeout = dt.timedelta(seconds=settings.timeout_seconds)
+        self.pairs: dict[tuple[str, str], Pair] = {}  # unit, trade -> pair
+        self._over: dict[tuple[str, str], tuple[dt.datetime, Pair]] = {}  # those that are flat, and since when
+
+    # ------------------------------------------------------------------ what happens
+
+    def opened(self, orders: Sequence[bt.Order]) -> None:
+        """A batch goes out. It is a pair where it enters two instruments of one unit."""
+        entries = entries_of(orders)
+        if len(entries) != 2 or entries[0].data is entries[1].data:
+            return
+        pair = Pair(self._settings, entries[0].owner, str(entries[0].info.get("trade") or entries[0].info["batch"]))
+        for entry in entries:
+            value = float(entry.data.close[0]) * self._broker.fx_rate(entry.data)
+            leg = LegBook(entry.data, 1 if entry.isbuy() else -1, abs(entry.size), value)
+            for order in orders:
+                if order.data is entry.data:
+                    leg.add(order)
+            pair.legs.append(leg)
+        self.pairs[unit_of(entries[0].data), pair.trade] = pair
+
+    def heard(self, order: bt.Order) -> None:
+        """Something became of an order."""
+        pair = self._pair_of(order)
+        if pair is not None:
+            pair.leg_of(order).add(order)
+
+    def next_due(self) -> dt.datetime | None:
+        """When ``check`` must be called even if nothing is reported."""
+        return min((due for pair in self.pairs.values() if (due := pair.due()) is not None), default=None)
+
+    def check(self, when: dt.datetime) -> None:
+        """Look at every pair and act; ``when`` is the venue's time."""
+        if not self.pairs:
+            return
+        for key, pair in list(self.pairs.items()):
+            for _ in range(3):  # what was sent may be refused on the spot
+                if not self._look(pair, when):
+                    break
+            if pair.is_over:
+                self._over[key] = when, self.pairs.pop(key)
+        for key in [key for key, (since, _) in self._over.items() if when - since > _KEPT]:
+            del self._over[key]
+
+    # ------------------------------------------------------------------ which pair
+
+    def _pair_of(self, order: bt.Order) -> Pair | None:
+        """The pair that an order belongs to: by its trade, else the pair that trades its data now."""
+        trade = order.info.get("trade")
+        if trade:
+            key = unit_of(order.data), str(trade)
+            if key in self._over:
+                self.pairs[key] = self._over.pop(key)[1]
+            found = self.pairs.get(key)
+            return found if found is not None and found.trades(order.data) else None
+        trading = [pair for pair in self.pairs.values() if pair.trades(order.data)]
+        return trading[-1] if trading else None
+
+    def _gather(self) -> set[int]:
+        """Enter all working orders into their pairs; return their refs."""
+        working = list(self._broker.get_orders_open())
+        for order in working:
+            self.heard(order)
+        return {order.ref for order in working}
+
+    # ------------------------------------------------------------------ acting
+
+    def _look(self, pair: Pair, when: dt.datetime) -> bool:
+        """Decide and act; whether anything was sent or cancelled."""
+        pair.take(self._gather())
+        before = pair.watch.phase
+        phase = pair.watch.look(when, *pair.views())
+        if phase is not before:
+            self._tell(pair, when, phase)
+        if phase is Phase.HEDGED:
+            return self._hedge(pair)
+        if phase is Phase.UNWOUND:
+            return any([self._unwind(pair, leg, when) for leg in pair.legs])
+        return False
+
+    def _hedge(self, pair: Pair) -> bool:
+        """Cancel the late entry; once nothing of it works, order what is missing once more."""
+        if pair.watch.has_retried:
+            return False
+        late, other = pair.late_and_other()
+        working = late.working()
+        if working:
+            return self._cancel(pair, [order for order in working if order.ref in late.entries])
+        pair.watch.has_retried = True
+        size = whole(late.ordered * other.view(pair.asked).reach)
+        if late.held or not size:
+            return False
+        late.ordered = size / other.view(pair.asked).reach
+        self._enter_again(pair, late, size)
+        return True
+
+    def _enter_again(self, pair: Pair, leg: LegBook, size: float) -> None:
+        """The same bracket at market, for the day, with the stop where it was."""
+        first, stop = leg.first_entry, leg.first_stop
+        about = {"trade": pair.trade, "retry_of": first.ref}
+        reason = first.info.get("reason", "")
+        entry = self._send(pair, leg, leg.sign, size, role=Role.ENTRY, reason=reason, valid=bt.Order.DAY,
+                           transmit=stop is None, **about)  # fmt: skip
+        if stop is not None:
+            self._send(pair, leg, -leg.sign, size, role=Role.STOP, reason=stop.info.get("reason", ""),
+                       exectype=bt.Order.Stop, price=float(stop.created.price), parent=entry, **about)  # fmt: skip
+
+    def _unwind(self, pair: Pair, leg: LegBook, when: dt.datetime) -> bool:
+        """Bring one leg to nothing: entries first, then what is held; never two exits at a time."""
+        working = leg.working()
+        entries = [order for order in working if order.ref in leg.entries]
+        if entries:
+            return self._cancel(pair, entries)
+        held = leg.held
+        if abs(held) <= EPSILON:
+            orphans = working if not leg.has_closed else []
+            return self._cancel(pair, orphans)  # all that they could do is to open a position
+        wrong = [order for order in working if order.isbuy() == (held > 0) or leg.is_beyond(order)]
+        if wrong:
+            return self._cancel(pair, wrong)
+        if any(order.info.get("role") == Role.EXIT for order in working):
+            return False
+        begun = [order for order in working if order.executed.size]
+        if any(order.info.get("role") == Role.STOP for order in begun):
+            return False  # it has fired and goes on
+        if begun:  # a group that has filled takes no further order
+            return self._cancel(pair, working)
+        if any(order.ref in pair.asked for order in working) or (leg.next_exit is not None and when < leg.next_exit):
+            return False
+        oco = next((order for order in working if order.info.get("role") == Role.STOP), None)
+        leg.exit = self._send(pair, leg, -1 if held > 0 else 1, abs(held), role=Role.EXIT,
+                              reason=ExitReason.OTHER_LEG, oco=oco or next(iter(working), None),
+                              trade=pair.trade)  # fmt: skip
+        leg.retry_after = when + self._timeout
+        return True
+
+    def _cancel(self, pair: Pair, orders: Iterable[bt.Order]) -> bool:
+        """Ask once for each order."""
+        asked = [order for order in orders if order.ref not in pair.asked]
+        pair.asked.update(order.ref for order in asked)
+        for order in asked:
+            self._broker.cancel(order)
+        return bool(asked)
+
+    def _send(self, pair: Pair, leg: LegBook, sign: int, size: float, **terms: Any) -> bt.Order:
+        send = self._broker.buy if sign > 0 else self._broker.sell
+        order = send(pair.owner, leg.data, size, **{"exectype": bt.Order.Market, **terms})
+        leg.add(order)
+        return order
+
+    def _tell(self, pair: Pair, when: dt.datetime, phase: Phase) -> None:
+        legs = {leg.data._name: f"{leg.held:g} of {leg.ordered:g}" for leg in pair.legs}
+        log_event(logger, "legs", level=logging.WARNING, when=when, trade=pair.trade, phase=phase, **legs)
+
+
+def entries_of(orders: Iterable[bt.Order]) -> list[bt.Order]:
+    """The orders of a batch that enter: those that close nothing of it, with the role ENTRY where roles are given."""
+    return [o for o in orders if not closes_parent(o) and o.info.get("role", Role.ENTRY) == Role.ENTRY]
+
+
+def unprotected(orders: Sequence[bt.Order]) -> str:
+    """Names of the instruments that a pair's batch would enter without a stop at the broker; empty: none."""
+    entries = entries_of(orders)
+    if len(entries) != 2 or "batch" not in entries[0].info:
+        return ""
+    stopped = {o.parent.ref for o in orders if closes_parent(o) and o.exectype in (bt.Order.Stop, bt.Order.StopTrail)}
+    return ", ".join(str(entry.data._name) for entry in entries if entry.ref not in stopped)
+
+
+def legs_without_stops(settings: Settings) -> list[str]:
+    """Units of pairs whose legs have no disaster stop at the broker."""
+    without = []
+    for unit, (name, symbols) in settings.units.items():
+        chosen = settings.strategies[name]
+        strategy = STRATEGIES.get(chosen.strategy)
+        if strategy is None or len(symbols) != 2:
+            continue
+        if not getattr(strategy.check(chosen.parameters), "disaster_stop", 1.0):
+            without.append(unit)
+    return without
