@@ -54,6 +54,7 @@ class LegGuard:
         self._settings = settings
         self._broker = broker
         self._timeout = dt.timedelta(seconds=settings.timeout_seconds)
+        self._seen: dt.datetime | None = None  # the last check
         self.pairs: dict[tuple[str, str], Pair] = {}  # unit, trade -> pair
         self._over: dict[tuple[str, str], tuple[dt.datetime, Pair]] = {}  # those that are flat, and since when
 
@@ -81,11 +82,13 @@ class LegGuard:
             pair.leg_of(order).add(order)
 
     def next_due(self) -> dt.datetime | None:
-        """When ``check`` must be called even if nothing is reported."""
-        return min((due for pair in self.pairs.values() if (due := pair.due()) is not None), default=None)
+        """When ``check`` must be called even if nothing is reported; what it was called for is not named again."""
+        dues = [due for pair in self.pairs.values() if (due := pair.due()) is not None]
+        return min((due for due in dues if self._seen is None or due > self._seen), default=None)
 
     def check(self, when: dt.datetime) -> None:
         """Look at every pair and act; ``when`` is the venue's time."""
+        self._seen = when
         if not self.pairs:
             return
         for key, pair in list(self.pairs.items()):

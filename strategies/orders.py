@@ -146,8 +146,8 @@ class ProtectedOrders(bt.Strategy):
     # -- notifications ------------------------------------------------------------------------------------------
 
     def notify_order(self, order: Order) -> None:
-        holding = self.holdings.get(order.data._name)
-        if holding is None:
+        holding = self.holdings.get(order.data._name) or self._taken_up(order)
+        if holding is None or _is_of_another_trade(order, holding):
             return
         if not holding.slot(order.ref):
             self._adopt(holding, order)
@@ -169,10 +169,34 @@ class ProtectedOrders(bt.Strategy):
         """Called when a holding is over; ``holding.entered`` is 0 where its entry never filled."""
 
     def _adopt(self, holding: Holding, order: Order) -> None:
-        """An exit that the broker made for this strategy, as a kill switch does, is the exit."""
-        if order.info.get("role") == Role.EXIT and order.alive() and holding.exit is None:
+        """An order that the broker made for this strategy is its own: an exit, as a kill switch makes it, or an entry
+        that was ordered once more, with its stop."""
+        role = order.info.get("role")
+        if not order.alive():
+            return
+        if role == Role.EXIT and holding.exit is None:
             holding.exit = order
             holding.exit_reason = str(order.info.get("reason") or ExitReason.KILL)
+        elif "retry_of" in order.info:
+            if role == Role.ENTRY and holding.entry is None:
+                holding.entry = order
+            elif role == Role.STOP and holding.stop is None:
+                holding.stop, holding.stop_price = order, float(order.created.price)
+                holding.stop_reason = str(order.info.get("reason") or holding.stop_reason)
+
+    def _taken_up(self, order: Order) -> Holding | None:
+        """The holding of an entry that the broker orders once more, as it does with the late leg of a pair."""
+        if "retry_of" not in order.info or order.info.get("role") != Role.ENTRY or not order.alive():
+            return None
+        holding = self.holdings[order.data._name] = Holding(
+            data=order.data,
+            trade=str(order.info.trade),
+            sign=1 if order.isbuy() else -1,
+            reason=str(order.info.get("reason") or ""),
+            stop_reason=str(ExitReason.STOP),
+        )
+        self.log("again", order.data, trade=holding.trade, sign=holding.sign, size=abs(order.size))
+        return holding
 
     def _filled(self, holding: Holding, name: str, order: Order) -> None:
         self.log("fill", order.data, trade=holding.trade, role=name, size=order.executed.size,
@@ -231,3 +255,9 @@ class ProtectedOrders(bt.Strategy):
             known = {key: value for key, value in fields.items() if value is not None}
             bar = bt.num2date(self.lines.datetime[0])
             log_event(logger, event, level=level, bar=bar, unit=self.label(), data=data._name, **known)
+
+
+def _is_of_another_trade(order: Order, holding: Holding) -> bool:
+    """Whether an order belongs to an earlier trade in the same data: an execution of it was corrected."""
+    trade = order.info.get("trade")
+    return bool(trade and holding.trade and str(trade) != holding.trade and not holding.slot(order.ref))

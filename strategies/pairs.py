@@ -49,7 +49,7 @@ class PairsTradingParameters(StrategyParameters):
     entry_z: Positive = 2.0
     exit_z: Annotated[float, Field(ge=0.0)] = 0.5
     stop_z: Off = 4.0
-    disaster_stop: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.10  # of the close, on each leg, at the broker
+    disaster_stop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.10  # of the close, on each leg, at the broker; 0 = none
     time_stop: Off = 3.0  # multiple of the half-life of the spread at the signal
     leg_timeout: Annotated[int, Field(ge=1)] = 2  # bars after the first fill by which both legs must be filled
 
@@ -90,8 +90,8 @@ class PairsTrading(BookStrategy):
     Exits: z back within ``exit_z``, spread stop at ``stop_z``, time, loss of cointegration, other leg gone. Once |z|
     has been at ``stop_z`` there is no entry until it has come back within ``exit_z``: a rule about the data alone, so
     a restart does not forget it.
-    Both legs share ``trade``; each has a wide disaster stop at the broker. When one leg is refused or stopped, or
-    an entry still works ``leg_timeout`` bars after the first fill, the rest is cancelled or closed on the same bar.
+    Both legs share ``trade``; each has a wide disaster stop at the broker, unless that is off. When one leg is refused
+    or stopped, or an entry still works ``leg_timeout`` bars after the first fill, the rest is cancelled or closed on the same bar.
     See Gatev, Goetzmann and Rouwenhorst 2006; Chan, *Algorithmic Trading*, ch. 3; Engle and Granger 1987.
     """
 
@@ -225,7 +225,7 @@ class PairsTrading(BookStrategy):
         if self.is_filtered(sign, self.blocked(z)):
             return
         stops = [
-            to_tick(data, float(data.close[0]) * (1 - way * p.disaster_stop))
+            to_tick(data, float(data.close[0]) * (1 - way * p.disaster_stop)) if p.disaster_stop else None
             for data, way in ((self.y, sign), (self.x, -sign))
         ]
         plans = [

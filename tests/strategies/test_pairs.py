@@ -309,6 +309,13 @@ def test_beta_in_units_and_in_values(run: Any, bars: Any, walk: Callable[..., np
         assert np.median(ratios) == pytest.approx(2.5 if neutrality == "dollar" else 2.0, rel=0.15)
 
 
+def test_without_disaster_stops_nothing_rests_at_the_broker(run: Any, bars: Any, runonce: bool) -> None:
+    chosen = {**SETTLED, "disaster_stop": 0.0}
+    strategy = run(legs(bars), [(scripted(0, 2.1, 1.0, 0.4), chosen)], runonce=runonce)[0]
+    assert [row[1:3] for row in done(strategy)] == [("Y", "entry"), ("X", "entry"), ("Y", "exit"), ("X", "exit")]
+    assert {event.role for event in strategy.events} == {"entry", "exit"}
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [
@@ -318,7 +325,7 @@ def test_beta_in_units_and_in_values(run: Any, bars: Any, walk: Callable[..., np
         ({"half_life_max": 0.0}, "time_stop needs half_life_max"),
         ({"coint_exit": 0.05}, "coint_exit 0.05 is below coint_max"),
         ({"hedge": "olz"}, "did you mean 'ols'"),
-        ({"disaster_stop": 0.0}, "disaster_stop"),
+        ({"disaster_stop": 1.0}, "disaster_stop"),
     ],
 )
 def test_impossible_values(given: dict[str, Any], text: str) -> None:
