@@ -37,7 +37,7 @@ class LegBroker(Protocol):
     def fx_rate(self, data: bt.AbstractDataBase) -> float:
         """Account currency for one unit of the data's currency."""
 
-    def cancel(self, order: bt.Order) -> Any:
+    def cancel(self, order: bt.Order, *, why: str) -> Any:
         """Ask to cancel."""
 
     def buy(self, owner: Any, data: Any, size: float, **kwargs: Any) -> bt.Order:
@@ -197,7 +197,7 @@ class LegGuard:
         asked = [order for order in orders if order.ref not in pair.asked]
         pair.asked.update(order.ref for order in asked)
         for order in asked:
-            self._broker.cancel(order)
+            self._broker.cancel(order, why=ExitReason.OTHER_LEG)
         return bool(asked)
 
     def _send(self, pair: Pair, leg: LegBook, sign: int, size: float, **terms: Any) -> bt.Order:
@@ -214,15 +214,6 @@ class LegGuard:
 def entries_of(orders: Iterable[bt.Order]) -> list[bt.Order]:
     """The orders of a batch that enter: those that close nothing of it, with the role ENTRY where roles are given."""
     return [o for o in orders if not closes_parent(o) and o.info.get("role", Role.ENTRY) == Role.ENTRY]
-
-
-def unprotected(orders: Sequence[bt.Order]) -> str:
-    """Names of the instruments that a pair's batch would enter without a stop at the broker; empty: none."""
-    entries = entries_of(orders)
-    if len(entries) != 2 or "batch" not in entries[0].info:
-        return ""
-    stopped = {o.parent.ref for o in orders if closes_parent(o) and o.exectype in (bt.Order.Stop, bt.Order.StopTrail)}
-    return ", ".join(str(entry.data._name) for entry in entries if entry.ref not in stopped)
 
 
 def legs_without_stops(settings: Settings) -> list[str]:

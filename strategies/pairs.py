@@ -91,7 +91,8 @@ class PairsTrading(BookStrategy):
     has been at ``stop_z`` there is no entry until it has come back within ``exit_z``: a rule about the data alone, so
     a restart does not forget it.
     Both legs share ``trade``; each has a wide disaster stop at the broker, unless that is off. When one leg is refused
-    or stopped, or an entry still works ``leg_timeout`` bars after the first fill, the rest is cancelled or closed on the same bar.
+    or stopped, or an entry still works ``leg_timeout`` bars after the first fill, the rest is cancelled or closed on
+    the same bar.
     See Gatev, Goetzmann and Rouwenhorst 2006; Chan, *Algorithmic Trading*, ch. 3; Engle and Granger 1987.
     """
 
