@@ -1,4 +1,4 @@
-"""The order intake of the simulated broker: every order passes the risk gate before stock backtrader sees it.
+"""The order intake of our brokers: every order passes the risk gate before stock backtrader, or a venue, sees it.
 
 A bracket is judged when its last child transmits, the legs of a pair together; what is refused is rejected whole, with
 its reason on every order.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
 
@@ -122,6 +122,10 @@ class GatedBroker(bt.brokers.BackBroker):
         if refused is not None:
             self._reject(orders, *refused)
             return
+        self._pass_on(orders, check)
+
+    def _pass_on(self, orders: Sequence[bt.Order], check: bool) -> None:
+        """Orders that passed the gate go to where they are filled."""
         for order in orders:
             self.transmit(order, check=check)
 
@@ -190,7 +194,7 @@ class GatedBroker(bt.brokers.BackBroker):
             left -= share
             for order in orders:
                 if share:
-                    order.executed.remsize = math.copysign(min(share, abs(order.executed.remsize)), -size)
+                    self._trim(order, min(share, abs(order.executed.remsize)))
                 else:
                     self.cancel(order)
             exits.append((share, orders[0]))
@@ -198,7 +202,22 @@ class GatedBroker(bt.brokers.BackBroker):
             if units:
                 self._send_exit(data, size, units, order)
 
-    def _send_exit(self, data: bt.AbstractDataBase, position: float, size: float, oco: bt.Order | None) -> None:
+    def _trim(self, order: bt.Order, units: float) -> None:
+        """Leave so many units (> 0) of a working order to be filled."""
+        order.executed.remsize = math.copysign(units, order.executed.remsize)
+
+    def _send_exit(
+        self,
+        data: bt.AbstractDataBase,
+        position: float,
+        size: float,
+        oco: bt.Order | None,
+        reason: str = ExitReason.KILL,
+        **about: Any,
+    ) -> bt.Order:
+        """Close ``size`` units of a position at market, in the OCA group of ``oco``; ``about`` goes into its info."""
         send = self.sell if position > 0 else self.buy
-        about = {"role": Role.EXIT, "reason": ExitReason.KILL}
-        send(self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, **about)
+        order: bt.Order = send(
+            self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, role=Role.EXIT, reason=reason, **about
+        )
+        return order

@@ -11,14 +11,13 @@ from collections import defaultdict
 import backtrader as bt
 
 from books.account import Account
-from books.fees import FeeSchedule, MonthlyVolume, OrderFees, get_schedule
+from books.fees import MonthlyVolume, OrderFees
 from books.trades import Fill, FillTime
 from core.calendar import ExchangeCalendar
-from core.errors import EngineError
 from core.naming import symbol_of, unit_of
 from core.orders import ExitReason
-from core.settings import InstrumentSettings, Settings
-from engine.gated_broker import GatedBroker
+from core.settings import Settings
+from engine.account_broker import AccountBroker
 from engine.lean.execution import execute, split
 from engine.slippage import NoSlippage, SlippageModel, slippage_model
 from risk.boundary import closes_parent
@@ -26,7 +25,7 @@ from risk.boundary import closes_parent
 _TAKERS = frozenset({bt.Order.Market, bt.Order.Close, bt.Order.Stop, bt.Order.StopTrail})
 
 
-class MatchingBroker(GatedBroker):
+class MatchingBroker(AccountBroker):
     """Matching, slippage and fees. Without an ``account`` it is the stock broker."""
 
     def _open_matching(self, settings: Settings) -> None:
@@ -34,34 +33,10 @@ class MatchingBroker(GatedBroker):
         self._slippage: SlippageModel = slippage_model(costs.slippage) if costs.enabled else NoSlippage()
         self._at_close = settings.execution == "next_close"
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
-        self._schedules: dict[bt.AbstractDataBase, FeeSchedule] = {}  # data -> its schedule
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
         self._filled: dict[str, float] = defaultdict(float)  # symbol -> units filled in this bar, by all units
         self._funds = settings.account.capital
         self._days: dict[int, dt.date] = {}  # ref of a DAY order -> its session
-
-    def _instrument(self, data: bt.AbstractDataBase) -> InstrumentSettings:
-        instrument: InstrumentSettings | None = getattr(data, "instrument", None)
-        if instrument is None:
-            raise EngineError(
-                f"data '{data._name}' has no instrument settings; let engine.build make the datas, "
-                "or use SimBroker() without settings"
-            )
-        return instrument
-
-    def _schedule(self, data: bt.AbstractDataBase) -> FeeSchedule:
-        schedule = self._schedules.get(data)
-        if schedule is None:
-            instrument, costs = self._instrument(data), self._settings.costs
-            name = instrument.schedule if costs.enabled else "none"
-            schedule = self._schedules[data] = get_schedule(name, costs.fees, instrument.currency)
-        return schedule
-
-    def _is_fresh(self, data: bt.AbstractDataBase) -> bool:
-        for fresh in self._fresh:
-            if fresh is data:  # "in" would compare lines: == is overloaded
-                return True
-        return False
 
     # ------------------------------------------------------------------ when an order is matched
 
@@ -188,7 +163,7 @@ class MatchingBroker(GatedBroker):
                 fees=total,
                 rate=rate,
                 timing=timing,
-                reason=_reason(order),
+                reason=reason_of(order),
                 trade=str(order.info.get("trade", "")),
             )
             row = account.fill(fill, charge)
@@ -234,7 +209,7 @@ class MatchingBroker(GatedBroker):
                 self._toactivate.append(child)
 
 
-def _reason(order: bt.Order) -> str:
+def reason_of(order: bt.Order) -> str:
     """Why an order closes: what its owner wrote on it, else what its type says."""
     reason = order.info.get("reason", "")
     if reason:

@@ -26,11 +26,11 @@ from core.errors import EngineError, HalflifeError, LedgerError
 from core.logs import log_event
 from core.settings import Settings
 from core.version import code_version
+from engine.brokers import make_broker
 from engine.build import allotment_eur, bars_needed, build, resolve
 from engine.progress import ProgressReport
 from engine.report.view import session_calendar
 from engine.results import RunResult, collect
-from engine.sim_broker import SimBroker
 from engine.summary import summarise
 from feeds import load
 
@@ -43,10 +43,10 @@ PORTFOLIO = "portfolio"  # the account as a whole, beside the strategies
 def backtest(
     settings: Settings, *, progress: ProgressReport | None = None, journal: Journal | None = None
 ) -> RunResult:
-    """Load the bars that the settings name, build the graph with a simulated broker, and run it; see ``run``."""
+    """Load the bars that the settings name, build the graph with the broker that they ask for, and run it; see ``run``."""
     settings = resolve(settings)
     history = load(settings, warm_up=bars_needed(settings))
-    return run(build(settings, history, SimBroker(settings=settings)), progress=progress, journal=journal)
+    return run(build(settings, history, make_broker(settings, history)), progress=progress, journal=journal)
 
 
 def run(cerebro: bt.Cerebro, *, progress: ProgressReport | None = None, journal: Journal | None = None) -> RunResult:

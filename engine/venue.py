@@ -77,7 +77,10 @@ class Accepted(Report):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled(Report):
-    """A fill of ``quantity`` > 0 units. ``is_quoted``: at a quote that was shown, so no spread is to be added."""
+    """A fill of ``quantity`` > 0 units. ``is_quoted``: at a quote that was shown, so no spread is to be added.
+
+    ``volume``: of the bar that filled it, units; 0 = there was none, or it is not known.
+    """
 
     exec_id: str
     quantity: float
@@ -85,6 +88,7 @@ class Filled(Report):
     adds_liquidity: bool = False
     is_quoted: bool = True
     is_estimate: bool = False  # concluded from a position
+    volume: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

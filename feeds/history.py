@@ -25,6 +25,9 @@ class History:
     frames: dict[str, pd.DataFrame]  # symbol -> float64 open, high, low, close, volume; index UTC, bar closes
     notes: list[str] = field(default_factory=list)  # for every report
     begin: dt.datetime | None = None  # first bar that counts, UTC; those before settle indicators. None = all count
+    # matching = "ibkr": what orders are filled on, by symbol
+    fine: dict[str, pd.DataFrame] = field(default_factory=dict)  # bars of data.matching_bar, as in ``frames``
+    fine_quotes: dict[str, pd.DataFrame] = field(default_factory=dict)  # bid, ask, bid_size, ask_size; from then on
 
     def counted(self, symbol: str) -> pd.DataFrame:
         """The bars of ``symbol`` that count: those from ``begin`` on."""
@@ -40,14 +43,15 @@ class History:
 
     @functools.cached_property
     def hash(self) -> str:
-        """SHA-256 over symbols, times and values of all bars."""
+        """SHA-256 over symbols, times and values of all bars, those that orders are filled on included."""
         digest = hashlib.sha256()
-        for symbol in sorted(self.frames):
-            frame = self.frames[symbol]
-            assert isinstance(frame.index, pd.DatetimeIndex)  # by check_bars
-            digest.update(f"{symbol}\0{len(frame)}\0{','.join(frame.columns)}\0".encode())
-            digest.update(epoch_microseconds(frame.index).astype("<i8").tobytes())
-            digest.update(np.ascontiguousarray(frame.to_numpy(), dtype="<f8").tobytes())
+        for kind, frames in (("", self.frames), ("fine\0", self.fine), ("quotes\0", self.fine_quotes)):
+            for symbol in sorted(frames):
+                frame = frames[symbol]
+                assert isinstance(frame.index, pd.DatetimeIndex)  # by check_bars
+                digest.update(f"{kind}{symbol}\0{len(frame)}\0{','.join(frame.columns)}\0".encode())
+                digest.update(epoch_microseconds(frame.index).astype("<i8").tobytes())
+                digest.update(np.ascontiguousarray(frame.to_numpy(), dtype="<f8").tobytes())
         return digest.hexdigest()
 
     def steps(self, symbols: Iterable[str]) -> Steps | None:
