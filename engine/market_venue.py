@@ -113,12 +113,13 @@ class MarketVenue:
         """See ``engine.venue.Venue``. ``until`` is needed: the tape ends, but does not wait."""
         if until is None:
             raise EngineError("the market of a backtest plays up to a moment; give the time of the newest bar")
-        if self._reports:
-            yield self.clock.now(), self._taken()
         steps = self._tape.steps(self.clock.now(), until)
         step = next(steps, None)
         woken: dt.datetime | None = None  # the last moment at which somebody was woken
         while True:
+            if self._reports:  # what was asked for between two items is answered now
+                yield self.clock.now(), self._taken()
+                continue
             due = self.market.next_due
             when = min(due, until) if step is None else min(due, until, step.when)
             alarm = wake()

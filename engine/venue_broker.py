@@ -19,6 +19,7 @@ from core.logs import log_event
 from core.naming import symbol_of, unit_of
 from core.orders import Refusal
 from core.settings import Settings
+from engine.legs import LegGuard
 from engine.venue import Venue, VenueListener, VenueOrder, VenueRefused
 from engine.venue_orders import changed, venue_order
 from engine.venue_reports import VenueReports
@@ -64,6 +65,7 @@ class VenueBroker(VenueReports):
         super().start()
         assert self.account is not None  # made by init
         self._start_account(self.account)
+        self.legs = LegGuard(self._settings.risk.legs, self)
 
     def stop(self) -> None:
         super().stop()
