@@ -115,6 +115,11 @@ class CashBook:
         """Proleptic ordinal of the date up to which interest is posted; 0 before the first."""
         return self._accrued.toordinal() if self._accrued is not None else 0
 
+    def continue_from(self, accrued_on: int, interest_eur: float) -> None:
+        """Interest is posted up to that date (proleptic ordinal, 0 = never), and was so much in all."""
+        self._accrued = dt.date.fromordinal(accrued_on) if accrued_on else None
+        self.interest_eur = self._interest_told = interest_eur
+
     def accrue(self, when: dt.datetime, held: Mapping[str, float] | None = None) -> float:
         """Post interest for each calendar day since the last one; return it in base currency, received > 0.
 

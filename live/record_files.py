@@ -1,0 +1,114 @@
+"""Records of days on the disk: which there are, and one of them read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analyzers.wiring import utc_index
+from core.errors import RecordError
+from core.settings import Settings
+from engine.venue import Carried
+from live.record_lines import Turn, carried_of, from_line
+from live.recording import FORMAT, START, TURNS
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as it was recorded. ``about``: the rest of ``start.json``."""
+
+    folder: Path
+    settings: Settings
+    begin: dt.datetime | None  # first bar that counts, UTC
+    carried: tuple[Carried, ...]
+    about: dict[str, Any]
+    turns: list[Turn]
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Symbol -> the bars that it had before ``begin``, from the data of whichever unit has them."""
+        rows: dict[str, dict[float, tuple[float, ...]]] = {}
+        for turn in self.turns:
+            for name, (number, *values) in turn.bars.items():
+                rows.setdefault(name.rpartition("/")[2], {})[number] = tuple(values)
+        frames = {}
+        for symbol, bars in rows.items():
+            index = utc_index(list(bars))
+            frame = pd.DataFrame(list(bars.values()), index=index, columns=_COLUMNS, dtype=float)
+            before = frame if self.begin is None else frame[frame.index < self.begin]
+            frames[symbol] = before if len(before) else frame
+        return frames
+
+
+_COLUMNS = ["open", "high", "low", "close", "volume"]
+
+
+def records_of(days: Path, day: str) -> list[Path]:
+    """Folders of the runs that began on ``day`` (``2024-06-12``), or the run that ``day`` names as a folder.
+
+    Raises RecordError where there is none.
+    """
+    direct = Path(day)
+    if (direct / START).is_file():
+        return [direct]
+    if direct.is_dir() and (found := _runs(direct)):
+        return found
+    found = _runs(days / day)
+    if not found:
+        known = sorted({run.parent.name for run in _runs_below(days)})
+        there = f"there are {', '.join(known)}" if known else "`halflife live` makes one with live.record = true"
+        raise RecordError(f"{days / day}: no record of a day; {there}")
+    return found
+
+
+def _runs_below(days: Path) -> list[Path]:
+    return [run for day in sorted(days.glob("*")) for run in _runs(day)]
+
+
+def _runs(day: Path) -> list[Path]:
+    return sorted(file.parent for file in day.glob(f"*/{START}"))
+
+
+def read_record(folder: Path) -> Record:
+    """Raises RecordError for a record that is damaged or newer than this program."""
+    about: dict[str, Any] = {}
+    place = folder / START
+    try:
+        about = json.loads(place.read_text(encoding="utf-8"))
+        if about.get("format") != FORMAT:
+            raise RecordError(
+                f"{place} has format {about.get('format')}, this halflife reads {FORMAT}; replay it with the halflife "
+                f"that wrote it ({about.get('code_version', 'unknown')})"
+            )
+        settings = Settings.model_validate(about["settings"])
+        begin = dt.datetime.fromisoformat(about["begin"]) if about.get("begin") else None
+        carried = carried_of(about["carried"])
+        place = folder / TURNS
+        turns = _turns(place)
+    except OSError as error:
+        raise RecordError(f"{place}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{place}: damaged ({type(error).__name__}: {error}); restore it from a backup") from error
+    return Record(folder, settings, begin, carried, about, turns)
+
+
+def _turns(place: Path) -> list[Turn]:
+    """All turns; the last line may be half, where the process was killed."""
+    lines = place.read_text(encoding="utf-8").split("\n")
+    whole, rest = lines[:-1], lines[-1]
+    turns = []
+    for number, line in enumerate(whole, start=1):
+        try:
+            turns.append(from_line(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number}: {error}") from error
+    if rest:
+        try:
+            turns.append(from_line(rest))
+        except (ValueError, KeyError, TypeError):
+            return turns
+    return turns

@@ -1,0 +1,259 @@
+"""A recorded day once more: the same bars and reports, and the orders of today's code beside those of that day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import backtrader as bt
+
+from analyzers.wiring import utc_time
+from core.version import code_version
+from engine import build
+from engine.venue import Carried, Report, VenueOrder, VenueRefused
+from engine.venue_broker import VenueBroker
+from feeds import History
+from live.record_files import Record, read_record
+from live.record_lines import Asked, Cancelled, Entry, Modified, Placed, Rated, Told, Turn
+from live.state import StateKeeper, restore_rates
+
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of a replay. ``difference`` "": the same orders."""
+
+    record: Path
+    bars: int  # moments with a bar
+    orders: int  # that were compared and are equal
+    when: dt.datetime | None = None  # the bar of the first difference, UTC
+    difference: str = ""
+    code: str = ""  # a remark, where the code is another one
+
+    @property
+    def is_same(self) -> bool:
+        return not self.difference
+
+
+class Diverged(Exception):  # noqa: N818 - not an error of the program: it is what a replay looks for
+    """Today's code does something else than was recorded."""
+
+    def __init__(self, when: dt.datetime | None, recorded: str, now: str) -> None:
+        super().__init__(f"recorded: {recorded}; now: {now}")
+        self.when = when
+
+
+class Cursor:
+    """Where a replay is. The first data moves it from turn to turn, as Cerebro asks for its bars first."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self.turns = turns
+        self.place = -1  # of the turn
+        self.entry = 0  # its next entry
+        self.when: dt.datetime | None = None  # newest bar
+        self.bars = 0
+        self.first: object = None  # the data that moves it
+
+    def bar(self, data: object, name: str) -> tuple[float, ...] | None:
+        """The bar of a data in this turn."""
+        if data is self.first:
+            self._advance()
+        return None if self.is_over else self.turns[self.place].bars.get(name)
+
+    @property
+    def is_over(self) -> bool:
+        return self.place >= len(self.turns)
+
+    def _advance(self) -> None:
+        self.expect_nothing_left()
+        self.place += 1
+        self.entry = 0
+        bars = {} if self.is_over else self.turns[self.place].bars
+        if bars:
+            self.when = utc_time(max(bar[0] for bar in bars.values()))
+            self.bars += 1
+
+    @property
+    def left(self) -> Sequence[Entry]:
+        """What was recorded in this turn and has not come yet."""
+        return self.turns[self.place].entries[self.entry :] if 0 <= self.place < len(self.turns) else ()
+
+    def peek(self) -> Entry | None:
+        """The next thing that was recorded in this turn."""
+        left = self.left
+        return left[0] if left else None
+
+    def take(self) -> None:
+        self.entry += 1
+
+    def expect_nothing_left(self) -> None:
+        """Raises Diverged where something that was recorded in this turn has not come."""
+        entry = self.peek()
+        if entry is not None:
+            raise Diverged(self.when, _in_words(entry), _NOTHING)
+
+
+class ReplayVenue:
+    """``engine.venue.Venue`` that answers as the recorded one did. Raises Diverged at the first difference."""
+
+    def __init__(self, record: Record, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._carried = record.carried
+        self._now: dict[int, int] = {each.order.ref: each.order.ref for each in record.carried}  # recorded -> now
+        self._answers: dict[str, str] = {}
+        self.rates: dict[str, float] = {}  # currency -> rate
+        self.compared = 0
+
+    def open(self) -> Sequence[Carried]:
+        return self._carried
+
+    def play(
+        self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
+    ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
+        cursor = self._cursor
+        while isinstance(entry := cursor.peek(), Rated):
+            self.rates[entry.currency] = entry.rate
+            cursor.take()
+        while any(isinstance(entry, Told) for entry in cursor.left):
+            entry = cursor.peek()
+            if not isinstance(entry, Told):
+                self._diverge(_in_words(entry), _NOTHING)
+            else:
+                cursor.take()
+                yield entry.when, [self._mapped(report) for report in entry.reports]
+
+    def place(self, orders: Sequence[VenueOrder]) -> None:
+        entry = self._cursor.peek()
+        now = Placed(tuple(orders))
+        if not isinstance(entry, Placed) or [_decision(each) for each in entry.orders] != [
+            _decision(each) for each in orders
+        ]:
+            self._diverge(_in_words(entry), _in_words(now))
+            return
+        self._cursor.take()
+        self.compared += len(orders)
+        for recorded, order in zip(entry.orders, orders, strict=True):
+            self._now[recorded.ref] = order.ref
+        if entry.refused is not None:
+            raise VenueRefused(*entry.refused)
+
+    def cancel(self, ref: int, why: str) -> None:
+        entry = self._cursor.peek()
+        if not isinstance(entry, Cancelled) or self._now.get(entry.ref) != ref:
+            self._diverge(_in_words(entry), f"cancel of order {ref} ({why})")
+            return
+        self._cursor.take()
+
+    def modify(self, order: VenueOrder) -> None:
+        entry = self._cursor.peek()
+        if not isinstance(entry, Modified) or _decision(entry.order) != _decision(order):
+            self._diverge(_in_words(entry), _in_words(Modified(order)))
+            return
+        self._cursor.take()
+        if entry.refused is not None:
+            raise VenueRefused(*entry.refused)
+
+    def why_no_entries(self, symbol: str) -> str:
+        entry = self._cursor.peek()
+        if isinstance(entry, Asked) and entry.symbol == symbol:
+            self._answers[symbol] = entry.why
+            self._cursor.take()
+        return self._answers.get(symbol, "")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # -- comparing ------------------------------------------------------------------------------------------------
+
+    def _mapped(self, report: Report) -> Report:
+        return replace(report, ref=self._now.get(report.ref, report.ref))
+
+    def _diverge(self, recorded: str, now: str) -> None:
+        raise Diverged(self._cursor.when, recorded, now)
+
+
+class RecordedData(bt.feed.DataBase):
+    """Delivers the bars of one data, turn by turn, as they were delivered then."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        super().__init__()
+        self._cursor = cursor
+        if cursor.first is None:
+            cursor.first = self
+
+    def islive(self) -> bool:
+        return True
+
+    def haslivedata(self) -> bool:
+        return True
+
+    def _load(self) -> bool | None:
+        bar = self._cursor.bar(self, self._name)
+        if bar is None:
+            return False if self._cursor.is_over else None
+        lines = self.lines
+        lines.datetime[0], lines.open[0], lines.high[0], lines.low[0], lines.close[0], lines.volume[0] = bar
+        lines.openinterest[0] = 0.0
+        return True
+
+
+class RecordedHistory(History):
+    """What ``engine.build`` wants of the bars of a record: ``frames`` are those of before the first that counts."""
+
+    def __init__(self, record: Record, cursor: Cursor) -> None:
+        super().__init__(record.frames(), [], record.begin)
+        object.__setattr__(self, "cursor", cursor)
+
+    def data(self, symbol: str, **params: Any) -> Any:
+        return RecordedData(self.cursor, **params)  # type: ignore[attr-defined]
+
+
+def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Replayed:
+    """Run a record through the graph. Raises RecordError where it cannot be read."""
+    record = read_record(folder)
+    cursor = Cursor(record.turns)
+    venue = ReplayVenue(record, cursor)
+    broker = VenueBroker(venue=venue, settings=record.settings)
+    broker.is_live = True  # turns without a bar count, too
+    broker.needs_stops = bool(record.about.get("needs_stops"))
+    restore_rates(broker, venue.rates)
+    cerebro = build(record.settings, RecordedHistory(record, cursor), broker)
+    cerebro.progress = progress
+    cerebro.addanalyzer(StateKeeper, state=record.about.get("state"))
+    was = str(record.about.get("code_version", ""))
+    code = "" if was == code_version() else f"it was recorded with halflife {was}, this is {code_version()}"
+    try:
+        cerebro.run()
+        cursor.expect_nothing_left()
+    except Diverged as difference:
+        return Replayed(folder, cursor.bars, venue.compared, difference.when, str(difference), code)
+    return Replayed(folder, cursor.bars, venue.compared, code=code)
+
+
+def _decision(order: VenueOrder) -> tuple[object, ...]:
+    return order.decision
+
+
+def _in_words(entry: Entry | None) -> str:
+    match entry:
+        case Placed():
+            return " and ".join(_order_in_words(order) for order in entry.orders)
+        case Cancelled():
+            return f"cancel of order {entry.ref} ({entry.why})"
+        case Modified():
+            return f"change to {_order_in_words(entry.order)}"
+        case Asked():
+            return f"a question whether {entry.symbol} may be entered"
+        case _:
+            return _NOTHING
+
+
+def _order_in_words(order: VenueOrder) -> str:
+    prices = [f"{price:g}" for price in (order.aux_price, order.limit_price) if price is not None]
+    return " ".join(
+        [order.action, f"{order.quantity:,.12g}", order.symbol, order.kind, *prices, order.tif, f"({order.unit}"]
+    ) + (f", {order.role})" if order.role else ")")  # fmt: skip

@@ -1,0 +1,102 @@
+"""What a session leaves for the next one beside the intent journal: the risk gate, and what interest has cost.
+
+Orders, fills and positions come from the journal. The file is written whole or not at all, after each bar.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import backtrader as bt
+
+from analyzers.wiring import account_of
+from core.errors import LedgerError, SessionError
+
+FORMAT = 1
+State = Mapping[str, Any]
+
+
+def taken_state(broker: Any, when: dt.datetime, settings_hash: str) -> dict[str, Any]:
+    """The state of a broker as JSON can hold it."""
+    account = account_of(broker)
+    gate = getattr(broker, "gate", None)
+    return {
+        "format": FORMAT,
+        "at": when.isoformat(),
+        "settings_hash": settings_hash,
+        "gate": gate.state() if gate is not None else None,
+        "account": account.state() if account is not None else None,
+    }
+
+
+def write_state(path: Path, state: State) -> None:
+    """Raises LedgerError where it cannot be written; the file of before then stands."""
+    beside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8") as file:
+            json.dump(state, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise LedgerError(
+            f"{path}: the state of the session cannot be written ({error.strerror or error}); free space on the disk "
+            f"or set paths.state to another one"
+        ) from error
+
+
+def read_state(path: Path) -> dict[str, Any] | None:
+    """None where there is none yet. Raises SessionError for a file that is damaged or of a newer version."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SessionError(f"{path}: cannot be read ({error.strerror or error}); mend its rights") from error
+    cure = (
+        "put a copy from a backup back, or remove it: losses of the day and the week then count from now, and a kill "
+        "switch that is latched in the intent journal stays so"
+    )
+    try:
+        state: dict[str, Any] = json.loads(text)
+        version = state["format"]
+        dt.datetime.fromisoformat(state["at"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SessionError(f"{path}: damaged ({error}); {cure}") from error
+    if version != FORMAT:
+        raise SessionError(f"{path} has format {version}, this halflife reads {FORMAT}; update halflife, or {cure}")
+    return state
+
+
+class StateKeeper(bt.Analyzer):
+    """Gives a broker the state of the session before, once it has started.
+
+    Params:
+      - ``state`` (None): of ``taken_state``
+      - ``rearmed`` (False): a person has re-armed the kill switch since
+    """
+
+    params = (("state", None), ("rearmed", False))
+
+    def start(self) -> None:
+        cerebro = self.strategy.env
+        state: State | None = self.p.state
+        if state is None or self.strategy is not cerebro.runningstrats[0]:
+            return
+        broker = cerebro.broker
+        when = dt.datetime.fromisoformat(state["at"])
+        account, gate = account_of(broker), getattr(broker, "gate", None)
+        if account is not None and state["account"] is not None:
+            account.restore(state["account"], when)
+            broker.paid_until(account.cash.accrued_on)
+        if gate is not None and state["gate"] is not None:
+            gate.restore(state["gate"])
+            if self.p.rearmed:
+                gate.reset()
