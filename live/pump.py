@@ -9,6 +9,7 @@ import datetime as dt
 import heapq
 import itertools
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -51,7 +52,7 @@ class Timer:
 
 
 class EventPump:
-    """Events and timers. All methods belong to one thread, that of Cerebro.
+    """Events and timers. All methods but ``post`` belong to one thread, that of Cerebro.
 
     ``lockstep``: with the paper gateway at speed ``max``. When nothing is left to be done the gateway is asked for the
     time, which moves it to its next step, unless one of ``holds`` says that it has to wait.
@@ -69,6 +70,7 @@ class EventPump:
         self._handlers: dict[type, list[Callable[[Any], None]]] = {}
         self._timers: list[tuple[dt.datetime, int, Timer]] = []
         self._count = itertools.count()
+        self._posted: deque[Callable[[], object]] = deque()
         self._idle = 0  # questions for the time in a row that moved nothing
         self._factor = float(getattr(self.clock, "factor", 1.0))
 
@@ -93,6 +95,11 @@ class EventPump:
     def call_later(self, seconds: float, what: Callable[[], object]) -> Timer:
         """Do something in so many seconds of the clock."""
         return self.call_at(self.clock.now() + dt.timedelta(seconds=seconds), what)
+
+    def post(self, what: Callable[[], object]) -> None:
+        """Do something in the pump's thread, soon. May be called from any thread."""
+        self._posted.append(what)
+        self.store.events.wake()
 
     @property
     def next_due(self) -> dt.datetime | None:
@@ -140,9 +147,11 @@ class EventPump:
         done = False
         for _ in range(len(self.store.events)):
             event = self.store.events.get(timeout=0)
-            if event is None:
-                break
-            self._hand_over(event)
+            if event is not None:
+                self._hand_over(event)
+                done = True
+        while self._posted:
+            self._posted.popleft()()
             done = True
         while (due := self.next_due) is not None and due <= self.clock.now():
             heapq.heappop(self._timers)[2].what()

@@ -18,7 +18,7 @@ class Outlet(Generic[E]):
     """Events in order of arrival. One thread reads them with ``get`` or ``drain``; listeners are called at once."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[E] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[E | None] = queue.SimpleQueue()
         self._listeners: list[Listener[E]] = []
         self._lock = threading.Lock()
 
@@ -32,8 +32,13 @@ class Outlet(Generic[E]):
                 logger.exception("a listener of the store failed and is called no more; mend it")
                 self.unlisten(listener)
 
+    def wake(self) -> None:
+        """Let a ``get`` that waits return None, from any thread: there is something else to do."""
+        self._queue.put(None)
+
     def get(self, timeout: float | None = None) -> E | None:
-        """The next event; None where none came within ``timeout`` seconds (None: wait for ever, 0: do not wait)."""
+        """The next event; None where none came within ``timeout`` seconds (None: wait for ever, 0: do not wait), and
+        after ``wake``."""
         try:
             if timeout == 0:
                 return self._queue.get_nowait()
@@ -45,9 +50,11 @@ class Outlet(Generic[E]):
         """All events that are there now."""
         while True:
             try:
-                yield self._queue.get_nowait()
+                event = self._queue.get_nowait()
             except queue.Empty:
                 return
+            if event is not None:
+                yield event
 
     def __len__(self) -> int:
         return self._queue.qsize()

@@ -91,6 +91,16 @@ def test_it_waits_for_the_first_event_and_no_longer() -> None:
     assert pump.pump(30.0) and time.monotonic() - before < 15.0
 
 
+def test_another_thread_may_hand_something_over() -> None:
+    store, done = Told(), list[int]()
+    pump = EventPump(store)
+    threading.Timer(0.05, pump.post, (lambda: done.append(threading.get_ident()),)).start()
+    assert pump.pump(30.0) and done == [threading.get_ident()]
+    pump.post(lambda: done.append(0))
+    store.events.put(FARM)
+    assert list(store.events.drain()) == [FARM] and pump.pump(0.0) and done[-1] == 0
+
+
 def test_timers_go_off_by_the_clock_in_order_and_can_be_taken_back() -> None:
     store, done = Told(), list[str]()
     pump = EventPump(store)
