@@ -30,12 +30,13 @@ class AccountBroker(GatedBroker):
     """``account`` and ``gate`` are made anew at each start; without settings both are None."""
 
     params = (("settings", None),)
+    account_type: type[Account] = Account
 
     def _open_account(self, settings: Settings) -> None:
         self._open_intake(settings)
         self._schedules: dict[bt.AbstractDataBase, FeeSchedule] = {}  # data -> its schedule
         self._begin: dt.datetime | None = None
-        self.account = Account.from_settings(settings)
+        self.account = self.account_type.from_settings(settings)
 
     def _start_account(self, account: Account) -> None:
         """Open a book for each data that is traded, and the gate."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import backtrader as bt
 
 from books.account import Account
+from books.kept_account import KeptAccount
 from core.errors import EngineError
 from core.logs import log_event
 from core.naming import symbol_of, unit_of
@@ -41,6 +42,7 @@ class VenueBroker(VenueReports):
 
     is_live = False
     needs_stops = False
+    account_type = KeptAccount
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
@@ -66,6 +68,10 @@ class VenueBroker(VenueReports):
         assert self.account is not None  # made by init
         self._start_account(self.account)
         self.legs = LegGuard(self._settings.risk.legs, self)
+
+    def paid_until(self, ordinal: int) -> None:
+        """Interest and borrow fees are paid up to this date (proleptic ordinal, 0 = none yet): after a restart."""
+        self._paid_until = dt.date.fromordinal(ordinal) if ordinal else None
 
     def stop(self) -> None:
         super().stop()
