@@ -33,6 +33,7 @@ class IntentBook:
         self.exec_ids: set[str] = set()  # all that were ever taken in
         self.commissions: dict[tuple[str, int], Commission] = {}  # root of execId, revision -> what it cost
         self.carried: dict[tuple[str, int, str], float] = defaultdict(float)  # account, conId, unit -> units
+        self.taken: tuple[rec.Carried, ...] = ()  # units that came into a unit's book without an order
         self.symbols: dict[int, str] = {}  # conId -> symbol
         self.traded: set[Key] = set()  # instruments that ever had an intent
         self.halts: dict[tuple[str, int, HaltCause], rec.Halted] = {}
@@ -316,6 +317,8 @@ class IntentBook:
     def _carry(self, record: rec.Carried) -> None:
         self.symbols.setdefault(record.con_id, record.symbol)
         self.carried[record.account, record.con_id, record.unit] += record.quantity
+        if record.unit and record.account == self.account:
+            self.taken += (record,)
 
     def _halted(self, record: rec.Halted) -> None:
         self.halts[record.account, record.con_id, record.cause] = record

@@ -29,6 +29,7 @@ class Terms:
     aux_price: float | None = None  # auxPrice: trigger of a stop, distance of a trailing stop
     trail_stop_price: float | None = None
     trailing_percent: float | None = None  # percent points
+    limit_offset: float | None = None  # lmtPriceOffset of a TRAIL LIMIT
     tif: str = "DAY"
     good_till: dt.datetime | None = None  # goodTillDate
     oca_group: str = ""

@@ -17,7 +17,7 @@ from stores.errors import AccountError, NotSentError, RequestError, StoreError, 
 from stores.events import ConnectionChanged, ConnectionState
 from stores.inbox import Inbox
 from stores.library import new_client
-from stores.synchronising import synchronise
+from stores.synchronising import look, synchronise
 
 if TYPE_CHECKING:
     from stores.desk import Desk
@@ -322,6 +322,17 @@ class Connection:
             await self._synchronise(why, resubscribe=resubscribe)
         except TRANSIENT as error:
             self.give_up(f"it could not be synchronised: {error}")
+
+    async def look(self) -> None:
+        """Ask what is true, and tell it unless the connection has changed meanwhile."""
+        inbox = self._inbox
+        try:
+            event = await look(self._desk, self.account)
+        except RequestError as error:
+            log_event(logger, "look_refused", level=logging.WARNING, why=str(error))
+            return
+        if self.state is S.READY and self._inbox is inbox:
+            self._desk.outlet.put(event)
 
     @property
     def is_degraded_by_itself(self) -> bool:

@@ -318,6 +318,7 @@ class Synchronised:
     snapshot: Snapshot
     is_first: bool
     reason: str = field(default="connected")
+    asked_at: dt.datetime | None = None  # when the first question was sent
 
 
 Event = (

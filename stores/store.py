@@ -286,6 +286,20 @@ class IBStore:
 
     # -- the account ----------------------------------------------------------------------------------------------
 
+    def look(self, *, wait: bool = False) -> None:
+        """Ask anew for open and completed orders, executions and positions, while orders go on going out: a
+        ``Synchronised`` event of the reason "look" tells, without values of the account. ``wait`` for it; else it
+        comes, or, where the connection or an answer is lost, it does not. Raises NotSentError while not ready."""
+        self._thread.call(self._look(wait))
+
+    async def _look(self, wait: bool) -> None:
+        desk = self._desk
+        desk.connection.require_ready()
+        if wait:
+            await desk.connection.look()
+        else:
+            desk.spawn(desk.connection.look())
+
     def open_orders(self) -> tuple[OrderReported, ...]:
         """Ask for the open orders of the whole log-in."""
         return self._thread.call(ask_open(self._desk))

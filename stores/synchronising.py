@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stores.account import kind_of
@@ -12,6 +13,18 @@ from stores.library import load
 if TYPE_CHECKING:
     from stores.desk import Desk
 
+LOOK = "look"  # the reason of a Synchronised that was asked for without a log-in
+
+
+async def look(desk: Desk, account: str) -> Synchronised:
+    """The same questions while orders go out, but for the account's values, which are of another moment."""
+    asked_at = desk.now()
+    open_orders, completed = await ask_open(desk), await ask_completed(desk)
+    await ask_executions(desk)
+    await ask_positions(desk)
+    snapshot = _snapshot(desk, account, open_orders, completed)
+    return Synchronised(replace(snapshot, account_values=()), False, LOOK, asked_at)
+
 
 async def synchronise(desk: Desk, account: str, reason: str, is_first: bool) -> Synchronised:
     """Ask in the order in which answers explain each other: open orders, completed, executions, positions, account.
@@ -19,7 +32,7 @@ async def synchronise(desk: Desk, account: str, reason: str, is_first: bool) -> 
     An order that is filled in between is then in the executions, though it was open when that was asked. Raises
     UnansweredError, RequestError or NotSentError.
     """
-    settings = desk.settings
+    settings, asked_at = desk.settings, desk.now()
     if settings.market_data_type != 1:
         await desk.send("reqMarketDataType", settings.market_data_type)
     open_orders: tuple[OrderReported, ...] = ()
@@ -36,13 +49,18 @@ async def synchronise(desk: Desk, account: str, reason: str, is_first: bool) -> 
     now = desk.now()
     desk.orders.forget_before(now)
     desk.executions.forget_before(now)
-    snapshot = Snapshot(
-        when=now, account=account, kind=kind_of(account), client_id=settings.client_id,
+    return Synchronised(_snapshot(desk, account, open_orders, completed), is_first, reason, asked_at)
+
+
+def _snapshot(
+    desk: Desk, account: str, open_orders: tuple[OrderReported, ...], completed: tuple[OrderReported, ...]
+) -> Snapshot:
+    return Snapshot(
+        when=desk.now(), account=account, kind=kind_of(account), client_id=desk.settings.client_id,
         next_order_id=desk.ids.next, open_orders=open_orders, completed_orders=completed,
         executions=desk.executions.valid(), commissions=desk.executions.commissions(),
         positions=tuple(desk.account.positions.values()), account_values=tuple(desk.account.values.values()),
     )  # fmt: skip
-    return Synchronised(snapshot, is_first, reason)
 
 
 async def ask_open(desk: Desk) -> tuple[OrderReported, ...]:

@@ -1,0 +1,53 @@
+"""From the instruments of the settings to the contracts that IBKR knows."""
+
+from __future__ import annotations
+
+import logging
+
+from core.errors import ContractError
+from core.logs import log_event
+from core.settings import InstrumentSettings, Settings
+from stores import ContractSpec, IBStore, Instrument
+
+logger = logging.getLogger(__name__)
+PRIMARY = {  # ISO 10383 code of the exchange -> IBKR's name of it
+    "XNYS": "NYSE", "XNAS": "NASDAQ", "ARCX": "ARCA", "XASE": "AMEX", "BATS": "BATS", "XETR": "IBIS", "XFRA": "FWB",
+    "XLON": "LSE", "XPAR": "SBF", "XAMS": "AEB", "XSWX": "EBS", "XMIL": "BVME", "XMAD": "BM", "XBRU": "ENEXT.BE",
+    "XSTO": "SFB", "XWBO": "VSE", "XTKS": "TSEJ", "XHKG": "SEHK", "XASX": "ASX",
+}  # fmt: skip
+
+
+def spec_of(symbol: str, instrument: InstrumentSettings, *, primary: bool = True) -> ContractSpec:
+    """What to look for at IBKR: a stock that is routed by SMART, with its own exchange if ``primary``."""
+    home = PRIMARY.get(instrument.exchange, "") if primary else ""
+    return ContractSpec(symbol=symbol, currency=instrument.currency, primary_exchange=home)
+
+
+def qualify(store: IBStore, settings: Settings) -> dict[str, Instrument]:
+    """Symbol -> contract, of all that is traded. Raises ContractError where IBKR knows none, or several."""
+    return {symbol: qualified(store, symbol, settings.instruments[symbol]) for symbol in settings.traded_symbols}
+
+
+def qualified(store: IBStore, symbol: str, instrument: InstrumentSettings) -> Instrument:
+    """The contract of one symbol.
+
+    The settings name the exchange whose calendar holds (XNYS is right for NASDAQ, too), so a stock that is not listed
+    there is taken where IBKR knows only one of its symbol and currency.
+    """
+    try:
+        found = store.qualify(spec_of(symbol, instrument, primary=False))
+    except ContractError as ambiguous:
+        try:
+            found = store.qualify(spec_of(symbol, instrument))
+        except ContractError:
+            raise ContractError(f"instruments.{symbol}: {ambiguous.args[0]}") from ambiguous
+    if found.currency != instrument.currency:
+        raise ContractError(
+            f"instruments.{symbol}: IBKR's {found.local_symbol or symbol} (conId {found.con_id}) trades in "
+            f"{found.currency}, the settings say {instrument.currency}; correct instruments.{symbol}.currency"
+        )
+    log_event(
+        logger, "contract", symbol=symbol, con_id=found.con_id, primary_exchange=found.primary_exchange,
+        market_rule=found.market_rule, name=found.long_name,
+    )  # fmt: skip
+    return found
