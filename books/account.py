@@ -108,6 +108,64 @@ class Account:
             self.trades.append(row)
         return row
 
+    def recharge(self, fill: Fill, fees: float, when: dt.datetime) -> None:
+        """The fees of ``fill``, which is booked, are ``fees`` in all, instrument currency; ``fill`` is changed."""
+        more = fees - fill.fees
+        if not more:
+            return
+        book = self.books[fill.book]
+        self._revalue(when)
+        self.cash.post(book.currency, -more, when)
+        conversion = self.cash.sweep(book.currency, when)
+        more_eur = more * self.rate(book.currency, when)
+        row = None if book.is_of_open(fill.when) else self._row_of(fill)
+        if row is not None or book.is_of_open(fill.when):
+            book.pay_more(row, more_eur, conversion)
+        self._pay(book.unit, commission=more_eur, conversion=conversion)
+        fill.fees = fees
+
+    def correct(self, fill: Fill, size: float, price: float, unslipped: float, when: dt.datetime) -> list[Fill]:
+        """The execution of ``fill``, which is booked, was ``size`` units (signed, 0: it is taken back) at ``price``.
+
+        The fees of one that is taken back are given back. Money is exact whatever came in between: where the trade of
+        the fill is over, compensating fills are booked. Returns the fills that stand for it now.
+        """
+        book = self.books[fill.book]
+        if not size:
+            self.recharge(fill, 0.0, when)
+        self._revalue(when)
+        rate = self.rate(book.currency, when)
+        undo = replace(fill, when=when, size=-fill.size, fees=0.0, rate=rate)
+        self.traded_eur[book.unit] -= abs(fill.size) * fill.price * fill.rate
+        self._pay(book.unit, slippage=-fill.size * (fill.price - fill.unslipped_price) * fill.rate)
+        redone = replace(fill, size=size, price=price, unslipped_price=unslipped, rate=rate, conversion_eur=0.0)
+        self._pay(book.unit, slippage=size * (price - unslipped) * rate)
+        self.traded_eur[book.unit] += abs(size) * price * rate
+        self.cash.post(book.currency, fill.size * fill.price - size * price, when)
+        conversion = self.cash.sweep(book.currency, when)
+        self._pay(book.unit, conversion=conversion)
+        last, rows = book.last_price, []
+        if book.take_back(fill, rate):
+            book.pay_more(None, 0.0, conversion)
+            if size:
+                rows.append(book.fill(replace(redone, fees=0.0)))
+            rows.append(book.drop_empty(when, fill.reason))
+        else:
+            rows.append(book.fill(replace(undo, conversion_eur=conversion)))
+            if size:
+                rows.append(book.fill(replace(redone, fees=0.0)))
+            book.last_price = last
+        self.trades += [row for row in rows if row is not None]
+        return [redone] if size else []
+
+    def _row_of(self, fill: Fill) -> TradeRow | None:
+        """The row of the closed trade to which a fill belongs."""
+        book = self.books[fill.book]
+        for row in reversed(self.trades):
+            if row.strategy == book.unit and row.instrument == book.symbol and row.entry_time <= fill.when:
+                return row
+        return None
+
     def charge_borrow(self, key: str, fee: float, when: dt.datetime) -> None:
         """Charge a borrow fee, in the instrument's currency, to the open short of book ``key``."""
         book = self.books[key]

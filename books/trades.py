@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SIZE_EPSILON = 1e-9  # units; a smaller rest is a rounding of partial fills
+_CENT_FRACTION = 1e-7  # money; less is a rounding
 
 
 class FillTime(StrEnum):
@@ -172,6 +173,77 @@ class TradeBook:
         self.closed_net_eur += row.net_eur
         return row
 
+    def is_of_open(self, when: dt.datetime) -> bool:
+        """Whether a fill at this time belongs to the trade that is open."""
+        return self._open is not None and when >= self._open.entry_time
+
+    def take_back(self, fill: Fill, rate: float) -> bool:
+        """Undo ``fill`` of the open trade as if it had never been, at the ``rate`` of now; False: it cannot be undone
+        so (the trade is another one by now, or what it opened is closed in part).
+
+        Its fees stay (see ``pay_more``). What is left may be empty: fill it again, or call ``drop_empty``.
+        """
+        trade, size = self._open, fill.size
+        if trade is None or fill.when < trade.entry_time:
+            return False
+        if size * trade.sign < 0:  # it closed a part: the units are back at their average
+            quantity = -size
+            gross = quantity * (fill.unslipped_price - self.unslipped_price)
+            trade.gross -= gross * rate
+            trade.slippage -= (gross - quantity * (fill.price - self.price)) * rate
+            if self.funded_in_base:
+                trade.fx -= quantity * self.price * (rate - self.rate)
+            trade.closed -= abs(size)
+            trade.exit_value -= abs(size) * fill.price
+            self.size += quantity
+            return True
+        left = self.size - size
+        if abs(left) <= SIZE_EPSILON:
+            left = 0.0
+        if left * trade.sign < 0 or trade.opened - abs(size) < -SIZE_EPSILON:
+            return False
+        if self.funded_in_base:
+            trade.fx += size * fill.price * (rate - fill.rate)
+        trade.opened -= abs(size)
+        trade.entry_value -= abs(size) * fill.price
+        if left:
+            value = self.size * self.price * self.rate - size * fill.price * fill.rate
+            price = (self.size * self.price - size * fill.price) / left
+            self.unslipped_price = (self.size * self.unslipped_price - size * fill.unslipped_price) / left
+            self.rate, self.price = value / (left * price), price
+        else:  # what the average differs from the price of this fill is realised
+            gross = size * (fill.unslipped_price - self.unslipped_price)
+            trade.gross += gross * rate
+            trade.slippage += (gross - size * (fill.price - self.price)) * rate
+            self.price = self.unslipped_price = 0.0
+        self.size = left
+        return True
+
+    def drop_empty(self, when: dt.datetime, reason: str) -> TradeRow | None:
+        """End an open trade without units; a row where anything was earned or paid all the same."""
+        trade = self._open
+        if trade is None or self.size:
+            return None
+        self._open = None
+        earned = (trade.gross, trade.slippage, trade.fx, trade.commission, trade.borrow)
+        if trade.opened <= SIZE_EPSILON and all(abs(each) < _CENT_FRACTION for each in earned):
+            return None
+        row = self._row(trade, when, reason, trade.gross, trade.slippage, trade.fx)
+        self.closed_net_eur += row.net_eur
+        return row
+
+    def pay_more(self, row: TradeRow | None, fees_eur: float, conversion_eur: float = 0.0) -> None:
+        """Add fees, base currency, to the trade that is open or to the closed one of ``row``."""
+        if row is None:
+            trade = self._require_open()
+            trade.commission += fees_eur
+            trade.fx -= conversion_eur
+            return
+        row.commission_eur += fees_eur
+        row.fx_eur -= conversion_eur
+        row.net_eur -= fees_eur + conversion_eur
+        self.closed_net_eur -= fees_eur + conversion_eur
+
     def charge_borrow(self, fee_eur: float, conversion_eur: float = 0.0) -> None:
         """Add a borrow fee and the cost of converting it, base currency, to the short that is open."""
         trade = self._require_open()
@@ -233,7 +305,7 @@ class TradeBook:
             side="long" if trade.sign > 0 else "short",
             size=trade.opened,
             entry_time=trade.entry_time,
-            entry_price=trade.entry_value / trade.opened,
+            entry_price=trade.entry_value / trade.opened if trade.opened else math.nan,
             exit_time=exit_time,
             exit_price=trade.exit_value / trade.closed if trade.closed else math.nan,
             gross_eur=gross,
