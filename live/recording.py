@@ -7,6 +7,7 @@ of Cerebro in which anything happened (``live.record_lines``). A record that can
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import logging
@@ -70,7 +71,10 @@ class Recorder:
         try:
             write()
         except OSError as error:
-            self._file = None
+            file, self._file = self._file, None
+            if file is not None:
+                with contextlib.suppress(OSError):  # what could not be written is tried again by close
+                    file.close()
             self._failed(f"the record of this day ends here: {error.strerror or error} ({self.folder})")
 
 
@@ -167,7 +171,7 @@ class RecordingVenue:
         self._turn.entries.append(entry)
 
     def _new_turns(self) -> list[Turn]:
-        """Turns for the bars that were delivered since the last time: the venue is not asked while indicators settle."""
+        """Turns for the bars that came since the last time: while indicators settle the venue is not asked."""
         turns: dict[float, Turn] = {}  # backtrader's day number -> its bars
         for data in self._datas:
             for ago in range(len(data) - self._seen.get(data, 0) - 1, -1, -1):

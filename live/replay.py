@@ -18,7 +18,7 @@ from engine.venue_broker import VenueBroker
 from feeds import History
 from live.record_files import Record, read_record
 from live.record_lines import Asked, Cancelled, Entry, Modified, Placed, Rated, Told, Turn
-from live.state import StateKeeper, restore_rates
+from live.state import StateKeeper
 
 _NOTHING = "nothing"
 
@@ -220,7 +220,6 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     broker = VenueBroker(venue=venue, settings=record.settings)
     broker.is_live = True  # turns without a bar count, too
     broker.needs_stops = bool(record.about.get("needs_stops"))
-    restore_rates(broker, venue.rates)
     cerebro = build(record.settings, RecordedHistory(record, cursor), broker)
     cerebro.progress = progress
     cerebro.addanalyzer(StateKeeper, state=record.about.get("state"))
