@@ -21,6 +21,7 @@ from core.orders import AccountView, ExitReason, Refusal, Role
 from core.settings import Settings
 from risk import OrderGate
 from risk.boundary import BatchRoom, OcaGroups, is_entry, mark_refused, order_view, position_views
+from risk.events import KillAction
 from risk.limits import invalid
 
 if TYPE_CHECKING:
@@ -164,19 +165,27 @@ class GatedBroker(bt.brokers.BackBroker):
         if self.leaps is not None and self.leaps.gate is not None:
             action = self.leaps.gate.on_bar(self.leaps.step, account.equity_eur)
         else:
-            series = self._settings.risk.throttle.series
-            for data in self.cerebro.datas if series else ():
-                if unit_of(data) == REFERENCE_UNIT and symbol_of(data) == series and len(data):
-                    gate.on_volatility_index(utc_time(data.datetime[0]), data.close[0])
-            action = gate.on_bar(self._moment(), account.equity_eur, {symbol_of(d): d.close[0] for d in self._fresh})
+            action = gate.on_bar(self._moment(), account.equity_eur, self._closes(gate))
         if action is None:
             return
+        self._on_kill(action)
         for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
             self.cancel(order)
         if action.flatten:
             for data, position in list(self.positions.items()):
                 if position.size:
                     self._flatten(data, position.size)
+
+    def _closes(self, gate: OrderGate) -> dict[str, float]:
+        """The closes of this bar by symbol; the gate is told of the volatility index before."""
+        series = self._settings.risk.throttle.series
+        for data in self.cerebro.datas if series else ():
+            if unit_of(data) == REFERENCE_UNIT and symbol_of(data) == series and len(data):
+                gate.on_volatility_index(utc_time(data.datetime[0]), data.close[0])
+        return {symbol_of(d): d.close[0] for d in self._fresh}
+
+    def _on_kill(self, action: KillAction) -> None:
+        """The kill switch has tripped on this bar: called before anything is done about it."""
 
     def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
         """Close at market, one exit for each OCA group that closes, in it: protective orders stay until it has filled.

@@ -24,6 +24,7 @@ from engine.venue import (
     ChangeRefused,
     Charged,
     Corrected,
+    End,
     Ended,
     Filled,
     Report,
@@ -244,7 +245,7 @@ class MarketVenue:
         if order.status == "Inactive":
             if ref not in self._ended:
                 self._ended.add(ref)
-                how = "margin" if code == 201 and _MARGIN in text else "rejected"
+                how: End = "margin" if code == 201 and _MARGIN in text else "rejected"
                 self._reports.append(Ended(ref=ref, when=now, how=how, code=code, text=text))
         elif ref == self._changing and code not in _WARNINGS:
             self._reports.append(ChangeRefused(ref=ref, when=now, code=code, text=text))

@@ -43,7 +43,7 @@ PORTFOLIO = "portfolio"  # the account as a whole, beside the strategies
 def backtest(
     settings: Settings, *, progress: ProgressReport | None = None, journal: Journal | None = None
 ) -> RunResult:
-    """Load the bars that the settings name, build the graph with the broker that they ask for, and run it; see ``run``."""
+    """Load the bars that the settings name, build the graph with the broker they ask for, and run it; see ``run``."""
     settings = resolve(settings)
     history = load(settings, warm_up=bars_needed(settings))
     return run(build(settings, history, make_broker(settings, history)), progress=progress, journal=journal)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import backtrader as bt
 
@@ -22,14 +23,14 @@ from core.orders import Refusal
 from core.settings import Settings
 from engine.legs import LegGuard
 from engine.venue import Venue, VenueListener, VenueOrder, VenueRefused
+from engine.venue_carried import VenueCarried
 from engine.venue_orders import changed, venue_order
-from engine.venue_reports import VenueReports
 from risk.boundary import is_entry, order_view
 
 logger = logging.getLogger(__name__)
 
 
-class VenueBroker(VenueReports):
+class VenueBroker(VenueCarried):
     """Broker over a venue.
 
     Params:
@@ -44,10 +45,11 @@ class VenueBroker(VenueReports):
     needs_stops = False
     account_type = KeptAccount
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, **params: Any) -> None:
+        """``params``: those that backtrader has not taken, so names that do not exist."""
         self.venue = venue
         self.listeners: list[VenueListener] = []
-        super().__init__()
+        super().__init__(**params)
 
     def init(self) -> None:
         settings: Settings | None = self.p.settings
@@ -89,8 +91,10 @@ class VenueBroker(VenueReports):
             return
         if is_new:
             when, self._fresh = self._newest()
-            if self._is_warming(when):
+            if not self._is_open and self._is_warming(when):
                 self._when = self._bar = when
+                if self.gate is not None:
+                    self.gate.on_prices(when, self._closes(self.gate))
                 return
         else:
             when, self._fresh = self._moment(), []
@@ -111,8 +115,11 @@ class VenueBroker(VenueReports):
         return due
 
     def _open_venue(self, account: Account, when: dt.datetime) -> None:
+        """Begin, at the first bar that counts or, live, when all bars of before are in."""
         self._is_open = True
-        self.venue.open()
+        orders = self._carry(account, self.venue.open(), when)
+        if orders and self.legs is not None:
+            self.legs.carried(orders)
 
     def _end_bar(self, account: Account, when: dt.datetime) -> None:
         self._when = self._bar = when
@@ -142,7 +149,7 @@ class VenueBroker(VenueReports):
             self._reject(orders, *refused)
             return
         bar = self._bar or self._moment()
-        sent = [venue_order(order, bar, self._oca_name(order, bar), self._leg(order)) for order in orders]
+        sent = [self._terms_for(order, bar) for order in orders]
         for listener in self.listeners:
             listener.sent(sent)
         try:
@@ -151,7 +158,7 @@ class VenueBroker(VenueReports):
             self._reject(orders, error.refusal, error.detail)
             return
         for order, terms in zip(orders, sent, strict=True):
-            self._sent[order.ref], self._terms[order.ref] = order, terms
+            self._sent[terms.ref], self._terms[order.ref] = order, terms
             order.submit(self)
             order.addcomminfo(self.getcommissioninfo(order.data))
             self.orders.append(order)
@@ -176,6 +183,11 @@ class VenueBroker(VenueReports):
                         "accept it with risk.legs.accept_without_stops"
                     )
         return None
+
+    def _terms_for(self, order: bt.Order, bar: dt.datetime) -> VenueOrder:
+        parent = self._terms.get(order.parent.ref) if order.parent is not None else None
+        known_as = parent.ref if parent is not None else None  # of an earlier run, it has another ref at the venue
+        return venue_order(order, bar, self._oca_name(order, bar), self._leg(order), known_as)
 
     def _leg(self, order: bt.Order) -> str:
         """The place of an order's instrument in its unit; empty where there is a single one."""
@@ -212,9 +224,10 @@ class VenueBroker(VenueReports):
             return False
         if order.ref not in self._asked:
             self._asked.add(order.ref)
+            ref = self._terms[order.ref].ref
             for listener in self.listeners:
-                listener.cancelled(order.ref, why)
-            self.venue.cancel(order.ref, why)
+                listener.cancelled(ref, why)
+            self.venue.cancel(ref, why)
         return True
 
     def modify(
@@ -225,8 +238,8 @@ class VenueBroker(VenueReports):
         False where it was not sent: the order does not work, or the gate or the venue refused. What the venue refuses
         later leaves the terms of before.
         """
-        order = self._sent.get(order.ref, order)
         before = self._terms.get(order.ref)
+        order = self._sent[before.ref] if before is not None else order  # not the copy that was notified
         if before is None or order.ref in self._ends or not order.alive():
             return False
         wanted = changed(before, float(order.data.instrument.tick), size, price, limit)
@@ -259,6 +272,6 @@ class VenueBroker(VenueReports):
         """The terms of an order that was sent, as they work."""
         return self._terms.get(order.ref)
 
-    def working(self) -> Iterable[bt.Order]:
+    def working(self) -> tuple[bt.Order, ...]:
         """Orders that were sent and have not ended, in the order in which they were sent."""
         return tuple(self.pending)

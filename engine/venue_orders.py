@@ -49,14 +49,15 @@ def to_tick(price: float, tick: float) -> float:
     return float(round(round(price / tick) * tick, 10))
 
 
-def venue_order(order: bt.Order, bar: dt.datetime, oca_group: str, leg: str) -> VenueOrder:
-    """``order`` as it is sent. ``bar``: close of the bar on which it was decided. Raises EngineError for no type of
-    IBKR's."""
+def venue_order(order: bt.Order, bar: dt.datetime, oca_group: str, leg: str, parent: int | None = None) -> VenueOrder:
+    """``order`` as it is sent. ``bar``: close of the bar on which it was decided; ``parent``: the venue's ref of its
+    parent where that is not backtrader's. Raises EngineError for a type that IBKR does not have."""
     kind = KINDS.get(order.exectype)
     if kind is None:
         raise EngineError(f"order {order.ref}: {order.getordername()} is no type that IBKR knows")
     tif, good_till = _validity(order, bar)
-    parent = order.parent
+    if parent is None and order.parent is not None:
+        parent = order.parent.ref
     return VenueOrder(
         ref=order.ref,
         unit=unit_of(order.data),
@@ -67,7 +68,7 @@ def venue_order(order: bt.Order, bar: dt.datetime, oca_group: str, leg: str) -> 
         tif=tif,
         bar=bar,
         good_till=good_till,
-        parent=parent.ref if parent is not None else None,
+        parent=parent,
         oca_group=oca_group,
         role=str(order.info.get("role", "")),
         trade=str(order.info.get("trade", "")),
@@ -114,6 +115,34 @@ def _validity(order: bt.Order, bar: dt.datetime) -> tuple[str, dt.datetime | Non
     if valid >= _DAY_NUMBERS:
         return "GTD", bt.num2date(valid).replace(tzinfo=dt.UTC)
     return "GTD", bar + dt.timedelta(days=float(valid))
+
+
+def restored(terms: VenueOrder, owner: bt.Strategy, data: bt.AbstractDataBase, parent: bt.Order | None) -> bt.Order:
+    """backtrader's order for one of an earlier run. Its ref is a new one."""
+    make = bt.order.BuyOrder if terms.action == "BUY" else bt.order.SellOrder
+    percent = terms.trailing_percent
+    price = terms.limit_price if terms.kind == "LMT" else terms.aux_price
+    if terms.kind.startswith("TRAIL"):
+        price = terms.trail_stop_price
+    order: bt.Order = make(
+        owner=owner,
+        data=data,
+        size=terms.quantity,
+        price=price,
+        pricelimit=terms.limit_price if terms.kind == "STP LMT" else None,
+        exectype=TYPES[terms.kind],
+        valid=Order.DAY if terms.tif == "DAY" else None,
+        trailamount=terms.aux_price if terms.kind.startswith("TRAIL") else None,
+        trailpercent=percent / 100.0 if percent is not None else None,
+        parent=parent,
+    )
+    order.valid = None  # it ends when the venue says so
+    order.created.dt = bt.date2num(terms.bar.replace(tzinfo=None))
+    if price is not None:
+        order.created.price = price
+    about = {"role": terms.role, "trade": terms.trade, "reason": terms.reason}
+    order.addinfo(**{key: value for key, value in about.items() if value})
+    return order
 
 
 def changed(order: VenueOrder, tick: float, size: float | None, price: float | None, limit: float | None) -> VenueOrder:

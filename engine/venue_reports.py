@@ -10,8 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import backtrader as bt
 
@@ -19,16 +18,15 @@ from books.account import Account
 from books.charges import MonthlyVolume, OrderFees
 from books.trades import Fill, FillTime
 from core.logs import log_event
-from engine.account_broker import AccountBroker
 from engine.lean.execution import execute, split
 from engine.matching import reason_of
 from engine.slippage import NoSlippage, SlippageModel, slippage_model
 from engine.venue import Accepted, ChangeRefused, Charged, Corrected, Ended, Filled, Report, Resized, VenueOrder
+from engine.venue_corrections import Booked, VenueCorrections
 from engine.venue_orders import LIMITED
 
 logger = logging.getLogger(__name__)
 _ROUNDING = 1e-9  # units; less than this is nothing left to fill
-_SMALL_CHANGE = 1e-9  # money; less than this is a rounding
 _ENDS = {
     "cancelled": bt.Order.Canceled,
     "expired": bt.Order.Expired,
@@ -37,24 +35,7 @@ _ENDS = {
 }
 
 
-class Legs(Protocol):
-    """Who keeps the legs of a pair together: ``engine.legs.LegGuard``."""
-
-    def heard(self, order: bt.Order) -> None:
-        """A report of the order was taken in."""
-
-
-@dataclass(slots=True)
-class Booked:
-    """An execution as it stands in the account."""
-
-    order: bt.Order
-    fill: Fill
-    bit: Any  # backtrader's OrderExecutionBit
-    fees: float  # instrument currency
-
-
-class VenueReports(AccountBroker):
+class VenueReports(VenueCorrections):
     """The listening half of ``engine.venue_broker.VenueBroker``."""
 
     def _open_reports(self) -> None:
@@ -62,11 +43,11 @@ class VenueReports(AccountBroker):
         self._slippage: SlippageModel = slippage_model(costs.slippage) if costs.enabled else NoSlippage()
         self._month = MonthlyVolume()  # of the account, for the tiers of its schedules
         self._fees: dict[int, OrderFees] = {}  # order ref -> what it was charged
-        self._sent: dict[int, bt.Order] = {}  # ref -> every order that was sent
-        self._terms: dict[int, VenueOrder] = {}  # ref -> its terms as they work
+        self._sent: dict[int, bt.Order] = {}  # the venue's ref -> every order that was sent
+        self._terms: dict[int, VenueOrder] = {}  # order ref -> its terms as they work, with the venue's ref
         self._before: dict[int, VenueOrder] = {}  # ref -> the terms before a modification that may be refused
         self._ends: dict[int, int] = {}  # ref -> backtrader status with which the venue ended it
-        self._booked: dict[str, Booked] = {}  # exec id -> execution
+        self._booked: dict[str, Booked] = {}  # exec id -> execution, also by ids that were corrected
         self._in_bar: set[str] = set()  # books that an order other than at market filled within the bar under way
         self._paid_until: dt.date | None = None  # interest and borrow fees
         self.legs: Any = None
@@ -113,7 +94,10 @@ class VenueReports(AccountBroker):
             case Charged():
                 self._charge(account, report)
             case Corrected():
-                self._correct(account, report)
+                if report.corrects in self._booked:
+                    self._correct(account, report)
+                elif report.quantity:  # what it corrects was never told
+                    self._fill(account, order, _as_fill(report))
 
     # ------------------------------------------------------------------ fills
 
@@ -133,7 +117,7 @@ class VenueReports(AccountBroker):
         fees = self._fees.get(order.ref)
         if fees is None:
             fees = self._fees[order.ref] = OrderFees(self._month)
-        charge = self._schedule(data).charge(fees, abs(size), paid, sign < 0, report.adds_liquidity, when)
+        charge = self._schedule(data).charge(fees, abs(size), report.price, sign < 0, report.adds_liquidity, when)
         fill = Fill(
             book=key,
             when=when,
@@ -159,8 +143,8 @@ class VenueReports(AccountBroker):
         stamp = bt.date2num(when.replace(tzinfo=None))
         execute(order, stamp, size, paid, values, comminfo.margin, pnl, position.size, position.price)
         order.addcomminfo(comminfo)
-        self._booked[report.exec_id] = Booked(order, fill, order.executed.exbits[-1], charge.total)
-        if abs(order.executed.remsize) < _ROUNDING:
+        self._booked[report.exec_id] = Booked(order, fill)
+        if order.executed.remsize * sign < _ROUNDING:
             order.executed.remsize = 0.0
             order.completed()
         self.notify(order)
@@ -237,22 +221,8 @@ class VenueReports(AccountBroker):
         if family is not None and not any(member.alive() for member in family):
             del self._pchildren[parent_ref]
 
-    # ------------------------------------------------------------------ fees and corrections
 
-    def _charge(self, account: Account, report: Charged) -> None:
-        """Make the fee of an execution exact."""
-        booked = self._booked.get(report.exec_id)
-        if booked is None:
-            log_event(logger, "fee of an unknown execution", level=logging.WARNING, exec_id=report.exec_id)
-            return
-        own = account.books[booked.fill.book].currency
-        fees = report.fees
-        if report.currency != own:
-            fees *= account.rate(report.currency, report.when) / account.rate(own, report.when)
-        more = fees - booked.fees
-        if abs(more) < _SMALL_CHANGE:
-            return
-        booked.fees = fees
-
-    def _correct(self, account: Account, report: Corrected) -> None:
-        raise NotImplementedError
+def _as_fill(report: Corrected) -> Filled:
+    return Filled(
+        ref=report.ref, when=report.when, exec_id=report.exec_id, quantity=report.quantity, price=report.price
+    )

@@ -73,6 +73,13 @@ class OrderGate:
         """
         if not self._settings.enabled:
             return None
+        self.on_prices(when, closes)
+        return self._on_equity(when, equity_eur)
+
+    def on_prices(self, when: dt.datetime, closes: Mapping[str, float]) -> None:
+        """The part of ``on_bar`` that needs no account: for bars that come before anything is traded."""
+        if not self._settings.enabled:
+            return
         self._last_bar = when
         week = self._clock.week
         new_session = self._clock.advance(when)
@@ -80,7 +87,6 @@ class OrderGate:
             self._losses.on_session(new_week=week is not None and self._clock.week != week)
         for kind, detail in self._throttle.on_closes(self._session(), closes, new_session):
             self._note(when, kind, detail)
-        return self._on_equity(when, equity_eur)
 
     def _on_equity(self, when: dt.datetime, equity_eur: float) -> KillAction | None:
         """What equity asks for, once session and throttle stand on the bar."""
