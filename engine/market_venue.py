@@ -15,6 +15,7 @@ import pandas as pd
 
 from books.interest import Interest
 from books.rates import Rates
+from core.calendar import ExchangeCalendar
 from core.clock import VirtualClock
 from core.errors import EngineError
 from core.settings import Settings
@@ -287,7 +288,7 @@ def _instruments(settings: Settings) -> dict[str, Instrument]:
             min_tick=known.tick,
             market_rule=0,
             calendar=known.exchange,
-            time_zone="UTC",
+            time_zone=str(ExchangeCalendar(known.exchange).tz),
             schedule=known.schedule if settings.costs.enabled else "none",
             shortable=_PLENTY if known.shortable else 0.0,
         )
