@@ -62,6 +62,10 @@ class GatedBroker(bt.brokers.BackBroker):
                 self._still_rates[data] = rate
         return rate
 
+    def _close(self, data: bt.AbstractDataBase) -> float:
+        """The last close that is known."""
+        return float(data.close[0])
+
     def _ocoize(self, order: bt.Order, oco: bt.Order | None) -> None:
         super()._ocoize(order, oco)
         if self.account is not None:
@@ -114,7 +118,7 @@ class GatedBroker(bt.brokers.BackBroker):
     def _judge(self, orders: Sequence[bt.Order], check: bool) -> None:
         if not orders:
             return
-        views = [order_view(o, self._groups, self.fx_rate(o.data), orders) for o in orders]
+        views = [order_view(o, self._groups, self.fx_rate(o.data), orders, self._close) for o in orders]
         if self.gate is None:
             fault = invalid(views)
             refused = None if fault is None else (Refusal.INVALID, fault)
@@ -138,8 +142,14 @@ class GatedBroker(bt.brokers.BackBroker):
         return AccountView(
             when=self._moment(),
             equity_eur=self.account.equity_eur,
-            positions=position_views(self.positions, self.fx_rate),
-            working=tuple([order_view(o, self._groups, self.fx_rate(o.data), working) for o in working if o.alive()]),
+            positions=position_views(self.positions, self.fx_rate, self._close),
+            working=tuple(
+                [
+                    order_view(o, self._groups, self.fx_rate(o.data), working, self._close)
+                    for o in working
+                    if o.alive()
+                ]
+            ),
         )
 
     def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:

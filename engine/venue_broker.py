@@ -62,6 +62,7 @@ class VenueBroker(VenueCarried):
         self._bar: dt.datetime | None = None  # close of the newest bar that is over
         self._lengths = 0  # of all datas together, at the last pass
         self._is_open = False
+        self._is_under_way = False  # a backtest plays what happened within the newest bar
         self._oca_names: dict[int, str] = {}  # group of OcaGroups -> name at the venue
         self._asked: set[int] = set()  # refs of orders whose cancellation was asked for
 
@@ -101,14 +102,20 @@ class VenueBroker(VenueCarried):
         if not self._is_open:
             self._open_venue(account, when)
         if is_new or self.is_live:
+            self._is_under_way = not self.is_live
             for moment, reports in self.venue.play(None if self.is_live else when, self._wake):
                 for listener in self.listeners:
                     listener.reported(moment, reports)
                 self._hear(moment, reports)
                 if self.legs is not None:
                     self.legs.check(moment)
+            self._is_under_way = False
         if is_new:
             self._end_bar(account, when)
+
+    def _close(self, data: bt.AbstractDataBase) -> float:
+        """The last close that is known: while the bar of a backtest is under way, that of the bar before."""
+        return float(data.close[-1 if self._is_under_way and len(data) > 1 and self._is_fresh(data) else 0])
 
     def _wake(self) -> dt.datetime | None:
         due: dt.datetime | None = self.legs.next_due() if self.legs is not None else None
@@ -248,7 +255,7 @@ class VenueBroker(VenueCarried):
         self._adopt_terms(order, wanted)
         refused = None
         if self.gate is not None:
-            view = order_view(order, self._groups, self.fx_rate(order.data))
+            view = order_view(order, self._groups, self.fx_rate(order.data), close_of=self._close)
             refused = self.gate.review([view], self.account_view())
         if refused is None:
             try:

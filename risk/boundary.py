@@ -17,6 +17,11 @@ _STOPS = frozenset({bt.Order.Stop, bt.Order.StopTrail})
 _LIMITS = frozenset({bt.Order.StopLimit, bt.Order.StopTrailLimit})
 
 RateOf = Callable[[bt.AbstractDataBase], float]  # account currency for one unit of the instrument's currency
+CloseOf = Callable[[bt.AbstractDataBase], float]  # the last close that is known
+
+
+def last_close(data: bt.AbstractDataBase) -> float:
+    return float(data.close[0])
 
 
 def closes_parent(order: bt.Order) -> bool:
@@ -49,13 +54,13 @@ class OcaGroups:
         return self._groups[order.ref]
 
 
-def worst_price(order: bt.Order) -> float:
+def worst_price(order: bt.Order, close_of: CloseOf = last_close) -> float:
     """Return the price the gate assumes: limit price, trigger, or the last close for a market order.
 
     The last close, too, where it is worse and the order would fill there at once: a sale whose limit is below it, a
     purchase whose trigger is.
     """
-    created, close = order.created, float(order.data.close[0])
+    created, close = order.created, close_of(order.data)
     if order.exectype in (bt.Order.Market, bt.Order.Close):
         return close
     if order.exectype in _LIMITS:
@@ -73,7 +78,13 @@ def protective_stop(parent: bt.Order, batch: Iterable[bt.Order]) -> float | None
     return None
 
 
-def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[bt.Order] = ()) -> OrderView:
+def order_view(
+    order: bt.Order,
+    groups: OcaGroups,
+    rate: float,
+    batch: Iterable[bt.Order] = (),
+    close_of: CloseOf = last_close,
+) -> OrderView:
     """Return ``order`` as the gate sees it; ``batch`` holds the children that come with it."""
     data, parent, sign = order.data, order.parent, 1 if order.isbuy() else -1
     unit, symbol, instrument = unit_of(data), symbol_of(data), getattr(data, "instrument", None)
@@ -84,7 +95,7 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
         symbol=symbol,
         sign=sign,
         size=float(order.executed.remsize) * sign,
-        worst_price=worst_price(order),
+        worst_price=worst_price(order, close_of),
         rate=rate,
         stop_price=protective_stop(order, batch),
         parent=None if parent is None else parent.ref,
@@ -93,7 +104,9 @@ def order_view(order: bt.Order, groups: OcaGroups, rate: float, batch: Iterable[
     )
 
 
-def position_views(positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf) -> tuple[PositionView, ...]:
+def position_views(
+    positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of: RateOf, close_of: CloseOf = last_close
+) -> tuple[PositionView, ...]:
     """Return the open positions, at the last close."""
     return tuple(
         [
@@ -102,7 +115,7 @@ def position_views(positions: Mapping[bt.AbstractDataBase, bt.Position], rate_of
                 unit=unit_of(data),
                 symbol=symbol_of(data),
                 size=float(position.size),
-                price=float(data.close[0]),
+                price=close_of(data),
                 rate=rate_of(data),
             )
             for data, position in positions.items()
