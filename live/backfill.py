@@ -7,13 +7,13 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from functools import partial
+from typing import NoReturn, Protocol
 
-from core.errors import HalflifeError
 from core.logs import log_event
 from live.grid import Grid
 from live.pump import EventPump
-from stores.errors import NotSentError, RequestError, StoreError, UnansweredError
+from stores.errors import RequestError, StoreError, UnansweredError
 from stores.records import HistoryBar, Instrument
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,12 @@ class Backfill:
             self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="halflife-backfill")
 
         def work() -> None:
-            rows, why = self._try(instrument, grid, after, until)
-            self._pump.post(lambda: answer(rows, why))
+            try:
+                rows, why = self._try(instrument, grid, after, until)
+            except BaseException as error:  # noqa: BLE001 - it is raised in the thread that trades
+                self._pump.post(partial(_raise, error))
+            else:
+                self._pump.post(lambda: answer(rows, why))
 
         self._pool.submit(work)
 
@@ -85,16 +89,15 @@ class Backfill:
             return None, "IBKR's history farm is down"
         try:
             return fetch(self._store, instrument, grid, after, until), ""
-        except (NotSentError, UnansweredError, RequestError, StoreError) as error:
-            return None, str(error)
-        except HalflifeError as error:
-            logger.exception("history of %s could not be asked for", instrument.symbol)
+        except (StoreError, UnansweredError, RequestError) as error:
             return None, str(error)
 
 
-def fetch(
-    store: Asked, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime
-) -> list[HistoryBar]:
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def fetch(store: Asked, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime) -> list[HistoryBar]:
     """Bars with stamps after ``after`` and up to ``until`` (and perhaps some more), in pieces that IBKR answers.
 
     Raises what ``IBStore.history`` raises.

@@ -34,6 +34,8 @@ class Line:
         self.known = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.ready: deque[BuiltBar] = deque()
         self.traded: dt.datetime | None = None  # the end of the last piece in which there was a trade
+        self.asked: dt.datetime | None = None  # since when history is being asked
+        self.failing = ""  # why history could not be had last time
         self.stray = 0  # pieces that came twice, or too late to count
         self.refused = 0  # pieces that contradict themselves or are in doubt
         self._is_index = is_index
@@ -76,6 +78,15 @@ class Line:
             return False
         pieces[piece.start] = piece
         return stamp == self.next and self._decide_by_stream()
+
+    def wants(self, until: dt.datetime) -> list[dt.datetime]:
+        """The stamps up to ``until`` that are not decided and cannot be by the stream."""
+        stamps, stamp = list[dt.datetime](), self.next
+        while stamp <= until:
+            if not self._is_whole(stamp):
+                stamps.append(stamp)
+            stamp = self.grid.after(stamp)
+        return stamps
 
     def lacks(self, until: dt.datetime) -> bool:
         """Whether a bar with a stamp up to ``until`` is not decided."""
@@ -125,10 +136,9 @@ class Line:
         decided = False
         while True:
             stamp = self.next
-            pieces = self._pieces.get(stamp)
-            if not pieces or sum(each.seconds for each in pieces.values()) < self._length(stamp):
+            if not self._is_whole(stamp):
                 return decided
-            del self._pieces[stamp]
+            pieces = self._pieces.pop(stamp)
             builder, made = BarBuilder(self.grid.bar, self.grid.calendar), list[BuiltBar]()
             for start in sorted(pieces):
                 piece = pieces[start]
@@ -145,8 +155,11 @@ class Line:
     def _decided(self, stamp: dt.datetime) -> None:
         self.known, self._next = stamp, None
 
-    def _length(self, stamp: dt.datetime) -> float:
-        return (stamp - self.grid.begin(stamp)).total_seconds()
+    def _is_whole(self, stamp: dt.datetime) -> bool:
+        pieces = self._pieces.get(stamp)
+        if not pieces:
+            return False
+        return sum(each.seconds for each in pieces.values()) >= (stamp - self.grid.begin(stamp)).total_seconds()
 
     @staticmethod
     def _has_trade(bar: BarArrived | HistoryBar) -> bool:

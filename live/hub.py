@@ -1,0 +1,371 @@
+"""Live bars: from the pieces that IBKR streams to steps of time, with history where the stream has gaps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from core.calendar import ExchangeCalendar
+from core.errors import SettingsError, UnknownNameError, did_you_mean
+from core.events import Bus, Connection, ConnectionEvent
+from core.logs import log_event
+from core.settings import Settings
+from live.aligning import Aligner, Step, groups_of
+from live.backfill import SIZES, Backfill
+from live.grid import Grid
+from live.line import Line
+from live.pump import EventPump
+from live.status import Status, Stream, blind_reason, status_of
+from live.taking import Desk, Taker
+from stores import IBStore, Instrument
+from stores.errors import StoreError, UnansweredError
+from stores.events import (
+    BarArrived,
+    ConnectionChanged,
+    ConnectionState,
+    ErrorReported,
+    FarmChanged,
+    StreamChanged,
+    StreamState,
+    Synchronised,
+)
+from stores.records import HistoryBar
+from stores.streams import REALTIME, UPDATES
+
+logger = logging.getLogger(__name__)
+HISTORY_SECONDS = 3.0  # for an answer of history, beyond the grace
+ASK_AGAIN = 2  # times, where history lacks bars that it should have
+RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds between two attempts that failed
+COMPETING = 10197
+_SECOND = dt.timedelta(seconds=1)
+__all__ = ["BarHub", "Step"]
+
+
+@dataclass(slots=True)
+class Member:
+    """An instrument of the hub."""
+
+    line: Line
+    stream: Stream
+    attempts: int = 0  # of history, in a row, that failed
+    again: int = 0  # answers in a row that lacked bars
+
+
+class BarHub:
+    """Subscribes to the bars of all wanted symbols and puts out steps. Everything happens in the pump's thread.
+
+    ``kind``: ``realtime`` (bars of 5 seconds) or ``update`` (keepUpToDate). ``taps`` are called with each step as it is
+    delivered to the graph. Raises SettingsError for bars and hours that cannot be had live.
+    """
+
+    def __init__(
+        self, store: IBStore, pump: EventPump, *, settings: Settings, instruments: Mapping[str, Instrument],
+        bus: Bus | None = None, kind: str = REALTIME,
+    ) -> None:  # fmt: skip
+        check_live(settings)
+        self.store, self.pump, self.settings = store, pump, settings
+        self.clock = pump.clock
+        self.taps: list[Callable[[Step], None]] = []
+        self.is_closed = False
+        self.desk = Desk(self._wait, self._delivered)
+        self._bus, self._kind = bus, kind
+        self._live = settings.live
+        self._grids: dict[str, Grid] = {}
+        self._backfill = Backfill(store, pump)
+        self.members = {symbol: self._member(symbol, instruments) for symbol in instruments}
+        self._by_handle: dict[int, Member] = {}
+        units = [symbols for _, symbols in settings.units.values()]
+        traded = set(settings.traded_symbols)
+        groups = groups_of(units, [symbol for symbol in instruments if symbol not in traded])
+        self._aligner = Aligner(
+            [[self.members[symbol].line for symbol in group] for group in groups],
+            patience=self._live.grace_seconds + HISTORY_SECONDS,
+            late_after=self._live.stale_seconds + self._live.grace_seconds,
+        )
+        self._release_at: dt.datetime | None = None
+        self._still_at: dt.datetime | None = None
+        self._offs: list[Callable[[], None]] = []
+
+    def _member(self, symbol: str, instruments: Mapping[str, Instrument]) -> Member:
+        known = self.settings.instruments[symbol]
+        if known.exchange not in self._grids:
+            self._grids[known.exchange] = Grid(self.settings.data.bar, ExchangeCalendar(known.exchange))
+        is_index = known.kind == "index"
+        grid = self._grids[known.exchange]
+        line = Line(symbol, instruments[symbol], grid, outlier=self._live.outlier, is_index=is_index)
+        return Member(line, Stream())
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def start(
+        self, known: Mapping[str, tuple[dt.datetime, float | None]], warm: Iterator[Step] | None = None
+    ) -> None:  # fmt: skip
+        """Subscribe. ``known``: symbol -> the last stamp that is known already, and the last price. ``warm``: steps
+        that the graph gets before the live ones. Raises StoreError, UnansweredError."""
+        self.desk.warm = iter(()) if warm is None else warm
+        for kind, handler in (
+            (BarArrived, self._bar), (StreamChanged, self._stream), (ConnectionChanged, self._connection),
+            (Synchronised, self._synchronised), (FarmChanged, self._farm), (ErrorReported, self._error),
+        ):  # fmt: skip
+            self._offs.append(self.pump.on(kind, handler))  # type: ignore[arg-type]  # each its own kind
+        now = self.clock.now()
+        for symbol, member in self.members.items():
+            member.line.begin(*known[symbol])
+            member.stream.begin(now)
+            handle = self.store.subscribe_bars(
+                member.line.instrument, kind=self._kind, bar=SIZES[self.settings.data.bar], duration="1 D"
+            )
+            member.stream.handle = handle
+            self._by_handle[handle] = member
+        for grid in self._grids.values():
+            self._plan_deadline(grid)
+        self.pump.call_later(self._watch_seconds, self._watch)
+        self.pump.when_still.append(self._revive)
+        self._tell()
+
+    def close(self) -> None:
+        """End the feeds: the graph gets no further step, and Cerebro ends. Safe to call twice."""
+        if self.is_closed:
+            return
+        self.is_closed = self.desk.is_closed = True
+        for off in self._offs:
+            off()
+        self.pump.when_still.remove(self._revive)
+        self._backfill.stop()
+        for handle in self._by_handle:
+            try:
+                self.store.unsubscribe(handle)
+            except (StoreError, UnansweredError) as error:
+                logger.debug("stream %s ends with the connection: %s", handle, error)
+        self._tell()
+
+    # -- what others ask ------------------------------------------------------------------------------------------
+
+    def blind(self, symbol: str) -> str:
+        """Why nobody should enter a position in ``symbol`` now; empty where the feed can be relied on."""
+        member = self._of(symbol)
+        return blind_reason(
+            symbol, member.line, member.stream, self.store.state, self.clock.now(), self._live, self._aligner.patience,
+            self._patience, is_closed=self.is_closed,
+        )  # fmt: skip
+
+    def status(self, symbol: str) -> Status:
+        """Where the feed of a symbol stands."""
+        member = self._of(symbol)
+        return status_of(
+            member.line, member.stream, self.store.state, self.clock.now(), self._aligner.patience,
+            is_closed=self.is_closed, is_warm=self.desk.is_warm,
+        )  # fmt: skip
+
+    def _of(self, symbol: str) -> Member:
+        if symbol not in self.members:
+            raise UnknownNameError(f"no live bars of {symbol!r}{did_you_mean(symbol, self.members)}")
+        return self.members[symbol]
+
+    def attach(self, taker: Taker) -> None:
+        """A data of the graph wants the bars of its symbol, and to be told how the feed stands."""
+        self._of(taker.symbol)
+        self.desk.attach(taker)
+        taker.put_status(self.status(taker.symbol), self.why(taker.symbol))
+
+    def why(self, symbol: str) -> str:
+        """What IBKR or the clock says about the feed of a symbol."""
+        return self._of(symbol).stream.why
+
+    # -- what comes -----------------------------------------------------------------------------------------------
+
+    def _bar(self, event: BarArrived) -> None:
+        member = self._by_handle.get(event.stream)
+        if member is None or not event.is_complete:
+            return
+        was_quiet = member.stream.heard(self.clock.now())
+        if member.line.heard(event):
+            self._release()
+        if was_quiet or member.stream.told is not Status.LIVE:
+            self._tell_one(member)
+
+    def _stream(self, event: StreamChanged) -> None:
+        member = self._by_handle.get(event.stream)
+        if member is not None:
+            member.stream.changed(event.state, event.why, self.clock.now())
+            self._tell_one(member)
+
+    def _connection(self, event: ConnectionChanged) -> None:
+        for member in self.members.values():
+            member.stream.why = event.why
+        self._tell()
+
+    def _synchronised(self, event: Synchronised) -> None:
+        self._ask_what_lacks()
+        self._tell()
+
+    def _farm(self, event: FarmChanged) -> None:
+        if event.kind == "history" and event.is_up:
+            self._ask_what_lacks()
+
+    def _error(self, event: ErrorReported) -> None:
+        if event.code == COMPETING:
+            for member in self.members.values():
+                member.stream.paused = event.text
+            self._tell()
+
+    # -- gaps -----------------------------------------------------------------------------------------------------
+
+    def _plan_deadline(self, grid: Grid) -> None:
+        grace = self._live.grace_seconds * _SECOND
+        self.pump.call_at(grid.after(self.clock.now() - grace) + grace, lambda: self._deadline(grid))
+
+    def _deadline(self, grid: Grid) -> None:
+        """A bar has ended some seconds ago: who does not know it by now asks history."""
+        if self.is_closed:
+            return
+        self._plan_deadline(grid)
+        self._ask_what_lacks(grid)
+
+    def _ask_what_lacks(self, grid: Grid | None = None) -> None:
+        for member in self.members.values():
+            if grid is None or member.line.grid is grid:
+                self._ask(member)
+
+    def _ask(self, member: Member) -> None:
+        line = member.line
+        until = line.grid.last_at(self.clock.now() - self._live.grace_seconds * _SECOND)
+        if self.is_closed or line.asked is not None or not line.lacks(until):
+            return
+        if self.store.state not in (ConnectionState.READY, ConnectionState.BROKEN):
+            line.failing = "there is no connection"
+            self._release()
+            return
+        line.asked = self.clock.now()
+        after = line.known
+
+        def answer(rows: list[HistoryBar] | None, why: str) -> None:
+            self._answered(member, until, rows, why)
+
+        log_event(logger, "history_asked", level=logging.DEBUG, symbol=line.symbol, after=after, until=until)
+        self._backfill.ask(line.instrument, line.grid, after, until, answer)
+
+    def _answered(self, member: Member, until: dt.datetime, rows: list[HistoryBar] | None, why: str) -> None:
+        line = member.line
+        line.asked = None
+        if self.is_closed:
+            return
+        if rows is None:
+            line.failing = why
+            seconds = min(RETRY_FIRST * 2.0**member.attempts, RETRY_MOST)
+            member.attempts += 1
+            log_event(logger, "history_failed", level=logging.WARNING, symbol=line.symbol, why=why)
+            self.pump.call_later(seconds, lambda: self._ask(member))
+        else:
+            line.failing, member.attempts = "", 0
+            there = {line.stamp_of(row) for row in rows}
+            absent = [stamp for stamp in line.wants(until) if stamp not in there]
+            if absent and member.again < ASK_AGAIN:  # HMDS may be a little behind
+                member.again += 1
+                self.pump.call_later(max(self._live.grace_seconds, 1.0), lambda: self._ask(member))
+            else:
+                member.again = 0
+                line.told(rows, until)
+                self._ask(member)  # time has gone on meanwhile
+        self._release()
+        self._tell_one(member)
+
+    # -- silence --------------------------------------------------------------------------------------------------
+
+    @property
+    def _watch_seconds(self) -> float:
+        return max(self._live.stale_seconds / 3.0, 1.0)
+
+    def _watch(self) -> None:
+        """Streams that are silent while there is trading are subscribed anew."""
+        if self.is_closed:
+            return
+        self.pump.call_later(self._watch_seconds, self._watch)
+        now = self.clock.now()
+        patience = self._patience
+        for member in self.members.values():
+            stream, grid = member.stream, member.line.grid
+            if not grid.is_open(now) or self.store.state is not ConnectionState.READY:
+                continue
+            if stream.is_silent(now, grid.session(now + _SECOND)[0], patience) and stream.may_try(now, patience):
+                stream.why = f"silent for {stream.silence(now):.0f} s"
+                self._subscribe_anew(member)
+            self._tell_one(member)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for which a stream may be silent; keepUpToDate tells of a bar when the next one begins."""
+        length = next(iter(self._grids.values())).seconds if self._kind == UPDATES else 0
+        return self._live.stale_seconds + length
+
+    def _subscribe_anew(self, member: Member) -> None:
+        if member.stream.state is StreamState.NOT_SUBSCRIBED:
+            return
+        log_event(logger, "stream_revived", level=logging.WARNING, symbol=member.line.symbol, why=member.stream.why)
+        handle = member.stream.handle
+        self._backfill.run(lambda: self.store.resubscribe(handle), f"bars of {member.line.symbol}")
+
+    def _revive(self) -> None:
+        """Time stands still in lockstep: perhaps because no stream is alive any more."""
+        now = self.clock.now()
+        if self.is_closed or self._still_at == now:
+            return
+        self._still_at = now
+        for member in self.members.values():
+            self._subscribe_anew(member)
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def _release(self) -> None:
+        now = self.clock.now()
+        self.desk.steps.extend(self._aligner.release(now))
+        until = self._aligner.waits_until
+        if until is not None and until != self._release_at:
+            self._release_at = until
+            self.pump.call_at(until, self._release)
+
+    def _wait(self, seconds: float) -> None:
+        self.pump.pump(seconds)
+
+    def _delivered(self, step: Step) -> None:
+        """A step goes to the graph."""
+        for symbol in step.bars:
+            member = self.members[symbol]
+            if member.stream.is_late != step.is_late:
+                member.stream.is_late = step.is_late
+                self._tell_one(member)
+        for tap in self.taps:
+            tap(step)
+
+    def _tell(self) -> None:
+        for member in self.members.values():
+            self._tell_one(member)
+
+    def _tell_one(self, member: Member) -> None:
+        """Tell the datas and the bus how a feed stands, where that has changed."""
+        symbol, stream = member.line.symbol, member.stream
+        status = self.status(symbol)
+        if status is stream.told:
+            return
+        before, stream.told = stream.told, status
+        log_event(logger, "feed_status", symbol=symbol, status=status.name, why=stream.why)
+        self.desk.tell(symbol, status, stream.why)
+        if self._bus is not None and not self.is_closed and (status.is_bad or (before is not None and before.is_bad)):
+            state = Connection.DEGRADED if status.is_bad else Connection.CONNECTED
+            text = f"data of {symbol}: {status.name}{f' ({stream.why})' if stream.why else ''}"
+            self._bus.publish(ConnectionEvent(at=self.clock.now(), state=state, text=text))
+
+
+def check_live(settings: Settings) -> None:
+    """Raise SettingsError for bars that cannot be had live."""
+    if settings.data.bar not in SIZES:
+        raise SettingsError(
+            f'data.bar = "{settings.data.bar}" cannot be traded live: IBKR streams bars of 5 seconds; use "1m", "1h" or'
+            ' "1d"'
+        )
+    if settings.data.hours != "regular":
+        raise SettingsError(
+            'data.hours = "all" cannot be traded live: orders are not filled outside regular hours; use "regular"'
+        )
