@@ -44,10 +44,15 @@ def steps_of(instrument: Instrument, rule: Sequence[PriceStep]) -> tuple[PriceSt
     return tuple(usable) or (PriceStep(0.0, instrument.min_tick or 0.01),)
 
 
+def smallest_size(instrument: Instrument) -> float:
+    """What sizes are multiples of: whole shares of a stock, for the API takes no parts of them (10243)."""
+    return max(instrument.size_increment, 1.0 if instrument.sec_type == "STK" else 0.0) or 1.0
+
+
 def conforming(order: VenueOrder, instrument: Instrument, steps: Sequence[PriceStep]) -> VenueOrder:
     """The order with prices and size as IBKR takes them. Its quantity is 0 where it is below the smallest one."""
     is_buy = order.action == "BUY"
-    size = instrument.size_increment or 1.0
+    size = smallest_size(instrument)
     quantity = round(math.floor(order.quantity / size + _NEAR) * size, 10)
     if quantity < instrument.min_size:
         quantity = 0.0

@@ -24,6 +24,7 @@ ANSWER_SECONDS = 10.0  # from an order, change or cancel to a word about it; the
 VERDICT_SECONDS = 3.0  # from an error that ends an order to the status that says so; then it is asked
 MOST_CANCELS = 3  # requests to cancel one order; then a person is called
 NEXT_IDS = 100  # how far order ids are raised after one was refused as used
+FILLED_BEFORE_CHANGE = 104
 _ENDS = (Reaction.ORDER_REFUSED, Reaction.ORDER_CANCELLED)
 _ASKS = (Reaction.RECONCILE, Reaction.AWAIT_FILL)
 
@@ -159,7 +160,8 @@ class Hearing:
             return
         ref, reaction = order.ref, event.reaction
         about = f"{event.code} on {ref}: {event.text}"
-        if reaction is Reaction.CHANGE_REFUSED or (event.on_modify and reaction in _ASKS):
+        is_of_change = event.on_modify or event.code == FILLED_BEFORE_CHANGE
+        if reaction is Reaction.CHANGE_REFUSED or (is_of_change and reaction in _ASKS):
             self._change_refused(order, event)
         if reaction in _ENDS:
             self._ended_by(order, event)

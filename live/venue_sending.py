@@ -12,7 +12,7 @@ from core.events import RefusalEvent
 from core.orders import Refusal, Role
 from engine.venue import VenueOrder, VenueRefused
 from live.previews import Previews
-from live.rules import conforming, steps_of
+from live.rules import conforming, smallest_size, steps_of
 from live.shorts import ShortBook
 from live.venue_desk import VenueDesk
 from live.venue_hearing import Hearing
@@ -79,7 +79,7 @@ class Sender:
         instrument = self._instrument(order)
         made = conforming(order, instrument, self._steps[order.symbol])
         if made.quantity <= 0.0:
-            least = max(instrument.min_size, instrument.size_increment or 1.0)
+            least = max(instrument.min_size, smallest_size(instrument))
             detail = f"{order.quantity:.12g} {order.symbol} is below the smallest order of {least:.12g}"
             raise VenueRefused(Refusal.INVALID, detail)
         return made
