@@ -25,8 +25,7 @@ class LegBook:
         self.unit_eur = unit_eur  # value of a unit at the signal, account currency
         self.orders: dict[int, bt.Order] = {}  # order ref -> order
         self.entries: set[int] = set()  # refs of those that enter
-        self.base = 0.0  # filled by orders of an earlier run, entries
-        self.base_closed = 0.0  # filled by orders of an earlier run that close
+        self.base = 0.0  # signed units that entries of an earlier run have filled which nobody lists any more
         self.refs: AbstractSet[int] = frozenset()  # of the orders that work
         self.exit: bt.Order | None = None  # the last one that the guard has sent
         self.retry_after: dt.datetime | None = None
@@ -58,12 +57,12 @@ class LegBook:
 
     @property
     def held(self) -> float:
-        return self._filled(self.orders.keys()) + self.base + self.base_closed
+        return self._filled(self.orders.keys()) + self.base
 
     @property
     def has_closed(self) -> bool:
         """Whether orders that close have filled anything."""
-        return bool(self._filled(self._closers) or self.base_closed)
+        return bool(self._filled(self._closers))
 
     @property
     def first_entry(self) -> bt.Order:
@@ -100,7 +99,7 @@ class LegBook:
             coming=sum(abs(float(order.executed.remsize)) for order in working),
             unit_eur=self.unit_eur,
             is_leaving=called_off or exits or self.has_closed,
-            can_retry=bool(entries) and not any(order.executed.size for order in entries) and not self.base,
+            can_retry=bool(entries) and not any(order.executed.exbits for order in entries) and not self.base,
         )
 
 
@@ -144,6 +143,26 @@ class Pair:
     def is_over(self) -> bool:
         """Flat with nothing at work."""
         return not any(leg.working() or abs(leg.held) > EPSILON for leg in self.legs)
+
+
+def restored(data: bt.AbstractDataBase, orders: list[bt.Order], position: bt.Position, rate: float) -> LegBook:
+    """The leg that these orders of an earlier run, and the position, make."""
+    entries = [order for order in orders if order.info.get("role") == Role.ENTRY]
+    known = sum(float(order.executed.size) for order in orders)
+    rest = float(position.size) - known
+    if entries:
+        first = min(entries, key=lambda order: order.ref)
+        sign, ordered = (1 if first.isbuy() else -1), abs(float(first.created.size))
+        price = float(first.executed.price or first.created.price or position.price)
+    else:
+        against = next((order for order in orders if order.info.get("role") in (Role.STOP, Role.EXIT)), None)
+        is_short = against.isbuy() if against is not None else position.size < 0
+        sign, ordered, price = (-1 if is_short else 1), abs(rest), float(position.price)
+    leg = LegBook(data, sign, ordered, price * rate)
+    leg.base = rest if abs(rest) > EPSILON else 0.0
+    for order in orders:
+        leg.add(order)
+    return leg
 
 
 def whole(units: float) -> float:

@@ -19,7 +19,7 @@ from core.logs import log_event
 from core.naming import unit_of
 from core.orders import ExitReason, Role
 from core.settings import LegSettings, Settings
-from engine.leg_book import LegBook, Pair, whole
+from engine.leg_book import LegBook, Pair, restored, whole
 from risk.boundary import closes_parent
 from risk.legs import EPSILON, Phase
 from strategies import STRATEGIES
@@ -33,6 +33,9 @@ class LegBroker(Protocol):
 
     def get_orders_open(self) -> Sequence[bt.Order]:
         """Orders that may still fill, those just sent included."""
+
+    def getposition(self, data: bt.AbstractDataBase) -> bt.Position:
+        """The position of a data."""
 
     def fx_rate(self, data: bt.AbstractDataBase) -> float:
         """Account currency for one unit of the data's currency."""
@@ -74,6 +77,27 @@ class LegGuard:
                     leg.add(order)
             pair.legs.append(leg)
         self.pairs[unit_of(entries[0].data), pair.trade] = pair
+
+    def carried(self, orders: Sequence[bt.Order]) -> None:
+        """Orders of an earlier run, with what they have filled: the pairs among them are watched as before.
+
+        What a position holds beyond the fills of these orders was filled by earlier entries that nobody lists any more.
+        """
+        trades: dict[tuple[str, str], list[bt.Order]] = {}
+        for order in orders:
+            if order.info.get("trade"):
+                trades.setdefault((unit_of(order.data), str(order.info.trade)), []).append(order)
+        newest = {unit: trade for unit, trade in trades}
+        for (unit, trade), own in trades.items():
+            datas = [data for data in own[0].owner.datas if unit_of(data) == unit]
+            if len(datas) != 2 or newest[unit] != trade:
+                continue
+            pair = Pair(self._settings, own[0].owner, trade)
+            for data in datas:
+                position = self._broker.getposition(data)
+                rate = self._broker.fx_rate(data)
+                pair.legs.append(restored(data, [o for o in own if o.data is data], position, rate))
+            self.pairs[unit, trade] = pair
 
     def heard(self, order: bt.Order) -> None:
         """Something became of an order."""
