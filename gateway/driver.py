@@ -107,12 +107,14 @@ class Lockstep:
         while (when := self._walk.next_time) is not None:
             await tws.barriers.all_waiting()
             tws.barriers.handle_kept()
-            sent, shut_out = False, tws.barriers.are_shut_out
+            sent, shut_out, had_streams = False, tws.barriers.are_shut_out, tws.barriers.have_streams
             while not sent and (when := self._walk.next_time) is not None:
                 self._clock.set(max(when, self._clock.now()))
                 sent = self._walk.take()
                 if shut_out and not tws.barriers.are_shut_out:
                     break
+                if had_streams and not tws.barriers.have_streams:
+                    break  # a fault has ended them all: who finds out may subscribe anew
             tws.barriers.release()
         tws.barriers.is_over = True
         tws.barriers.handle_kept()
@@ -225,6 +227,11 @@ class Barriers:
                 self.handle_kept()  # who is left alone waits for nobody
             self._moved.clear()
             await self._moved.wait()
+
+    @property
+    def have_streams(self) -> bool:
+        """Whether any client has market data sent to it."""
+        return bool(self._streaming())
 
     def _streaming(self) -> list[Session]:
         return [session for session in self._tws.clients.values() if self._tws.is_streaming(session)]
