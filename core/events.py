@@ -156,6 +156,21 @@ class DrawdownEvent(MonitorEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftEvent(MonitorEvent):
+    """What the broker reports has moved away from the book since it was told last. Nothing is changed by it."""
+
+    kind: ClassVar[str] = "drift"
+    what: str  # "cash USD", "equity"
+    book: float  # in the currency of ``what``, equity in the account's
+    reported: float
+    moved: float  # change of reported - book
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExceptionEvent(MonitorEvent):
     kind: ClassVar[str] = "exception"
     where: str

@@ -84,6 +84,11 @@ class IBVenue:
         return tuple(f"{each.symbol}: {each.text}" for each in self._reconciler.waiting)
 
     @property
+    def bus(self) -> Bus:
+        """Where monitoring is told."""
+        return self._desk.bus
+
+    @property
     def instruments(self) -> Mapping[str, Instrument]:
         return self._desk.instruments
 

@@ -1,4 +1,4 @@
-"""Every fault of orders, fills and connections that the gateway can play: what the broker hears of it, and the journal."""
+"""The gateway's faults of orders, fills and connections: what the broker hears of them, and the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from atibkr.desk import desk
 from core.events import ConnectionEvent, HaltEvent, RefusalEvent
 from core.orders import Refusal
 from engine.venue import ChangeRefused, Charged, Corrected, Ended, Filled, VenueRefused
-
 
 # -- refusals ---------------------------------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ class Desk:
 
 @contextlib.contextmanager
 def desk(*faults: str, live: dict[str, Any] | None = None, store: Any = None, **options: Any) -> Iterator[Desk]:
-    """A venue on a gateway with faults. ``live``: of the settings; ``store``: of the store's; ``options``: of IBVenue."""
+    """A venue on a gateway with faults. ``live`` and ``store``: of the settings; ``options``: of IBVenue."""
     sessions, accounts = options.pop("sessions", 1), options.pop("accounts", None)
     made = sample(sessions)
     tape, book = made.tape(), made.book()

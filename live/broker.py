@@ -1,0 +1,92 @@
+"""The broker of live sessions: the one of all venues, beside what Interactive Brokers reports of the account."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import backtrader as bt
+
+from books.account import Account
+from core.orders import Refusal
+from engine.venue_broker import VenueBroker
+from live.drift import DriftWatch
+from live.values import BrokerRates, ReportedAccount
+from risk.boundary import is_entry
+from risk.events import KillAction
+
+if TYPE_CHECKING:
+    from live.venue import IBVenue
+
+
+class IBBroker(VenueBroker):
+    """Trades at IBKR through a ``live.venue.IBVenue``.
+
+    Positions, cash and equity are those of the book, which fills and fees keep, so sizes are what a backtest's are.
+    ``reported`` is what IBKR says, ``drift`` how far both have moved apart since the start (name -> reported less
+    book). With ``live.fx = "broker"`` the book is kept at IBKR's exchange rates.
+    """
+
+    is_live = True
+    needs_stops = True
+    venue: IBVenue
+
+    def __init__(self, venue: Any, **params: Any) -> None:
+        super().__init__(venue, **params)
+        self._watch = DriftWatch(venue.reported, venue.bus)
+
+    @property
+    def reported(self) -> ReportedAccount:
+        return self.venue.reported
+
+    @property
+    def drift(self) -> dict[str, float]:
+        return self._watch.gaps
+
+    def start(self) -> None:
+        super().start()
+        if self.account is not None and self._settings.live.fx == "broker":
+            self.account.cash.fx = BrokerRates(self._settings.costs.fx, self.account.base, self.reported)
+
+    def objections(self) -> list[str]:
+        """Why a session should not start with this account and these settings, a sentence each with the cure."""
+        found = []
+        base, worth = (
+            self._settings.account.currency,
+            self.reported.value("NetLiquidation", self._settings.account.currency),
+        )
+        capital = self._settings.account.capital
+        if worth is None:
+            found.append(
+                f"{name} is not kept in {base}: IBKR tells no NetLiquidation in {base}; change the base currency in "
+                "Client Portal, or log in to another account"
+            )
+        elif capital > worth:
+            found.append(
+                f"account.capital is {base} {capital:,.2f} and {name} is worth {base} {worth:,.2f}; set account.capital "
+                "to what may be traded with"
+            )
+        for (unit, symbol), size in self.venue.strangers().items():
+            found.append(
+                f"the intent journal has {size:g} {symbol} of the unit {unit}, which the settings do not have; put the "
+                "unit back, or close the position and accept it with `halflife reconcile`"
+            )
+        return found
+
+    # -- the same on the way ----------------------------------------------------------------------------------------
+
+    def _objection(self, orders: Sequence[bt.Order]) -> tuple[Refusal, str] | None:
+        """The kill switch that is latched on the disk holds whatever this process remembers."""
+        killed = self.venue.killed
+        if killed and any(o.parent is None and is_entry(o, self.positions[o.data].size) for o in orders):
+            return Refusal.KILLED, f"the kill switch is latched ({killed}); re-arm it with `halflife reconcile --rearm`"
+        return super()._objection(orders)
+
+    def _on_kill(self, action: KillAction) -> None:
+        self.venue.kill(action.reason)
+        super()._on_kill(action)
+
+    def _end_bar(self, account: Account, when: dt.datetime) -> None:
+        super()._end_bar(account, when)
+        self._watch.look(account, when)
