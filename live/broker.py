@@ -51,12 +51,9 @@ class IBBroker(VenueBroker):
 
     def objections(self) -> list[str]:
         """Why a session should not start with this account and these settings, a sentence each with the cure."""
-        found = []
-        base, worth = (
-            self._settings.account.currency,
-            self.reported.value("NetLiquidation", self._settings.account.currency),
-        )
-        capital = self._settings.account.capital
+        found: list[str] = []
+        name, base, capital = self.reported.account, self._settings.account.currency, self._settings.account.capital
+        worth = self.reported.value("NetLiquidation", base)
         if worth is None:
             found.append(
                 f"{name} is not kept in {base}: IBKR tells no NetLiquidation in {base}; change the base currency in "
@@ -64,8 +61,8 @@ class IBBroker(VenueBroker):
             )
         elif capital > worth:
             found.append(
-                f"account.capital is {base} {capital:,.2f} and {name} is worth {base} {worth:,.2f}; set account.capital "
-                "to what may be traded with"
+                f"account.capital is {base} {capital:,.2f} and {name} is worth {base} {worth:,.2f}; set "
+                "account.capital to what may be traded with"
             )
         for (unit, symbol), size in self.venue.strangers().items():
             found.append(
