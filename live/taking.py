@@ -42,7 +42,7 @@ class Desk:
 
     def attach(self, taker: Taker) -> None:
         takers = self._takers.setdefault(taker.symbol, [])
-        if taker not in takers:
+        if not any(each is taker for each in takers):  # backtrader's == is an operation on lines
             takers.append(taker)
 
     def detach(self, taker: Taker) -> None:
