@@ -49,8 +49,11 @@ class IBBroker(VenueBroker):
         if self.account is not None and self._settings.live.fx == "broker":
             self.account.cash.fx = BrokerRates(self._settings.costs.fx, self.account.base, self.reported)
 
-    def objections(self) -> list[str]:
-        """Why a session should not start with this account and these settings, a sentence each with the cure."""
+    def objections(self, *, has_traded: bool = False) -> list[str]:
+        """Why a session should not start with this account and these settings, a sentence each with the cure.
+
+        ``has_traded``: orders of ours were there before; then a loss may have made the account smaller.
+        """
         found: list[str] = []
         name, base, capital = self.reported.account, self._settings.account.currency, self._settings.account.capital
         worth = self.reported.value("NetLiquidation", base)
@@ -59,7 +62,7 @@ class IBBroker(VenueBroker):
                 f"{name} is not kept in {base}: IBKR tells no NetLiquidation in {base}; change the base currency in "
                 "Client Portal, or log in to another account"
             )
-        elif capital > worth:
+        elif capital > worth and not has_traded:
             found.append(
                 f"account.capital is {base} {capital:,.2f} and {name} is worth {base} {worth:,.2f}; set "
                 "account.capital to what may be traded with"
