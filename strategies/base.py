@@ -15,6 +15,7 @@ from pydantic import Field
 
 from core.errors import StrategyError
 from core.naming import REFERENCE_UNIT, symbol_of
+from core.orders import ExitReason
 from core.parameters import Parameters, check, declared
 from sizers import CappedSizer, EntryPlan, FixedRisk, PairPlan, PairSizer
 from strategies.holding import Holding
@@ -118,7 +119,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         self._first = date2num(self.p.trade_from) if self.p.trade_from else 0.0  # backtrader day number
         self._observed = 0  # len(data0) at the last common bar
         self._lengths: list[int] = []  # of all datas of the Cerebro
-        self._started = False
+        self._started = self._is_begun = False
         self.passed_over: Any = None  # strategies.wakes.PassedOver, in a run that leaps
 
     def start(self) -> None:
@@ -127,10 +128,8 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
 
     @final
     def next(self) -> None:
-        if not self._started:
-            self._started = True
-            if self.p.unit:  # a data without unit may hold another strategy's position
-                self.holdings.update(recover(self))
+        if not self._is_begun:
+            self._recover()
         if self.holdings:
             for holding in list(self.holdings.values()):
                 self.mend(holding)
@@ -138,6 +137,13 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         if self._is_new() and self.data.datetime[0] >= self._first and self._has_settled():
             self.plan = None
             self.decide()
+
+    def _recover(self) -> None:
+        """Take up what was held before: a broker with bars before ``trade_from`` knows of it from then on."""
+        is_first, self._started = not self._started, True
+        self._is_begun = bool(self.data.datetime[0] >= self._first)
+        if self.p.unit and (is_first or self._is_begun):  # a data without unit may hold another strategy's position
+            self.holdings.update(recover(self))
 
     def _stop(self) -> None:
         if self.passed_over is not None:
@@ -174,6 +180,15 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     def decide(self) -> None:
         """Look at the bar that has just closed and call ``enter`` or ``leave``."""
         raise NotImplementedError
+
+    def notify_stray(self, order: Any) -> None:
+        """A fill that came after the end of its order, or an exit that was taken back, has left a position that nobody
+        wants: it is closed."""
+        if self._is_begun and self.p.unit and self.getposition(order.data).size:
+            found = recover(self).get(order.data._name)
+            if found is not None and found.exit is None:
+                self.holdings[order.data._name] = found
+                self.leave(order.data, ExitReason.SIGNAL)
 
     # -- what becomes of a signal -------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Holding:
     def book(self, order: Any) -> str:
         """Take in a notification; return the slot that the order had when it came."""
         name = self.slot(order.ref)
-        if order.executed.size:
+        if order.executed.size or order.ref in self.fills:  # all of it may have been taken back
             self.fills[order.ref] = order.executed.size
             self.size = sum(self.fills.values())
             self.entered = self.entered or len(self.data)

@@ -147,6 +147,9 @@ class ProtectedOrders(bt.Strategy):
 
     def notify_order(self, order: Order) -> None:
         holding = self.holdings.get(order.data._name) or self._taken_up(order)
+        if holding is None and order.executed.exbits:
+            self.notify_stray(order)
+            return
         if holding is None or _is_of_another_trade(order, holding):
             return
         if not holding.slot(order.ref):
@@ -164,6 +167,9 @@ class ProtectedOrders(bt.Strategy):
             self.log("over", order.data, trade=holding.trade, bars=holding.bars,
                      reason=holding.exit_reason or "not_filled")  # fmt: skip
             self.notify_over(holding)
+
+    def notify_stray(self, order: Order) -> None:
+        """Called with an order that has executions, of a data in which nothing is held as far as is known here."""
 
     def notify_over(self, holding: Holding) -> None:
         """Called when a holding is over; ``holding.entered`` is 0 where its entry never filled."""

@@ -14,7 +14,8 @@ _SLOTS = {Role.ENTRY: "entry", Role.STOP: "stop", Role.TARGET: "target", Role.EX
 
 
 def recover(strategy: Any) -> dict[str, Holding]:
-    """Holdings of the strategy's datas that have a position. Only for datas that no other strategy trades.
+    """Holdings of the strategy's datas that have a position or an entry at work. Only for datas that no other strategy
+    trades.
 
     The trade id of the protective orders tells the signal bar, and so the age that the time stop counts; without one
     the age begins now.
@@ -22,16 +23,18 @@ def recover(strategy: Any) -> dict[str, Holding]:
     found: dict[str, Holding] = {}
     for data in strategy.datas:
         size = float(strategy.getposition(data).size)
-        if not size:
-            continue
         orders = [order for order in strategy.broker.get_orders_open() if order.data is data]
+        entry = next((order for order in orders if order.info.get("role") == Role.ENTRY), None)
+        if not size and entry is None:
+            continue
+        begun = {order.ref: float(order.executed.size) for order in orders if order.executed.size}
         holding = Holding(
             data=data,
             trade=next((str(order.info.trade) for order in orders if order.info.get("trade")), ""),
-            sign=1 if size > 0 else -1,
+            sign=1 if (size > 0 if size else entry.isbuy()) else -1,
             reason="recovered",
             stop_reason=str(ExitReason.STOP),
-            fills={0: size},
+            fills={0: size - sum(begun.values()), **begun},
         )
         for order in orders:
             slot = _SLOTS.get(order.info.get("role"))
@@ -44,7 +47,7 @@ def recover(strategy: Any) -> dict[str, Holding]:
             holding.target_price = float(holding.target.created.price)
         if holding.exit is not None:
             holding.exit_reason = str(holding.exit.info.get("reason") or ExitReason.SIGNAL)
-        holding.entered = _first_bar_after(data, holding.trade)
+        holding.entered = _first_bar_after(data, holding.trade) if size else 0
         strategy.log("recovered", data, trade=holding.trade, size=size, bars=holding.bars, stop=holding.stop_price)
         found[data._name] = holding
     return found
