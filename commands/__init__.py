@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import backtest, data, gateway, reconcile, trials
+from commands import backtest, data, gateway, live, reconcile, replay, trials
 from commands.console import Command, Group
 from core.version import VERSION
 
@@ -33,6 +33,8 @@ backtest_script.command(cls=Command)(backtest.backtest)
 app.command(cls=Command)(trials.trials)
 app.add_typer(data.app, name="data")
 app.command(cls=Command)(gateway.gateway)
+app.command(cls=Command)(live.live)
 app.command(cls=Command)(reconcile.reconcile)
+app.command(cls=Command)(replay.replay)
 
 __all__ = ["app", "backtest_script"]

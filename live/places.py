@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from books.intents_file import KIND
+from books.intents_lock import ProcessLock
 from core.errors import SessionError
 
 LIVE = "live"  # folder in paths.state
@@ -66,3 +68,13 @@ def find_account(state: str | Path, account: str = "") -> Places:
             f"several accounts have a journal below {where}; name one with --account: {', '.join(known)}"
         )
     return Places.of(state, account or known[0])
+
+
+def refuse_second(state: str | Path, account: str = "") -> None:
+    """Raise LedgerError where another process trades the account (or the only one there is), before anything is done.
+
+    Without it the second one would wait for a log-in that the first one has.
+    """
+    known = [account] if account else accounts_in(state)
+    if len(known) == 1 and (place := Places.of(state, known[0])).intents.exists():
+        ProcessLock(place.intents.with_name(place.intents.name + ".lock"), f"{KIND} {place.intents}").release()

@@ -217,7 +217,7 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     record = read_record(folder)
     cursor = Cursor(record.turns)
     venue = ReplayVenue(record, cursor)
-    broker = VenueBroker(venue=venue, settings=record.settings)
+    broker = VenueBroker(venue, settings=record.settings)
     broker.is_live = True  # turns without a bar count, too
     broker.needs_stops = bool(record.about.get("needs_stops"))
     cerebro = build(record.settings, RecordedHistory(record, cursor), broker)

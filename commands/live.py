@@ -1,0 +1,185 @@
+"""``halflife live``: the graph of the settings trades at Interactive Brokers. The work is in ``live``.
+
+Exit codes: 0 stopped in order (Ctrl-C, SIGTERM, ``--until``, the end of a rehearsal); 2 an error that the user can
+mend; 130 stopped at once by a second signal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands import gateway_options
+from commands.console import Debug, console, readable
+from core.config import load_settings
+from core.errors import SessionError, SettingsError
+from core.settings import Settings
+from core.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from gateway.gateway import Speed
+    from live.session import LiveSession
+
+LOGS = "logs"
+STOPPED = (
+    "Stopped at once. Orders at the broker stay as they are; the journal has them, and the next start compares both."
+)
+
+
+def live(
+    settings: Annotated[
+        Path | None, typer.Argument(metavar="SETTINGS.toml", help="As for a backtest. --rehearse has its own.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="a.b=value", help="Change one setting; may be repeated.")
+    ] = None,
+    real_money: Annotated[
+        bool, typer.Option("--real-money", metavar="", help="Allow a real-money account that the settings name.")
+    ] = False,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="HH:MM", help="Stop then: exchange's time, or an ISO time in UTC.", show_default=False
+        ),
+    ] = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", metavar="", help="On the paper gateway: no account, no network.")
+    ] = False,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            "--speed",
+            metavar="1|60|max",
+            help="Of a rehearsal: 1 real time, 60 sixty times as fast.",
+            show_default="max",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", metavar="SCENARIO", help="Of a rehearsal: what goes wrong.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Trade the strategies of the settings at Interactive Brokers, through the TWS or IB Gateway that is logged in.
+
+    Ctrl-C stops in order: entries are cancelled, positions keep their protective orders at the broker.
+    """
+    with readable(debug, STOPPED):
+        if rehearse:
+            if real_money:
+                raise SessionError("a rehearsal has no real money; leave --real-money or --rehearse out")
+            pace = gateway_options.speed_of(speed or "max")
+            config = _rehearsal_settings(settings, set_ or [])
+            _rehearse(config, pace, until, fault or [])
+            return
+        if settings is None:
+            raise SessionError("give the settings to trade, or --rehearse, which needs none")
+        if speed is not None or fault:
+            raise SessionError("--speed and --fault are of a rehearsal; add --rehearse, or leave them out")
+        _trade(load_settings(settings, set_ or []), real_money, until)
+
+
+def _rehearsal_settings(settings: Path | None, overrides: list[str]) -> Settings:
+    from live.rehearsal import rehearsal_settings
+
+    return load_settings(settings, overrides) if settings is not None else rehearsal_settings(overrides)
+
+
+def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
+    # Imported here: --help and a misspelt key need not wait for backtrader and pandas
+    from commands.live_console import LiveConsole
+    from core.clock import SystemClock
+    from core.logs import setup_logging
+    from live.session import LiveSession
+
+    with setup_logging(settings.logging, Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
+        shown = LiveConsole(console)
+        end = _moment(until, settings, SystemClock().now())
+        session = LiveSession(settings, real_money=real_money, until=end, tell=shown.tell, marked=shown.marked)
+        _run(session, shown)
+
+
+def _rehearse(settings: Settings, speed: Speed, until: str | None, faults: list[str]) -> None:
+    from commands.live_console import LiveConsole
+    from core.logs import setup_logging
+    from gateway.gateway import SAMPLE_DAY
+    from live.rehearsal import rehearsal
+
+    with ExitStack() as opened:
+        logging = settings.logging.model_copy(update={"console": "ERROR"})
+        opened.enter_context(setup_logging(logging, Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"))
+        shown = LiveConsole(console)
+        shown.say(
+            f"[bold]Rehearsal[/bold] on the paper gateway: generated data of {SAMPLE_DAY}, no account, no network."
+        )
+        end = _moment(until, settings, dt.datetime.combine(SAMPLE_DAY, dt.time(0), dt.UTC))
+        session, _ = opened.enter_context(
+            rehearsal(settings, speed=speed, until=end, faults=faults, tell=shown.tell, marked=shown.marked)
+        )
+        _run(session, shown)
+    assert session.places is not None  # it ran
+    days = [str(day) for day in sorted(session.places.days.glob("*/*"))]
+    shown.say(f"What it did once more, from its record: halflife replay {' '.join(days)}" if days else "")
+
+
+def _run(session: LiveSession, shown: object) -> None:
+    from commands.live_console import LiveConsole
+
+    assert isinstance(shown, LiveConsole)
+    session.bus.subscribe(shown.heard)
+    with _stops(session), shown.running():
+        summary = session.run()
+    shown.summary(summary)
+
+
+@contextmanager
+def _stops(session: LiveSession) -> Iterator[None]:
+    """The first SIGINT or SIGTERM asks the session to stop; the second one ends it at once (KeyboardInterrupt)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) > 1 or not session.is_trading:
+            raise KeyboardInterrupt
+        session.ask_stop("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+
+    previous = {number: signal.signal(number, answer) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _moment(until: str | None, settings: Settings, now: dt.datetime) -> dt.datetime | None:
+    """``--until`` as a time in UTC. Raises SettingsError for what is none, or is over."""
+    if until is None:
+        return None
+    from core.calendar import desk_calendar
+
+    try:
+        if len(until) <= 5:
+            zone = desk_calendar(settings).tz
+            local = dt.datetime.combine(now.astimezone(zone).date(), dt.time.fromisoformat(until), zone)
+            if now.timetz() == dt.time(0, tzinfo=dt.UTC):  # a day without a time
+                local = dt.datetime.combine(now.date(), dt.time.fromisoformat(until), zone)
+            moment = local.astimezone(dt.UTC)
+        else:
+            moment = dt.datetime.fromisoformat(until)
+            moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except ValueError as error:
+        raise SettingsError(f"--until {until!r} is no time; write HH:MM, or 2024-06-12T20:00 in UTC") from error
+    if moment <= now:
+        raise SettingsError(f"--until {until}: {moment:%Y-%m-%d %H:%M} UTC is over")
+    return moment

@@ -1,0 +1,270 @@
+"""A live session from log-in to stop: the graph of the settings, run on IBKR.
+
+The order of a start: settings, connection, kind of the account, journal (and its lock), contracts, history,
+reconciliation, graph. What does not hold ends it with a sentence, and nothing is sent. See docs/live.md.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import backtrader as bt
+
+from books.event_writer import EventWriter
+from books.intents import IntentJournal
+from books.journal import Journal
+from core.clock import Clock, SystemClock
+from core.config import settings_hash
+from core.errors import HalflifeError, LedgerError, SessionError
+from core.events import Bus, ExceptionEvent
+from core.logs import log_event
+from core.settings import Settings
+from core.version import code_version
+from engine.build import bars_needed, build, resolve
+from live.broker import IBBroker
+from live.checks import check_account, check_settings, closed_until
+from live.feed import LiveHistory
+from live.hub import BarHub
+from live.instruments import qualify
+from live.places import Places, refuse_second
+from live.pump import EventPump
+from live.recording import Recorder, RecordingVenue, new_folder
+from live.session_events import DrawdownWatch, SessionEvents
+from live.state import StateKeeper, read_state, taken_state, write_state
+from live.stopping import Stopping
+from live.summary import SessionSummary, summarise
+from live.venue import IBVenue
+from stores import IBStore, StoreSettings
+from stores.events import AccountKind
+
+logger = logging.getLogger(__name__)
+RECONCILE_SECONDS = 60.0  # for the first comparison of journal and broker, by the clock
+START_SECONDS = 20.0  # for TWS to be reached and logged in to
+Tell = Callable[[str], None]
+
+
+class LiveSession:
+    """One run of ``halflife live``.
+
+    ``store``: how to connect; None as the settings say. ``clock``: the gateway's in a rehearsal. ``lockstep``: the
+    paper gateway waits for us. ``until``: stop at that time, UTC. ``tell`` is given sentences for a person, ``marked``
+    the broker after each bar. ``bus``: to be subscribed before ``run``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        real_money: bool = False,
+        store: StoreSettings | None = None,
+        clock: Clock | None = None,
+        lockstep: bool = False,
+        until: dt.datetime | None = None,
+        tell: Tell = logger.info,
+        marked: Callable[[dt.datetime, Any], None] | None = None,
+    ) -> None:
+        self.settings = _for_live(resolve(settings))
+        self.bus = Bus()
+        self.tell = tell
+        self.stopping = Stopping(self.settings.live, tell)
+        self._given = settings
+        self._real_money = real_money
+        self._store_settings = store or store_settings(self.settings)
+        self._clock = clock or SystemClock()
+        self._lockstep = lockstep
+        self._until = until
+        self._marked = marked
+        self._state_failed = False
+        self.broker: IBBroker | None = None  # once it runs
+        self.places: Places | None = None  # once the account is known
+
+    def run(self) -> SessionSummary:
+        """Trade until it is asked to stop. Raises HalflifeError where it cannot begin or go on."""
+        check_settings(self.settings)
+        refuse_second(self.settings.paths.state, self.settings.live.account)
+        with ExitStack() as opened:
+            return self._connected(opened)
+
+    # -- the start ------------------------------------------------------------------------------------------------
+
+    def _connected(self, opened: ExitStack) -> SessionSummary:
+        settings = self.settings
+        store = IBStore(self._store_settings, self._clock)
+        opened.callback(store.stop)
+        store.start()
+        account, kind = store.account, store.account_kind
+        today = self._clock.now().date()
+        check_account(self._given, account, kind, real_money=self._real_money, today=today)
+        what = "REAL MONEY" if kind is AccountKind.REAL else "paper"
+        self.tell(f"connected to {self._store_settings.host}:{store.port}: account {account} ({what})")
+        places = self.places = Places.of(settings.paths.state, account)
+        state = read_state(places.state)
+        intents = opened.enter_context(
+            IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)
+        )
+        events = opened.enter_context(Journal(places.events))
+        opened.callback(self.bus.subscribe(EventWriter(events)))
+        instruments = qualify(store, settings)
+        pump = EventPump(store, lockstep=self._lockstep)
+        hub = BarHub(store, pump, settings=settings, instruments=instruments, bus=self.bus)
+        opened.callback(hub.close)
+        venue = IBVenue(
+            store, intents, settings=settings, clock=self._clock, bus=self.bus, pump=pump,
+            blind=lambda symbol: self.stopping.why or hub.blind(symbol), instruments=instruments,
+        )  # fmt: skip
+        self._reconcile(pump, venue, intents)
+        closed = closed_until(settings, self._clock.now())
+        if closed:
+            self.tell(closed)
+        history = LiveHistory.load(settings, hub, warm_up=bars_needed(settings))
+        for note in history.notes:
+            self.tell(note)
+        cerebro, recording = self._graph(venue, history, places, events, state, intents)
+        assert self.broker is not None  # made by _graph
+        self.stopping.begin(self.broker, pump, hub, recording)
+        if self._until is not None:
+            pump.call_at(self._until, lambda: self.stopping.ask("its time is over"))
+        bars = max((len(frame) for frame in history.frames.values()), default=0)
+        self.tell(f"{bars:,} bars of {settings.data.bar} before the start; trading {', '.join(settings.units)}")
+        log_event(logger, "live", account=account, kind=str(kind), settings_hash=settings_hash(settings))
+        return self._trade(cerebro, venue, store)
+
+    def _reconcile(self, pump: EventPump, venue: IBVenue, intents: IntentJournal) -> None:
+        """Compare the journal with the broker, until nothing is left to ask."""
+        pump.pump_until(lambda: venue.is_settled, RECONCILE_SECONDS)
+        if not venue.is_reconciled:
+            raise SessionError(
+                f"orders, executions and positions could not be compared with the journal within "
+                f"{RECONCILE_SECONDS:g} s; look at TWS, then start again"
+            )
+        for doubt in venue.doubts:
+            self.tell(f"still being asked: {doubt}")
+        if intents.killed:
+            self.tell(f"the kill switch is latched ({intents.killed}): no entries; see `halflife reconcile`")
+        for halt in intents.book.halts.values():
+            self.tell(f"{halt.symbol or 'the account'} is halted: {halt.why}; see `halflife reconcile`")
+
+    def _graph(
+        self, venue: IBVenue, history: LiveHistory, places: Places, events: Journal, state: Any, intents: IntentJournal
+    ) -> tuple[bt.Cerebro, RecordingVenue | None]:
+        settings = self.settings
+        recording = self._recording(venue, history, places, state) if settings.live.record else None
+        broker = self.broker = IBBroker(recording or venue, settings=settings)
+        objections = broker.objections(has_traded=bool(intents.book.orders))
+        if objections:
+            raise SessionError(f"{places.account} is not traded: {'; '.join(objections)}")
+        cerebro = build(settings, history, broker)
+        if recording is not None:
+            recording.watch(cerebro.datas)
+        cerebro.addanalyzer(StateKeeper, state=state, rearmed=not intents.killed)
+        cerebro.addanalyzer(SessionEvents, journal=events, bus=self.bus, clock=self._clock, tell=self.tell)
+        broker.listeners.append(_Marks(self, places, DrawdownWatch(self.bus, settings.risk.kill_switch.max_drawdown)))
+        return cerebro, recording
+
+    def _recording(self, venue: IBVenue, history: LiveHistory, places: Places, state: Any) -> RecordingVenue | None:
+        settings = self.settings
+        about = {
+            "account": places.account,
+            "started": self._clock.now().isoformat(),
+            "code_version": code_version(),
+            "settings_hash": settings_hash(settings),
+            "history_hash": history.hash,
+            "settings": settings.model_dump(mode="json"),
+            "begin": history.begin.isoformat() if history.begin else None,
+            "needs_stops": True,
+            "state": state,
+        }
+        reported = venue.reported
+
+        def rates() -> dict[str, float]:
+            return reported.rates if settings.live.fx == "broker" else {}
+
+        try:
+            return RecordingVenue(
+                venue, Recorder(new_folder(places.days, self._clock.now()), about, self._failed), rates
+            )
+        except HalflifeError as error:
+            self._failed(str(error))
+            return None
+
+    def _failed(self, text: str) -> None:
+        """Something beside trading fails: told, and trading goes on."""
+        self.bus.publish(ExceptionEvent(at=self._clock.now(), where="session", error="HalflifeError", text=text))
+
+    # -- at work --------------------------------------------------------------------------------------------------
+
+    def _trade(self, cerebro: bt.Cerebro, venue: IBVenue, store: IBStore) -> SessionSummary:
+        try:
+            strategies = cerebro.run()
+        except Exception as error:
+            self.bus.publish(
+                ExceptionEvent(at=self._clock.now(), where="graph", error=type(error).__name__, text=str(error))
+            )
+            raise
+        return summarise(cerebro, strategies, venue, self.stopping.why)
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether the graph runs: before, there is nothing to stop in order."""
+        return self.stopping.has_begun
+
+    def ask_stop(self, why: str) -> None:
+        """Stop soon, from any thread: see ``live.stopping``."""
+        self.stopping.ask_from_outside(why)
+
+    def marked(self, when: dt.datetime, places: Places) -> None:
+        """A bar is over: keep the state."""
+        try:
+            write_state(places.state, taken_state(self.broker, when, settings_hash(self.settings)))
+            self._state_failed = False
+        except LedgerError as error:
+            if not self._state_failed:
+                self._failed(str(error))
+            self._state_failed = True
+        if self._marked is not None:
+            self._marked(when, self.broker)
+
+
+class _Marks:
+    """Hears when a bar is over (``engine.venue.VenueListener``)."""
+
+    def __init__(self, session: LiveSession, places: Places, watch: DrawdownWatch) -> None:
+        self._session = session
+        self._places = places
+        self._watch = watch
+
+    def sent(self, orders: object) -> None:
+        """The journal knows."""
+
+    def cancelled(self, ref: int, why: str) -> None:
+        """The journal knows."""
+
+    def reported(self, when: dt.datetime, reports: object) -> None:
+        """The journal knows."""
+
+    def marked(self, when: dt.datetime, equity_eur: float) -> None:
+        self._watch.marked(when, equity_eur)
+        self._session.marked(when, self._places)
+
+
+def store_settings(settings: Settings) -> StoreSettings:
+    """How to connect, by the settings."""
+    live = settings.live
+    return StoreSettings(
+        host=live.host,
+        port=live.port,
+        client_id=live.client_id,
+        account=live.account,
+        market_data_type=3 if live.delayed_data else 1,
+        start_timeout=START_SECONDS,
+    )
+
+
+def _for_live(settings: Settings) -> Settings:
+    """A kill switch stays latched until a person re-arms it."""
+    switch = settings.risk.kill_switch.model_copy(update={"rearm_sessions": 0})
+    return settings.model_copy(update={"risk": settings.risk.model_copy(update={"kill_switch": switch})})
