@@ -53,7 +53,7 @@ class LiveHistory(History):
             settings.model_copy(update={"data": settings.data.model_copy(update={"start": today, "end": None})}),
             warm_up,
         )
-        grace = dt.timedelta(seconds=settings.live.grace_seconds)
+        grace = dt.timedelta(seconds=hub.grace)
         frames: dict[str, pd.DataFrame] = {}
         notes: list[str] = []
         known: dict[str, tuple[dt.datetime, float | None]] = {}

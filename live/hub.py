@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 HISTORY_SECONDS = 3.0  # for an answer of history, beyond the grace
 ASK_AGAIN = 2  # times, where history lacks bars that it should have
 RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds between two attempts that failed
+SETTLED = 60.0  # seconds after the close until a daily bar stands
+LATE_DAILY = 3600.0  # seconds after the close from which a daily bar is late
 COMPETING = 10197
 _SECOND = dt.timedelta(seconds=1)
 __all__ = ["BarHub", "Step"]
@@ -72,6 +74,7 @@ class BarHub:
         self.desk = Desk(self._wait, self._delivered)
         self._bus, self._kind = bus, kind
         self._live = settings.live
+        self.grace = max(self._live.grace_seconds, SETTLED if settings.data.bar == "1d" else 0.0)
         self._grids: dict[str, Grid] = {}
         self._backfill = Backfill(store, pump)
         self.members = {symbol: self._member(symbol, instruments) for symbol in instruments}
@@ -81,8 +84,8 @@ class BarHub:
         groups = groups_of(units, [symbol for symbol in instruments if symbol not in traded])
         self._aligner = Aligner(
             [[self.members[symbol].line for symbol in group] for group in groups],
-            patience=self._live.grace_seconds + HISTORY_SECONDS,
-            late_after=self._live.stale_seconds + self._live.grace_seconds,
+            patience=self.grace + HISTORY_SECONDS,
+            late_after=LATE_DAILY if settings.data.bar == "1d" else self._live.stale_seconds + self.grace,
         )
         self._release_at: dt.datetime | None = None
         self._still_at: dt.datetime | None = None
@@ -183,8 +186,14 @@ class BarHub:
         was_quiet = member.stream.heard(self.clock.now())
         if member.line.heard(event):
             self._release()
+        if self.pump.lockstep and event.end == member.line.grid.session(event.end)[1]:
+            self.pump.post(self._session_ends)
         if was_quiet or member.stream.told is not Status.LIVE:
             self._tell_one(member)
+
+    def _session_ends(self) -> None:
+        """The last pieces of a session are there. In lockstep time goes on with the next session: no grace passes."""
+        self._ask_what_lacks(grace=0.0)
 
     def _stream(self, event: StreamChanged) -> None:
         member = self._by_handle.get(event.stream)
@@ -214,7 +223,7 @@ class BarHub:
     # -- gaps -----------------------------------------------------------------------------------------------------
 
     def _plan_deadline(self, grid: Grid) -> None:
-        grace = self._live.grace_seconds * _SECOND
+        grace = self.grace * _SECOND
         self.pump.call_at(grid.after(self.clock.now() - grace) + grace, lambda: self._deadline(grid))
 
     def _deadline(self, grid: Grid) -> None:
@@ -224,14 +233,15 @@ class BarHub:
         self._plan_deadline(grid)
         self._ask_what_lacks(grid)
 
-    def _ask_what_lacks(self, grid: Grid | None = None) -> None:
+    def _ask_what_lacks(self, grid: Grid | None = None, grace: float | None = None) -> None:
         for member in self.members.values():
             if grid is None or member.line.grid is grid:
-                self._ask(member)
+                self._ask(member, grace)
 
-    def _ask(self, member: Member) -> None:
+    def _ask(self, member: Member, grace: float | None = None) -> None:
+        """Ask history for what should be known by now: what has ended ``grace`` seconds ago."""
         line = member.line
-        until = line.grid.last_at(self.clock.now() - self._live.grace_seconds * _SECOND)
+        until = line.grid.last_at(self.clock.now() - (self.grace if grace is None else grace) * _SECOND)
         if self.is_closed or line.asked is not None or not line.lacks(until):
             return
         if self.store.state not in (ConnectionState.READY, ConnectionState.BROKEN):

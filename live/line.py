@@ -23,6 +23,7 @@ class Line:
 
     A bar is *decided* when all pieces of its time have come, or when history has told what there is: then it stands in
     ``ready``, or nothing was traded in its time and there is none. ``known``: the last stamp that is decided.
+    Daily bars are history's alone: the official ones hold auctions that no piece has.
     ``is_index``: pieces without a volume count, as those of an index are.
     """
 
@@ -71,6 +72,8 @@ class Line:
             return False
         if self._is_index or self._has_trade(piece):
             self.traded = end if self.traded is None else max(end, self.traded)
+        if self.grid.bar == "1d":
+            return False
         stamp = self.grid.after(end - _SECOND)
         pieces = self._pieces.setdefault(stamp, {})
         if piece.start in pieces:
