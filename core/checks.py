@@ -13,6 +13,7 @@ from core.overrides import dotted
 from core.settings import CATALOG, Settings
 
 _YEARS = range(1900, 2101)
+_SIZES = ("1d", "1h", "1m", "1s")  # of bars, each finer than the one before
 
 
 def cross_problems(settings: Settings) -> list[Problem]:
@@ -20,6 +21,7 @@ def cross_problems(settings: Settings) -> list[Problem]:
     return [
         *_names(settings),
         *_data(settings),
+        *_matching(settings),
         *_instruments(settings),
         *_strategies(settings),
         *_references(settings),
@@ -45,6 +47,28 @@ def _data(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             f'data.adjustment = "{data.adjustment}" is for data.source = "{CATALOG}": bars of source "{data.source}" '
             "are used as they are; delete it, or bring them into the catalog with `halflife data import`"
+        )
+
+
+def _matching(settings: Settings) -> Iterator[Problem]:
+    """What ``matching = "ibkr"`` needs: bars that are finer than those of the strategies, and fills as they come."""
+    data = settings.data
+    if settings.matching != "ibkr":
+        return
+    if settings.execution == "next_close":
+        yield Problem(
+            'execution = "next_close" is for matching = "bar": with "ibkr" an order is filled when it meets prices; '
+            "delete it"
+        )
+    if data.source == "sample":
+        yield Problem(
+            'matching = "ibkr" needs bars that are finer than data.bar, and the sample has daily bars only; '
+            f'set matching = "bar", or data.source = "{CATALOG}"'
+        )
+    elif _SIZES.index(data.matching_bar) <= _SIZES.index(data.bar):
+        yield Problem(
+            f'data.matching_bar = "{data.matching_bar}" is not finer than data.bar = "{data.bar}", so orders would be '
+            'filled on what the strategies have seen; choose a finer one, or matching = "bar"'
         )
 
 

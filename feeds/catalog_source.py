@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from core.errors import FeedError
 from core.explain import raise_problems
 from core.settings import CATALOG, InstrumentSettings, Settings
 from feeds.adjusted_bars import adjusted_bars
-from feeds.bars import ActionKind, Adjustment, CorporateAction, RawBars, Request
+from feeds.bars import ActionKind, Adjustment, BarSize, CorporateAction, RawBars, Request
+from feeds.finer import finer_than, made_of
 from feeds.quality import check_bars
 
 if TYPE_CHECKING:  # Parquet and SQLite are loaded when a run asks for the catalog, not with ``feeds``
@@ -44,8 +46,15 @@ class CatalogSource:
         return tuple(dict.fromkeys(series.symbol for series in self._catalog.series()))
 
     def fetch(self, request: Request) -> RawBars:
-        """Raises UnknownNameError, CatalogError, FeedError (bars to repair), AdjustmentError."""
+        """Bars of a size that is not stored are made of the next finer one that is.
+
+        Raises UnknownNameError, CatalogError, FeedError (bars to repair), AdjustmentError.
+        """
         symbol, bar = request.symbol, request.bar
+        finer = self._finer(symbol, bar)
+        if finer is not None:
+            made = self.fetch(dataclasses.replace(request, bar=finer))
+            return made_of(made, bar, request.exchange)
         cure = f"see `halflife data check {symbol}`, then `halflife data repair {symbol}`"
         series = self._catalog.get(symbol, bar)
         if series.errors:
@@ -72,6 +81,11 @@ class CatalogSource:
             symbol, bar, bars.frame, source=series.source, adjusted=self._adjustment, content=series.content,
             currency=series.currency, exchange=series.exchange, actions=bars.actions, notes=tuple(notes),
         )  # fmt: skip
+
+    def _finer(self, symbol: str, bar: BarSize) -> BarSize | None:
+        """The size of which bars of ``bar`` must be made; None: they are there, or nothing finer is."""
+        there = {series.bar for series in self._catalog.series() if series.symbol == symbol}
+        return None if bar in there else finer_than(bar, there)
 
 
 def catalog_source(settings: Settings) -> CatalogSource:
@@ -101,7 +115,7 @@ def complete(settings: Settings) -> Settings:
         return settings
     with open_catalog(settings.paths.catalog) as catalog:
         for symbol in lacking:
-            series = catalog.get(symbol, settings.data.bar)
+            series = _series_for(catalog, symbol, settings.data.bar)
             given = instruments.get(symbol, InstrumentSettings())
             known = {"currency": series.currency, "exchange": series.exchange}
             unset = {key: value for key, value in known.items() if key not in given.model_fields_set}
@@ -109,6 +123,13 @@ def complete(settings: Settings) -> Settings:
     completed = settings.model_copy(update={"instruments": instruments})
     raise_problems(cross_problems(completed), f"settings {settings.name!r} with the catalog {settings.paths.catalog}")
     return completed
+
+
+def _series_for(catalog: Catalog, symbol: str, bar: BarSize) -> Series:
+    """The series of a symbol, or the finer one of which its bars are made. Raises UnknownNameError."""
+    there = {series.bar: series for series in catalog.series() if series.symbol == symbol}
+    finer = finer_than(bar, there)
+    return there[finer] if bar not in there and finer is not None else catalog.get(symbol, bar)
 
 
 def _is_complete(given: InstrumentSettings | None) -> bool:

@@ -13,9 +13,10 @@ from core.calendar import ExchangeCalendar, same_exchange
 from core.errors import FeedEmptyError, SettingsError, UnknownNameError, did_you_mean
 from core.overrides import dotted
 from core.settings import Settings
-from feeds.bars import RawBars, Request, Source
+from feeds.bars import BarSize, RawBars, Request, Source
 from feeds.catalog_source import catalog_source, complete
 from feeds.caveats import caveats
+from feeds.finer import quotes_in
 from feeds.history import History, session_notes, stamped_with_close, within
 from feeds.hours import bars_in_session, by_hours, check_spacing
 from feeds.quality import check_bars, require_overlap, utc_index
@@ -29,8 +30,11 @@ def sample_source(settings: Settings) -> SampleSource:
 
 
 def csv_source(settings: Settings) -> CsvSource:
-    """The files of ``data.folder``, and those that instruments name."""
-    return CsvSource(settings.data.folder, {s: one.file for s, one in settings.instruments.items() if one.file})
+    """The files of ``data.folder``, and those that instruments name. Where orders are matched on finer bars, the files
+    hold those."""
+    stored = settings.data.matching_bar if settings.matching == "ibkr" else None
+    files = {symbol: one.file for symbol, one in settings.instruments.items() if one.file}
+    return CsvSource(settings.data.folder, files, stored)
 
 
 SOURCES: dict[str, Callable[[Settings], Source]] = {
@@ -45,6 +49,7 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
 
     ``warm_up``: bars of each symbol before ``data.start`` that are wanted too, as far as the source reaches, so that
     indicators have settled when the range begins; a few more may come. ``History.begin`` then parts the two.
+    With ``matching = "ibkr"`` the bars of ``data.matching_bar`` and quotes of the traded symbols come with them.
     A volatility index without bars in the range is left out, with a note: the throttle then uses realised volatility.
     Raises UnknownNameError (source, symbol), FeedSourceError, CatalogError, FeedError, FeedEmptyError,
     FeedOverlapError (pairs), SettingsError (a currency or exchange that the source contradicts).
@@ -61,7 +66,7 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
         if isinstance(source, AbstractContextManager):
             opened.enter_context(source)
         for symbol in settings.wanted_symbols:  # the traded ones come first
-            frame, said = _bars(source, settings, symbol, start)
+            frame, said = _bars(source, settings, symbol, settings.data.bar, start)
             if symbol in traded and len(frame):
                 last = frame.index.max() if last is None else max(last, frame.index.max())
             elif last is not None:
@@ -79,30 +84,56 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
                 )
             first[symbol] = used.index.min().to_pydatetime(warn=False)
             frames[symbol] = check_bars(symbol, frame)
+        fine, fine_quotes = _matched_on(source, settings, notes) if settings.matching == "ibkr" else ({}, {})
     for _, unit in settings.units.values():
         require_overlap(unit, frames)
     begin = min(first[symbol] for symbol in traded)
     warm = any(frame.index[0] < begin for frame in frames.values())
-    return History(frames, caveats(settings, frames) + merged(notes, settings.wanted_symbols), begin if warm else None)
+    said = caveats(settings, frames) + merged(notes, settings.wanted_symbols)
+    return History(frames, said, begin if warm else None, fine, fine_quotes)
 
 
-def _bars(source: Source, settings: Settings, symbol: str, start: dt.date | None) -> tuple[pd.DataFrame, list[str]]:
+Frames = dict[str, pd.DataFrame]  # by symbol
+
+
+def _matched_on(source: Source, settings: Settings, notes: list[str]) -> tuple[Frames, Frames]:
+    """The finer bars and the quotes on which orders are filled, from ``data.start`` on. Raises FeedEmptyError."""
+    bars, quotes, bar = Frames(), Frames(), settings.data.matching_bar
+    for symbol in settings.traded_symbols:
+        frame, said = _bars(source, settings, symbol, bar, settings.data.start)
+        notes += said
+        told = quotes_in(frame)
+        if told is not None:
+            quotes[symbol] = told
+        if "volume" in frame and (told is None or frame["volume"].any()):  # bars of quotes are no trades
+            bars[symbol] = check_bars(symbol, frame)
+        if symbol not in bars and symbol not in quotes:
+            raise FeedEmptyError(
+                f"{symbol}: no bars of {bar} to match orders on from {settings.data.start or 'the beginning'} to "
+                f'{settings.data.end or "the end"}; load them, set data.matching_bar, or matching = "bar"'
+            )
+    return bars, quotes
+
+
+def _bars(
+    source: Source, settings: Settings, symbol: str, bar: BarSize, start: dt.date | None
+) -> tuple[pd.DataFrame, list[str]]:
     """Bars of one symbol from ``start`` to ``data.end``, stamped with their close in UTC, and what to say of them."""
     data, instrument = settings.data, settings.instruments[symbol]
     calendar = ExchangeCalendar(instrument.exchange)
-    raw = source.fetch(Request(symbol, data.bar, start, data.end, instrument.exchange))
+    raw = source.fetch(Request(symbol, bar, start, data.end, instrument.exchange))
     _refuse_contradictions(settings, raw)
     if not len(raw.frame):
         return pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")), list(raw.notes)
     times, left_out = utc_index(symbol, raw.frame.index), list[dt.date]()
-    if data.bar == "1d":
+    if bar == "1d":
         labelled = raw.frame.set_axis(times.tz_localize(None), axis=0)
         frame, left_out = stamped_with_close(labelled, calendar, start, data.end)
     else:
         frame = within(raw.frame.set_axis(times, axis=0), calendar, start, data.end)
     notes = [*raw.notes, *session_notes(symbol, frame, calendar, left_out)]
-    if data.bar != "1d" and len(frame):
-        check_spacing(symbol, frame, data.bar, calendar)
+    if bar != "1d" and len(frame):
+        check_spacing(symbol, frame, bar, calendar)
         frame, said = by_hours(symbol, frame, calendar, data.hours)
         notes += said
     return frame, notes

@@ -16,6 +16,7 @@ from core.calendar import ExchangeCalendar
 from core.errors import FeedError, FeedSourceError, UnknownNameError, did_you_mean
 from feeds.bars import COLUMNS, EXTRAS, PRICES, QUOTE_SIZES, Adjustment, BarSize, RawBars, Request
 from feeds.datenum import Floats
+from feeds.finer import made_of
 from feeds.sources.columns import Role, find_columns, values_of
 from feeds.sources.exchanged import refuse_exchanged, refuse_open_for_close
 from feeds.sources.local_times import localised, refuse_unknown
@@ -71,18 +72,30 @@ class _Series:
 
 
 class CsvSource:
-    """A file for each symbol: ``folder/SYMBOL.csv``, or what ``files`` names. What no run can use is refused."""
+    """A file for each symbol: ``folder/SYMBOL.csv``, or what ``files`` names. What no run can use is refused.
+
+    ``stored``: size of the bars in the files where it is finer than what is asked for; coarser bars are made of them.
+    """
 
     name = "csv"
 
-    def __init__(self, folder: str, files: Mapping[str, str]) -> None:
-        self._folder, self._files = folder, files
+    def __init__(self, folder: str, files: Mapping[str, str], stored: BarSize | None = None) -> None:
+        self._folder, self._files, self._stored = folder, files, stored
+        self._kept: dict[str, RawBars] = {}  # symbol -> finer bars, which are asked for twice
 
     def symbols(self) -> Sequence[str]:
         return ()  # a file may be anywhere: fetch() says what is missing
 
     def fetch(self, request: Request) -> RawBars:
         """All bars of the file; intraday times without an offset are UTC."""
+        if self._stored is None:
+            return self._read(request)
+        if request.symbol not in self._kept:
+            self._kept[request.symbol] = self._read(dataclasses.replace(request, bar=self._stored))
+        kept = self._kept[request.symbol]
+        return kept if request.bar == self._stored else made_of(kept, request.bar, request.exchange)
+
+    def _read(self, request: Request) -> RawBars:
         file = self._file(request.symbol)
         form = FileFormat(request.symbol, request.bar, timezone="UTC", exchange=request.exchange)
         one, *_ = _read(file, form, where=f"{request.symbol}: {file}", gaps=False)
