@@ -33,7 +33,7 @@ def replay(
     with readable(debug, "Stopped."):
         from core.logs import setup_logging
 
-        with setup_logging(LoggingSettings(console="ERROR"), PathSettings().state, name="replay"):
+        with setup_logging(LoggingSettings(console="ERROR"), Path(PathSettings().state) / "logs", name="replay"):
             results = [_replay(folder) for folder in _folders(day, state or Path(PathSettings().state), account)]
     if not all(result.is_same for result in results):
         raise typer.Exit(EXIT_ERROR)
@@ -44,7 +44,7 @@ def _folders(day: str, state: Path, account: str) -> list[Path]:
     from live.record_files import records_of
 
     if Path(day).is_dir():
-        return records_of(Path(day), "")
+        return records_of(Path(), day)
     if not accounts_in(state):
         raise RecordError(f"{state}: no live day was recorded there; --state names another folder (paths.state)")
     return records_of(find_account(state, account).days, day)

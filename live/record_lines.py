@@ -89,18 +89,21 @@ Entry = Told | Placed | Cancelled | Modified | Asked | Rated
 
 @dataclass(slots=True)
 class Turn:
-    """One turn of Cerebro."""
+    """One turn of Cerebro. ``opens``: the venue was opened in it."""
 
     bars: dict[str, Bar] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    opens: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.bars or self.entries)
+        return bool(self.bars or self.entries or self.opens)
 
 
 def to_line(turn: Turn, at: str = "") -> str:
     """One line of JSON, without its end. ``at``: the time of the bars, for a person who reads it."""
     values: dict[str, Any] = {"at": at} if at else {}
+    if turn.opens:
+        values["opens"] = True
     if turn.bars:
         values["bars"] = turn.bars
     if turn.entries:
@@ -116,7 +119,7 @@ def from_line(line: str) -> Turn:
     }
     if any(len(bar) != 6 for bar in bars.values()):
         raise ValueError("a bar has six numbers")
-    return Turn(bars, [_entry_of(each) for each in values.get("entries", ())])
+    return Turn(bars, [_entry_of(each) for each in values.get("entries", ())], values.get("opens", False))
 
 
 def carried_values(carried: Sequence[Carried]) -> list[dict[str, Any]]:

@@ -81,15 +81,23 @@ class Recorder:
 class RecordingVenue:
     """A venue that notes what passes between it and the broker; everything else of ``venue`` shows through.
 
-    ``watch`` names the datas of the run. ``rates``: exchange rates by currency, where they come from outside.
+    ``watch`` names the datas of the run. ``begin``: its first bar that counts. ``rates``: exchange rates by currency,
+    where they come from outside.
     """
 
     def __init__(
-        self, venue: Venue, recorder: Recorder, rates: Callable[[], Mapping[str, float]] = dict[str, float]
+        self,
+        venue: Venue,
+        recorder: Recorder,
+        begin: dt.datetime | None = None,
+        rates: Callable[[], Mapping[str, float]] = dict[str, float],
     ) -> None:
         self._venue = venue
         self._recorder = recorder
+        # moments come from floats
+        self._begin = begin - dt.timedelta(milliseconds=1) if begin is not None else None
         self._rates = rates
+        self._has_begun = False  # the turn in which the venue was opened is under way
         self._datas: Sequence[bt.AbstractDataBase] = ()
         self._seen: dict[bt.AbstractDataBase, int] = {}  # data -> bars of it that are noted
         self._answers: dict[str, str] = {}  # symbol -> the last answer of why_no_entries
@@ -106,16 +114,17 @@ class RecordingVenue:
 
     def open(self) -> Sequence[Carried]:
         carried = self._venue.open()
+        self._next_turn()
+        self._turn.opens = self._has_begun = True
         self._recorder.begin(carried)
         return carried
 
     def play(
         self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
     ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
-        self._recorder.write(self._turn)
-        *before, self._turn = self._new_turns()
-        for turn in before:
-            self._recorder.write(turn)
+        if not self._has_begun:
+            self._next_turn()
+        self._has_begun = False
         for currency, rate in self._rates().items():
             if self._rated.get(currency) != rate:
                 self._rated[currency] = rate
@@ -170,8 +179,10 @@ class RecordingVenue:
     def _note(self, entry: Entry) -> None:
         self._turn.entries.append(entry)
 
-    def _new_turns(self) -> list[Turn]:
-        """Turns for the bars that came since the last time: while indicators settle the venue is not asked."""
+    def _next_turn(self) -> None:
+        """Write the turn that is over, and those of the bars that came since: while indicators settle the venue is not
+        asked."""
+        self._recorder.write(self._turn)
         turns: dict[float, Turn] = {}  # backtrader's day number -> its bars
         for data in self._datas:
             for ago in range(len(data) - self._seen.get(data, 0) - 1, -1, -1):
@@ -180,7 +191,13 @@ class RecordingVenue:
                     number, data.open[-ago], data.high[-ago], data.low[-ago], data.close[-ago], data.volume[-ago],
                 )  # fmt: skip
             self._seen[data] = len(data)
-        return [turns[number] for number in sorted(turns)] or [Turn()]
+        numbers = sorted(turns)
+        if not numbers or (self._begin is not None and utc_time(numbers[-1]) < self._begin):
+            self._turn = Turn()  # this one has no bar
+        else:
+            self._turn = turns[numbers.pop()]
+        for number in numbers:
+            self._recorder.write(turns[number])
 
 
 def new_folder(days: Path, when: dt.datetime) -> Path:

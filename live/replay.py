@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import backtrader as bt
 
 from analyzers.wiring import utc_time
+from core.events import Bus
 from core.version import code_version
 from engine import build
 from engine.venue import Carried, Report, VenueOrder, VenueRefused
-from engine.venue_broker import VenueBroker
 from feeds import History
+from live.broker import IBBroker
 from live.record_files import Record, read_record
 from live.record_lines import Asked, Cancelled, Entry, Modified, Placed, Rated, Told, Turn
 from live.state import StateKeeper
@@ -97,6 +98,19 @@ class Cursor:
             raise Diverged(self.when, _in_words(entry), _NOTHING)
 
 
+@dataclass(slots=True)
+class RecordedAccount:
+    """What a record holds of ``live.values.ReportedAccount``: the exchange rates."""
+
+    account: str
+    rates: dict[str, float] = field(default_factory=dict)  # currency -> account currency for one unit
+    cash: dict[str, float] = field(default_factory=dict)
+    net_liquidation: float | None = None
+
+    def rate(self, currency: str) -> float | None:
+        return self.rates.get(currency)
+
+
 class ReplayVenue:
     """``engine.venue.Venue`` that answers as the recorded one did. Raises Diverged at the first difference."""
 
@@ -105,8 +119,14 @@ class ReplayVenue:
         self._carried = record.carried
         self._now: dict[int, int] = {each.order.ref: each.order.ref for each in record.carried}  # recorded -> now
         self._answers: dict[str, str] = {}
-        self.rates: dict[str, float] = {}  # currency -> rate
+        self.reported = RecordedAccount(str(record.about.get("account", "")))
+        self.bus = Bus()  # nobody listens
+        self.killed = str(record.about.get("killed", ""))
         self.compared = 0
+
+    def kill(self, why: str) -> None:
+        """As the live one; the journal of that day has it."""
+        self.killed = self.killed or why
 
     def open(self) -> Sequence[Carried]:
         return self._carried
@@ -116,7 +136,7 @@ class ReplayVenue:
     ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
         cursor = self._cursor
         while isinstance(entry := cursor.peek(), Rated):
-            self.rates[entry.currency] = entry.rate
+            self.reported.rates[entry.currency] = entry.rate
             cursor.take()
         while any(isinstance(entry, Told) for entry in cursor.left):
             entry = cursor.peek()
@@ -217,12 +237,10 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     record = read_record(folder)
     cursor = Cursor(record.turns)
     venue = ReplayVenue(record, cursor)
-    broker = VenueBroker(venue, settings=record.settings)
-    broker.is_live = True  # turns without a bar count, too
-    broker.needs_stops = bool(record.about.get("needs_stops"))
+    broker = IBBroker(venue, settings=record.settings)
     cerebro = build(record.settings, RecordedHistory(record, cursor), broker)
     cerebro.progress = progress
-    cerebro.addanalyzer(StateKeeper, state=record.about.get("state"))
+    cerebro.addanalyzer(StateKeeper, state=record.about.get("state"), rearmed=not venue.killed)
     was = str(record.about.get("code_version", ""))
     code = "" if was == code_version() else f"it was recorded with halflife {was}, this is {code_version()}"
     try:

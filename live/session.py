@@ -175,7 +175,7 @@ class LiveSession:
             "history_hash": history.hash,
             "settings": settings.model_dump(mode="json"),
             "begin": history.begin.isoformat() if history.begin else None,
-            "needs_stops": True,
+            "killed": venue.killed,
             "state": state,
         }
         reported = venue.reported
@@ -184,12 +184,11 @@ class LiveSession:
             return reported.rates if settings.live.fx == "broker" else {}
 
         try:
-            return RecordingVenue(
-                venue, Recorder(new_folder(places.days, self._clock.now()), about, self._failed), rates
-            )
+            recorder = Recorder(new_folder(places.days, self._clock.now()), about, self._failed)
         except HalflifeError as error:
             self._failed(str(error))
             return None
+        return RecordingVenue(venue, recorder, history.begin, rates)
 
     def _failed(self, text: str) -> None:
         """Something beside trading fails: told, and trading goes on."""

@@ -87,7 +87,7 @@ def recorded(settings: Settings, history: History, folder: Path) -> Any:
     about = {
         "settings": settings.model_dump(mode="json"), "begin": BEGIN.isoformat(), "code_version": "test", "state": None,
     }  # fmt: skip
-    venue = RecordingVenue(Moody(settings, history), Recorder(folder, about))
+    venue = RecordingVenue(Moody(settings, history), Recorder(folder, about), BEGIN)
     broker = VenueBroker(venue, settings=settings)
     cerebro = build(settings, history, broker)
     venue.watch(cerebro.datas)
