@@ -1,0 +1,60 @@
+"""Runs a scenario on the gateway's market within the process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import backtrader as bt
+from contracted.scenario import Actor, Outcome, Scenario, at, minutes_of, quotes_of, seconds_of, settings_of
+
+from engine.cerebro import Cerebro
+from engine.market_venue import MarketVenue
+from engine.venue import Report
+from engine.venue_broker import VenueBroker
+from feeds import History
+
+
+class ActedVenue(MarketVenue):
+    """Lets a scenario do things to the market at its moments."""
+
+    acts: dict[dt.datetime, Callable[[Any, Outcome], None]]
+    outcome: Outcome
+
+    def _take(self, step: Any) -> None:
+        for when in [when for when in self.acts if when <= step.when]:
+            self.acts.pop(when)(self.market, self.outcome)
+        super()._take(step)
+
+    def play(
+        self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
+    ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
+        yield from super().play(until, wake)
+
+
+def run_on_market(scenario: Scenario) -> Outcome:
+    settings, outcome = settings_of(scenario), Outcome()
+    fine = {symbol: seconds_of(rows) for symbol, rows in scenario.prices.items()}
+    frames = {symbol: minutes_of(frame) for symbol, frame in fine.items()}
+    history = History(frames, [], None, fine, {symbol: quotes_of(rows) for symbol, rows in scenario.shown.items()})
+    venue = ActedVenue(settings, history)
+    venue.acts = {at(time).to_pydatetime(): act for time, act in scenario.market_acts.items()}
+    venue.outcome = outcome
+    broker = VenueBroker(venue, settings=settings)
+    return run_with(broker, settings, history, scenario, outcome)
+
+
+def run_with(broker: Any, settings: Any, history: History, scenario: Scenario, outcome: Outcome) -> Outcome:
+    """Run the scenario's strategy with a broker over ``history``."""
+    cerebro = Cerebro(stdstats=False)
+    cerebro.setbroker(broker)
+    cerebro.settings, cerebro.history = settings, history
+    for symbol in scenario.prices:
+        data = history.data(symbol, timeframe=bt.TimeFrame.Minutes, compression=1)
+        data.unit, data.symbol, data.instrument = "one", symbol, settings.instruments[symbol]
+        cerebro.adddata(data, name=f"one/{symbol}")
+    cerebro.addstrategy(Actor, scenario=scenario, outcome=outcome)
+    outcome.broker = broker
+    cerebro.run()
+    return outcome
