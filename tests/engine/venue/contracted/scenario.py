@@ -112,8 +112,8 @@ class Actor(bt.Strategy):
         done, info = order.executed, order.info
         self.p.outcome.told.append(
             Told(
-                str(info.get("called", "")), order.getstatusname(), done.size, done.price, done.comm, len(done.getpending()),
-                str(info.get("refusal_detail", "")),
+                str(info.get("called", "")), order.getstatusname(), done.size, done.price, done.comm,
+                len(done.getpending()), str(info.get("refusal_detail", "")),
             )
         )  # fmt: skip
 
