@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 class LiveHistory(History):
     """What a run knows at its beginning, and the live bars that follow. Made by ``load``.
 
-    ``frames``, ``notes``, ``hash`` and ``steps`` are of the bars before trading begins; ``counted`` is of those that
-    were delivered since ``begin``, which is the moment of the start.
+    ``frames``, ``notes``, ``hash`` and ``steps`` are of the bars before trading begins; ``begin`` is the stamp of the
+    first live bar, and ``counted`` is of those that were delivered from it on.
     """
 
     hub: BarHub = field(kw_only=True)
@@ -76,7 +76,8 @@ class LiveHistory(History):
             log_event(logger, "backfilled", symbol=symbol, bars=len(frame), after=after, until=until)
         for _, unit in settings.units.values():
             require_overlap(unit, frames)
-        made = cls(frames, notes, now, hub=hub)
+        begin = min(hub.members[symbol].line.grid.after(known[symbol][0]) for symbol in settings.traded_symbols)
+        made = cls(frames, notes, begin, hub=hub)
         hub.start(known, warm_steps(frames))
         hub.taps.append(made._keep)
         return made

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import backtrader as bt
 import numpy as np
@@ -17,7 +19,12 @@ from core.settings import Settings
 from feeds.aggregate import aggregate
 from feeds.quality import COLUMNS
 from gateway import Gateway
+from gateway.data.contracts import ContractBook
+from gateway.data.history import History
 from gateway.data.sample import Sample, make_sample
+from gateway.data.tape import Tape
+from gateway.gateway import Speed
+from gateway.model import Instrument
 from live.aligning import Step
 from live.feed import LiveHistory
 from live.hub import BarHub
@@ -57,6 +64,42 @@ class Round:
     fresh: dict[str, tuple[dt.datetime, float, float, float, float, float]]
     clock: dt.datetime
     blind: dict[str, str]
+
+
+class Market(Protocol):
+    """What the gateway plays: ``gateway.data.sample.Sample``, or ``Days``."""
+
+    bars: dict[Instrument, pd.DataFrame]
+
+    def tape(self) -> Tape: ...
+    def book(self) -> ContractBook: ...
+    def history(self, tape: Tape | None = None, book: ContractBook | None = None) -> History: ...
+
+
+@dataclass
+class Days:
+    """One-second bars of real days; what lies before the gateway's start is history."""
+
+    bars: dict[Instrument, pd.DataFrame]
+
+    def tape(self) -> Tape:
+        return Tape(self.bars, bar_seconds=1)
+
+    def book(self) -> ContractBook:
+        return ContractBook([*self.bars])
+
+    def history(self, tape: Tape | None = None, book: ContractBook | None = None) -> History:
+        return History(tape or self.tape(), book or self.book())
+
+
+def real_days(folder: Path) -> Days:
+    """BAC and AIG on 2013-10-07 and 2013-10-08."""
+    bars = {}
+    for number, symbol in enumerate(("BAC", "AIG"), 1):
+        found = pd.read_parquet(folder / f"us_second_trades_{symbol.lower()}.parquet")
+        starts = pd.DatetimeIndex(found["datetime"]).tz_localize("America/New_York").tz_convert("UTC")
+        bars[Instrument(number, symbol)] = found.set_index(starts + pd.Timedelta("1s"))[list(COLUMNS)].astype(float)
+    return Days(bars)
 
 
 class Writer(bt.Strategy):
@@ -108,6 +151,7 @@ class Play:
         if until is not None:
             self.pump.call_at(until, self.hub.close)
         self.pump.when_still.append(lambda: self.hub.close() if self.tws.has_ended else None)
+        assert self.history.begin is not None
         cerebro = bt.Cerebro(stdstats=False)
         for symbol in self.hub.members:
             for copy in range(2 if twice else 1):
@@ -117,6 +161,24 @@ class Play:
         cerebro.run()
         return self
 
+    def are_those_of(self, market: Market, bar: str = "1m", until: dt.datetime | None = None) -> None:
+        """Every bar that was given live is that of a backtest, bit for bit, and none is missing."""
+        assert self.history is not None and self.history.begin is not None
+        for symbol in self.hub.members:
+            live = self.bars(symbol)
+            same_bars(live, expected(market, symbol, bar, self.history.begin, until))
+            same_bars(self.history.counted(symbol), live)
+
+    def were_aligned(self) -> None:
+        """Steps went on in time, and none held a part of what the pair had at its stamp."""
+        live = [step for step in self.steps if not step.is_warm]
+        assert [step.when for step in live] == sorted({step.when for step in live})
+        assert [each.when for each in self.rounds] == [step.when for step in self.steps]
+        for each, step in zip(self.rounds, self.steps, strict=True):
+            assert {name: row[0] for name, row in each.fresh.items() if name in step.bars} == dict.fromkeys(
+                step.bars, step.when
+            )
+
     def statuses(self, name: str) -> list[Status]:
         return [status for told, status, _ in self.told if told == name]
 
@@ -124,27 +186,25 @@ class Play:
         """The live bars of a data, as the strategy saw them."""
         assert self.history is not None and self.history.begin is not None
         rows = [each.fresh[symbol] for each in self.rounds if symbol in each.fresh]
-        rows = [row for row in rows if row[0] > self.history.begin]
+        rows = [row for row in rows if row[0] >= self.history.begin]
         index = pd.DatetimeIndex([row[0] for row in rows], tz="UTC").as_unit("us")
         return pd.DataFrame([row[1:] for row in rows], index=index, columns=list(COLUMNS), dtype="float64")
 
 
 @contextmanager
 def playing(
-    sample: Sample, *faults: str, settings: Settings | None = None, start: dt.datetime | None = None,
-    kind: str = "realtime", lag: Callable[[Play], None] | None = None, **options: Any,
+    market: Market, *faults: str, settings: Settings | None = None, start: dt.datetime | None = None,
+    kind: str = "realtime", speed: Speed = "max", store: dict[str, Any] | None = None,
 ) -> Iterator[Play]:  # fmt: skip
-    """A session at the gateway of a sample."""
-    tape, book = sample.tape(), sample.book()
-    settings = settings or settings_of()
-    with Gateway(tape, book, sample.history(tape, book), faults=faults, start=start, speed="max", **options) as tws:
-        from dataclasses import replace
-
-        with IBStore(replace(STORE, port=tws.port), tws.tws.clock) as store:
-            pump = EventPump(store, lockstep=True)
-            instruments = {symbol: store.qualify(ContractSpec(symbol)) for symbol in settings.wanted_symbols}
-            hub = BarHub(store, pump, settings=settings, instruments=instruments, kind=kind)
-            play = Play(tws, store, pump, hub, settings)
+    """A session at the gateway of a market. ``store``: changes of the store's settings."""
+    tape, book = market.tape(), market.book()
+    settings, changes = settings or settings_of(), store or {}
+    with Gateway(tape, book, market.history(tape, book), faults=faults, start=start, speed=speed) as tws:
+        with IBStore(replace(STORE, port=tws.port, **changes), tws.tws.clock) as opened:
+            pump = EventPump(opened, lockstep=speed == "max")
+            instruments = {symbol: opened.qualify(ContractSpec(symbol)) for symbol in settings.wanted_symbols}
+            hub = BarHub(opened, pump, settings=settings, instruments=instruments, kind=kind)
+            play = Play(tws, opened, pump, hub, settings)
             pump.on(BarArrived, play.pieces.append)
             try:
                 yield play
@@ -152,12 +212,15 @@ def playing(
                 hub.close()
 
 
-def expected(sample: Sample, symbol: str, bar: str = "1m", after: dt.datetime | None = None) -> pd.DataFrame:
+def expected(
+    market: Market, symbol: str, bar: str = "1m", begin: dt.datetime | None = None, until: dt.datetime | None = None
+) -> pd.DataFrame:
     """What a backtest makes of the tape's seconds within regular hours."""
-    (frame,) = [frame for instrument, frame in sample.bars.items() if instrument.symbol == symbol]
+    (frame,) = [frame for instrument, frame in market.bars.items() if instrument.symbol == symbol]
     frame = frame[NYSE.in_session(pd.DatetimeIndex(frame.index))]
     made = aggregate(frame[list(COLUMNS)], bar, NYSE)
-    return made if after is None else made[made.index > after]
+    made = made if begin is None else made[made.index >= begin]
+    return made if until is None else made[made.index <= until]
 
 
 def same_bars(left: pd.DataFrame, right: pd.DataFrame) -> None:
@@ -170,5 +233,6 @@ def same_bars(left: pd.DataFrame, right: pd.DataFrame) -> None:
     assert ours.tobytes() == theirs.tobytes(), f"{left.index[differ[0]]}: {ours[differ[0]]} is not {theirs[differ[0]]}"
 
 
+@functools.cache
 def sample_of(day: dt.date, sessions: int = 1, minute_days: int = 3) -> Sample:
     return make_sample(day, 1, sessions=sessions, minute_days=minute_days)
