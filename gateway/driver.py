@@ -64,14 +64,20 @@ class Walk:
     @property
     def next_time(self) -> dt.datetime | None:
         """When the next step or act is due; None: nothing is any more."""
-        due = self._tws.next_act()
+        due = self._due()
         if self._ahead is not None:
             return self._ahead.when if due is None else min(self._ahead.when, due)
         return None if due is not None and self._until is not None and due > self._until else due
 
+    def _due(self) -> dt.datetime | None:
+        """The next moment at which something happens beside the tape; after it no bar ends, as there are no prices."""
+        act = self._tws.next_act()
+        bar = self._tws.streams.next_due() if self._ahead is not None else None
+        return act if bar is None else bar if act is None else min(act, bar)
+
     def take(self) -> bool:
         """Take what is due next; return whether a client was sent market data."""
-        ahead, due = self._ahead, self._tws.next_act()
+        ahead, due = self._ahead, self._due()
         if ahead is None or (due is not None and due < ahead.when):
             return due is not None and self._tws.step(Step(due, {}, {}), is_over=ahead is None)
         self._pull()

@@ -207,7 +207,7 @@ class _Run:
     def look_for(self, known: Order) -> None:
         """An order that is not done, as far as the journal knows."""
         order = self.book.orders[known.ref]
-        if order.state in DONE or order.written > self.at:
+        if order.state in DONE or order.written >= self.at:
             return
         ref, con_id = order.ref, order.intent.con_id
         report = self.open.get(ref)

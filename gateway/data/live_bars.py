@@ -73,6 +73,13 @@ class FiveSeconds:
         """Tell the bars that have ended by a moment."""
         self._advance(moment // FIVE * FIVE, out)
 
+    @property
+    def next_due(self) -> int | None:
+        """When the bar under way ends; None where there will be none before something trades."""
+        if not self._session[0] <= self._slot < self._session[1] or (self._bar is None and self._price is None):
+            return None
+        return self._slot + FIVE
+
     def seed(self, price: float | None) -> None:
         """The price that holds now, in this session."""
         self._price = price

@@ -16,7 +16,7 @@ from gateway.data.market_data import DELAY, DELAYED, DELAYED_FROZEN, FROZEN, LIV
 from gateway.data.pieces import Piece, Pieces
 from gateway.data.showing import QUOTED
 from gateway.data.tape import Step, Tape
-from gateway.hours import hours_of, moment_of
+from gateway.hours import hours_of, moment_of, moment_to_datetime
 from gateway.model import Instrument, Values
 from gateway.refused import Refused, hmds, invalid
 
@@ -288,6 +288,11 @@ class Streams:
             growing.hear(bars.get(instrument), quotes.get(instrument), out)
             growing.until(moment, out)
         return out
+
+    def next_due(self) -> dt.datetime | None:
+        """When the next bar of 5 seconds ends, whether anything trades at that moment or not."""
+        due = min((each for source in self._bars.values() if (each := source.next_due) is not None), default=None)
+        return None if due is None else moment_to_datetime(due)
 
     def halt(self, instrument: Instrument, halted: bool) -> list[Answer]:
         """Tell the lines of an instrument that its trading stops or goes on, also those that begin later."""
