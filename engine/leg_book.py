@@ -14,6 +14,9 @@ from core.settings import LegSettings
 from risk.boundary import closes_parent
 from risk.legs import EPSILON, Leg, PairWatch, Phase, late_leg
 
+_REFUSED = frozenset({bt.Order.Rejected, bt.Order.Margin})
+_A_MOMENT = dt.timedelta(seconds=1)
+
 
 class LegBook:
     """One leg: every order that its trade has sent for it. Sizes are signed: above 0 is long."""
@@ -28,7 +31,7 @@ class LegBook:
         self.base = 0.0  # signed units that entries of an earlier run have filled which nobody lists any more
         self.refs: AbstractSet[int] = frozenset()  # of the orders that work
         self.exit: bt.Order | None = None  # the last one that the guard has sent
-        self.retry_after: dt.datetime | None = None
+        self.exit_sent: dt.datetime | None = None
         self._most = 0.0  # the most that the entries have filled
         self.is_shrunk = False  # a correction took back what the entries had filled
 
@@ -73,12 +76,13 @@ class LegBook:
         stops = [order for order in self.orders.values() if order.info.get("role") == Role.STOP]
         return min(stops, key=lambda order: order.ref) if stops else None
 
-    @property
-    def next_exit(self) -> dt.datetime | None:
-        """When an exit may be sent; None: now. One that was refused is not sent again at once."""
-        if self.exit is None or self.exit.ref in self.refs or not self.exit.executed.remsize:
+    def next_exit(self, timeout: dt.timedelta) -> dt.datetime | None:
+        """When an exit may be sent; None: now. One that was refused is sent again after ``timeout``, one that was
+        cancelled after a second."""
+        last = self.exit
+        if last is None or self.exit_sent is None or last.ref in self.refs or not last.executed.remsize:
             return None
-        return self.retry_after
+        return self.exit_sent + (timeout if last.status in _REFUSED else _A_MOMENT)
 
     def is_beyond(self, order: bt.Order) -> bool:
         """Whether an order closes more than there is since a correction."""
@@ -111,6 +115,7 @@ class Pair:
         self.trade = trade
         self.legs: list[LegBook] = []
         self.watch = PairWatch(settings)
+        self.timeout = dt.timedelta(seconds=settings.timeout_seconds)
         self.asked: set[int] = set()  # refs of the orders that the guard has asked to cancel
 
     def trades(self, data: bt.AbstractDataBase) -> bool:
@@ -136,7 +141,7 @@ class Pair:
         """When to look again even if nothing is reported."""
         if self.watch.phase is not Phase.UNWOUND:
             return self.watch.due()
-        waits = [leg.next_exit for leg in self.legs if leg.held and leg.next_exit is not None]
+        waits = [leg.next_exit(self.timeout) for leg in self.legs if leg.held]
         return min((wait for wait in waits if wait is not None), default=None)
 
     @property

@@ -56,7 +56,6 @@ class LegGuard:
     def __init__(self, settings: LegSettings, broker: LegBroker) -> None:
         self._settings = settings
         self._broker = broker
-        self._timeout = dt.timedelta(seconds=settings.timeout_seconds)
         self._seen: dt.datetime | None = None  # the last check
         self.pairs: dict[tuple[str, str], Pair] = {}  # unit, trade -> pair
         self._over: dict[tuple[str, str], tuple[dt.datetime, Pair]] = {}  # those that are flat, and since when
@@ -207,13 +206,14 @@ class LegGuard:
             return False  # it has fired and goes on
         if begun:  # a group that has filled takes no further order
             return self._cancel(pair, working)
-        if any(order.ref in pair.asked for order in working) or (leg.next_exit is not None and when < leg.next_exit):
+        next_exit = leg.next_exit(pair.timeout)
+        if any(order.ref in pair.asked for order in working) or (next_exit is not None and when < next_exit):
             return False
         oco = next((order for order in working if order.info.get("role") == Role.STOP), None)
         leg.exit = self._send(pair, leg, -1 if held > 0 else 1, abs(held), role=Role.EXIT,
                               reason=ExitReason.OTHER_LEG, oco=oco or next(iter(working), None),
                               trade=pair.trade)  # fmt: skip
-        leg.retry_after = when + self._timeout
+        leg.exit_sent = when
         return True
 
     def _cancel(self, pair: Pair, orders: Iterable[bt.Order]) -> bool:
