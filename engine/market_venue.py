@@ -19,6 +19,7 @@ from core.calendar import ExchangeCalendar
 from core.clock import VirtualClock
 from core.errors import EngineError
 from core.settings import Settings
+from engine.fine_bars import NEVER, FineBars
 from engine.venue import (
     Accepted,
     Carried,
@@ -35,6 +36,7 @@ from engine.venue import (
 from feeds import History
 from feeds.hours import SECONDS
 from gateway.data.tape import Step, Tape
+from gateway.hours import moment_of
 from gateway.market import Accounts, MarginRates, Market
 from gateway.model import CommissionReport, Execution, Instrument, Order, Values
 
@@ -69,7 +71,7 @@ class MarketVenue:
             seconds,
         )
         self._before = _last_closes(self.instruments, history, self._tape.begin)
-        self._quoted = bool(history.fine_quotes)
+        self._fine = None if self._tape.quotes else FineBars(self._tape)
         self._reports: list[Report] = []
         self._orders: dict[int, Order] = {}  # ref -> the market's order
         self._quantities: dict[int, float] = {}  # ref -> quantity that was last told
@@ -99,6 +101,9 @@ class MarketVenue:
         share = slippage.volume_limit if costs.enabled and slippage.model == "volume_share" else None
         self.market = Market(self.instruments.values(), accounts, self.clock.now, self, participation=share)
         accounts.prices.update(self._before)
+        self._steps = self._tape.steps()
+        self._ahead: Step | None = None  # the next one of a tape with quotes
+        self._passed = 0  # bars up to this moment are over
         return ()
 
     def close(self) -> None:
@@ -115,14 +120,13 @@ class MarketVenue:
         """See ``engine.venue.Venue``. ``until`` is needed: the tape ends, but does not wait."""
         if until is None:
             raise EngineError("the market of a backtest plays up to a moment; give the time of the newest bar")
-        steps = self._tape.steps(self.clock.now(), until)
-        step = next(steps, None)
         woken: dt.datetime | None = None  # the last moment at which somebody was woken
         while True:
             if self._reports:  # what was asked for between two items is answered now
                 yield self.clock.now(), self._taken()
                 continue
             due = self.market.next_due
+            step = self._next_step(until)
             when = min(due, until) if step is None else min(due, until, step.when)
             alarm = wake()
             if alarm is not None and alarm <= when and (woken is None or alarm > woken):
@@ -133,23 +137,43 @@ class MarketVenue:
             self._go(when)
             if step is not None and step.when == when:
                 self._take(step)
-                step = next(steps, None)
             else:
                 self.market.advance(when)
                 if when == until and due > until:
+                    self._know_prices(moment_of(when))
                     if self._reports:
-                        yield when, self._taken()
+                        continue
                     return
-            if self._reports:
-                yield when, self._taken()
+
+    def _next_step(self, until: dt.datetime) -> Step | None:
+        """The next step of the tape that may change anything, up to ``until``."""
+        if self._fine is None:
+            return self._next_of_tape(until)
+        moment = self._fine.next_touch(self.market, self._passed, moment_of(until))
+        return None if moment == NEVER else self._fine.step(moment)
+
+    def _next_of_tape(self, until: dt.datetime) -> Step | None:
+        """The next step of a tape with quotes, all of which are taken."""
+        if self._ahead is None:
+            self._ahead = next(self._steps, None)
+        return self._ahead if self._ahead is not None and self._ahead.when <= until else None
+
+    def _know_prices(self, moment: int) -> None:
+        """The last prices of bars that were passed over."""
+        self._passed = max(self._passed, moment)
+        if self._fine is not None:
+            self.market.accounts.prices.update(self._fine.closes(self._passed))
 
     def _go(self, when: dt.datetime) -> None:
+        """Move the clock, and the last prices to those of before."""
         if when > self.clock.now():
+            self._know_prices(moment_of(when) - 1)
             self.clock.set(when)
 
     def _take(self, step: Step) -> None:
         """A step of the tape, as the gateway takes it."""
         market = self.market
+        self._ahead, self._passed = None, moment_of(step.when)
         market.advance(step.when)
         self._is_quote = True
         for instrument, quote in step.quotes.items():

@@ -17,20 +17,21 @@ from feeds import History
 
 
 class ActedVenue(MarketVenue):
-    """Lets a scenario do things to the market at its moments."""
+    """Lets a scenario do things to the market at its moments, before the prices of these."""
 
     acts: dict[dt.datetime, Callable[[Any, Outcome], None]]
     outcome: Outcome
 
-    def _take(self, step: Any) -> None:
-        for when in [when for when in self.acts if when <= step.when]:
-            self.acts.pop(when)(self.market, self.outcome)
-        super()._take(step)
-
     def play(
         self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
     ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
-        yield from super().play(until, wake)
+        def next_wake() -> dt.datetime | None:
+            return min([due for due in (wake(), *self.acts) if due is not None], default=None)
+
+        for when, reports in super().play(until, next_wake):
+            yield when, reports
+            for due in [due for due in self.acts if due <= when]:
+                self.acts.pop(due)(self.market, self.outcome)
 
 
 def run_on_market(scenario: Scenario) -> Outcome:
