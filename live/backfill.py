@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 from core.logs import log_event
 from live.grid import Grid
 from live.pump import EventPump
-from stores.errors import RequestError, StoreError, UnansweredError
+from stores.errors import NotSentError, RequestError, StoreError, UnansweredError
 from stores.records import HistoryBar, Instrument
 
 logger = logging.getLogger(__name__)
@@ -97,16 +97,31 @@ def _raise(error: BaseException) -> NoReturn:
     raise error
 
 
-def fetch(store: Asked, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime) -> list[HistoryBar]:
+def fetch(
+    store: Asked, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime, *, tries: int = 1
+) -> list[HistoryBar]:
     """Bars with stamps after ``after`` and up to ``until`` (and perhaps some more), in pieces that IBKR answers.
 
-    Raises what ``IBStore.history`` raises.
+    ``tries`` of each piece, where the answer is lost. Raises what ``IBStore.history`` raises.
     """
     rows: dict[dt.datetime | dt.date, HistoryBar] = {}
     for end, duration in pieces(grid, after, until):
-        for row in store.history(instrument, duration=duration, bar=SIZES[grid.bar], end=end):
+        for row in _asked(store, instrument, duration, SIZES[grid.bar], end, tries):
             rows[row.start] = row
     return [rows[start] for start in sorted(rows, key=_order)]
+
+
+def _asked(
+    store: Asked, instrument: Instrument, duration: str, bar: str, end: dt.datetime, tries: int
+) -> list[HistoryBar]:
+    for left in reversed(range(tries)):
+        try:
+            return store.history(instrument, duration=duration, bar=bar, end=end)
+        except (NotSentError, UnansweredError) as error:
+            if not left:
+                raise
+            log_event(logger, "history_asked_again", symbol=instrument.symbol, why=str(error))
+    return []
 
 
 def pieces(grid: Grid, after: dt.datetime, until: dt.datetime) -> Iterator[tuple[dt.datetime, str]]:

@@ -27,6 +27,7 @@ from live.hub import BarHub
 from live.status import Status
 
 logger = logging.getLogger(__name__)
+TRIES = 3  # of a piece of history whose answer is lost
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class LiveHistory(History):
             line = member.line
             until = line.grid.last_at(now - grace)
             after = _begin(line.grid.calendar, start, until)
-            rows = fetch(hub.store, line.instrument, line.grid, after, until) if after < until else []
+            rows = fetch(hub.store, line.instrument, line.grid, after, until, tries=TRIES) if after < until else []
             frame = _frame([bar for row in rows if (bar := line.built_of(row)) is not None], after, until)
             if frame.empty and symbol not in settings.traded_symbols:
                 notes.append(f"{symbol} has no bars before the start, so what would be reckoned from it is not.")

@@ -87,6 +87,8 @@ class BarHub:
             patience=self.grace + HISTORY_SECONDS,
             late_after=LATE_DAILY if settings.data.bar == "1d" else self._live.stale_seconds + self.grace,
         )
+        self._state = store.state  # as the events say, which may be behind the store
+        self._past = 0  # events of the time before the start, which the state at the start holds already
         self._release_at: dt.datetime | None = None
         self._still_at: dt.datetime | None = None
         self._offs: list[Callable[[], None]] = []
@@ -108,6 +110,7 @@ class BarHub:
         """Subscribe. ``known``: symbol -> the last stamp that is known already, and the last price. ``warm``: steps
         that the graph gets before the live ones. Raises StoreError, UnansweredError."""
         self.desk.warm = iter(()) if warm is None else warm
+        self._state, self._past = self.store.state, self.pump.handled + len(self.store.events)
         for kind, handler in (
             (BarArrived, self._bar), (StreamChanged, self._stream), (ConnectionChanged, self._connection),
             (Synchronised, self._synchronised), (FarmChanged, self._farm), (ErrorReported, self._error),
@@ -126,6 +129,7 @@ class BarHub:
             self._plan_deadline(grid)
         self.pump.call_later(self._watch_seconds, self._watch)
         self.pump.when_still.append(self._revive)
+        self._offs.append(lambda: self.pump.when_still.remove(self._revive))
         self._tell()
 
     def close(self) -> None:
@@ -135,7 +139,6 @@ class BarHub:
         self.is_closed = self.desk.is_closed = True
         for off in self._offs:
             off()
-        self.pump.when_still.remove(self._revive)
         self._backfill.stop()
         for handle in self._by_handle:
             try:
@@ -158,7 +161,7 @@ class BarHub:
         """Where the feed of a symbol stands."""
         member = self._of(symbol)
         return status_of(
-            member.line, member.stream, self.store.state, self.clock.now(), self._aligner.patience,
+            member.line, member.stream, self._state, self.clock.now(), self._aligner.patience,
             is_closed=self.is_closed, is_warm=self.desk.is_warm,
         )  # fmt: skip
 
@@ -202,6 +205,9 @@ class BarHub:
             self._tell_one(member)
 
     def _connection(self, event: ConnectionChanged) -> None:
+        if self.pump.handled <= self._past:
+            return
+        self._state = event.state
         for member in self.members.values():
             member.stream.why = event.why
         self._tell()
