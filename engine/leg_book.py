@@ -28,7 +28,6 @@ class LegBook:
         self.unit_eur = unit_eur  # value of a unit at the signal, account currency
         self.orders: dict[int, bt.Order] = {}  # order ref -> order
         self.entries: set[int] = set()  # refs of those that enter
-        self.base = 0.0  # signed units that entries of an earlier run have filled which nobody lists any more
         self.refs: AbstractSet[int] = frozenset()  # of the orders that work
         self.exit: bt.Order | None = None  # the last one that the guard has sent
         self.exit_sent: dt.datetime | None = None
@@ -44,7 +43,7 @@ class LegBook:
     def take(self, working: AbstractSet[int]) -> None:
         """See which orders work and whether a correction has taken anything back."""
         self.refs = working
-        entered = self.sign * self._filled(self.entries) + abs(self.base)
+        entered = self.sign * self._filled(self.entries)
         self.is_shrunk = entered < self._most - EPSILON
         self._most = max(self._most, entered)
 
@@ -60,7 +59,7 @@ class LegBook:
 
     @property
     def held(self) -> float:
-        return self._filled(self.orders.keys()) + self.base
+        return self._filled(self.orders.keys())
 
     @property
     def has_closed(self) -> bool:
@@ -103,7 +102,7 @@ class LegBook:
             coming=sum(abs(float(order.executed.remsize)) for order in working),
             unit_eur=self.unit_eur,
             is_leaving=called_off or exits or self.has_closed,
-            can_retry=bool(entries) and not any(order.executed.exbits for order in entries) and not self.base,
+            can_retry=bool(entries) and not any(order.executed.exbits for order in entries),
         )
 
 
@@ -150,21 +149,15 @@ class Pair:
         return not any(leg.working() or abs(leg.held) > EPSILON for leg in self.legs)
 
 
-def restored(data: bt.AbstractDataBase, orders: list[bt.Order], position: bt.Position, rate: float) -> LegBook:
-    """The leg that these orders of an earlier run, and the position, make."""
+def restored(data: bt.AbstractDataBase, orders: list[bt.Order], rate: float) -> LegBook:
+    """The leg that these orders of an earlier run make; one without an entry among them was never ordered."""
     entries = [order for order in orders if order.info.get("role") == Role.ENTRY]
-    known = sum(float(order.executed.size) for order in orders)
-    rest = float(position.size) - known
-    if entries:
-        first = min(entries, key=lambda order: order.ref)
-        sign, ordered = (1 if first.isbuy() else -1), abs(float(first.created.size))
-        price = float(first.executed.price or first.created.price or position.price)
+    first = min(entries, key=lambda order: order.ref, default=None)
+    if first is None:
+        leg = LegBook(data, 1, 0.0, 0.0)
     else:
-        against = next((order for order in orders if order.info.get("role") in (Role.STOP, Role.EXIT)), None)
-        is_short = against.isbuy() if against is not None else position.size < 0
-        sign, ordered, price = (-1 if is_short else 1), abs(rest), float(position.price)
-    leg = LegBook(data, sign, ordered, price * rate)
-    leg.base = rest if abs(rest) > EPSILON else 0.0
+        price = float(first.executed.price or first.created.price)
+        leg = LegBook(data, 1 if first.isbuy() else -1, abs(float(first.created.size)), price * rate)
     for order in orders:
         leg.add(order)
     return leg

@@ -34,9 +34,6 @@ class LegBroker(Protocol):
     def get_orders_open(self) -> Sequence[bt.Order]:
         """Orders that may still fill, those just sent included."""
 
-    def getposition(self, data: bt.AbstractDataBase) -> bt.Position:
-        """The position of a data."""
-
     def fx_rate(self, data: bt.AbstractDataBase) -> float:
         """Account currency for one unit of the data's currency."""
 
@@ -80,7 +77,7 @@ class LegGuard:
     def carried(self, orders: Sequence[bt.Order]) -> None:
         """Orders of an earlier run, with what they have filled: the pairs among them are watched as before.
 
-        What a position holds beyond the fills of these orders was filled by earlier entries that nobody lists any more.
+        A leg that is naked has been so since the newest of the fills: a restart gives it no more time.
         """
         trades: dict[tuple[str, str], list[bt.Order]] = {}
         for order in orders:
@@ -93,9 +90,11 @@ class LegGuard:
                 continue
             pair = Pair(self._settings, own[0].owner, trade)
             for data in datas:
-                position = self._broker.getposition(data)
-                rate = self._broker.fx_rate(data)
-                pair.legs.append(restored(data, [o for o in own if o.data is data], position, rate))
+                orders_of = [order for order in own if order.data is data]
+                pair.legs.append(restored(data, orders_of, self._broker.fx_rate(data)))
+            filled = [float(order.executed.dt) for order in own if order.executed.size]
+            if filled:
+                pair.watch.since = bt.num2date(max(filled)).replace(tzinfo=dt.UTC)
             self.pairs[unit, trade] = pair
 
     def heard(self, order: bt.Order) -> None:

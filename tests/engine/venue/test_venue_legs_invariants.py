@@ -54,8 +54,8 @@ def script(draw: Any) -> dict[str, Any]:
     silent: dict[str, list[tuple[float, float]]] = {"Y": [], "X": []}
     for symbol, begin, end in draw(st.lists(stretch(), max_size=3)):
         silent[symbol].append((begin, end))
-    jumps = {symbol: [(when, draw(st.sampled_from([0.8, 0.97, 1.03, 1.2])))]
-             for symbol, when in draw(st.dictionaries(symbols, st.integers(5, 150).map(float), max_size=1)).items()}  # fmt: skip
+    moments = draw(st.dictionaries(symbols, st.integers(5, 150).map(float), max_size=1))
+    jumps = {symbol: [(when, draw(st.sampled_from([0.8, 0.97, 1.03, 1.2])))] for symbol, when in moments.items()}
     return {
         "bars": {
             "silent": silent,

@@ -260,12 +260,20 @@ def play(
     *,
     sign: int = -1,
     leaves: Iterable[int] = (),
+    begin: dt.datetime | None = None,
 ) -> Outcome:
-    """Run the scene. ``sign``: of the z-score; -1 buys Y and sells X. ``leaves``: minutes of exits, counted from 1."""
+    """Run the scene. ``sign``: of the z-score; -1 buys Y and sells X. ``leaves``: minutes of exits, counted from 1.
+
+    ``begin``: the first bar that counts, for a run that takes up an earlier one; None: all count.
+    """
     body = {"sign": sign, "leaves": frozenset(leaves), "__module__": __name__}
     strategies.STRATEGIES["ScriptedPair"] = type(ScriptedPair)("ScriptedPair", (ScriptedPair,), body)
     try:
-        history = History({symbol: aggregate(frame, "1m") for symbol, frame in fine.items()}, fine=dict(fine))
+        bars = {symbol: aggregate(frame, "1m") for symbol, frame in fine.items()}
+        if begin is not None:
+            last = begin - dt.timedelta(minutes=1)  # the minute that ends at ``begin`` is played
+            fine = {symbol: frame[frame.index > last] for symbol, frame in fine.items()}
+        history = History(bars, begin=begin, fine=dict(fine))
         broker = maker(settings, history, faults)
         witness = Witness()
         broker.listeners.append(witness)
