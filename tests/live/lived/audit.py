@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 
+from lived.witness import Witness
+
 from books.intents_book import IntentBook
 from books.intents_records import EPSILON
 from books.intents_states import IN_DOUBT, UNRESOLVED
 from core.orders import Role
-from lived.witness import Witness
 
 OPENING = frozenset({Role.ENTRY})
 

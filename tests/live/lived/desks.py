@@ -60,11 +60,13 @@ def sample(seed: int = 1, sessions: int = 1, day: dt.date = DAY) -> Sample:
     return make_sample(day, seed, sessions=sessions)
 
 
-def history(seed: int = 1, sessions: int = 1, until: dt.datetime | None = None) -> History:
+def history(
+    seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False
+) -> History:
     """What a backtest over the sample's day loads: its minutes, those of the days before, and its seconds."""
     made = sample(seed, sessions)
     calendar = ExchangeCalendar("XNYS")
-    frames, fine = {}, {}
+    frames, fine, told = {}, {}, {}
     for instrument in (XMPLA, XMPLB):
         seconds = made.bars[instrument]
         seconds = seconds[calendar.in_session(pd.DatetimeIndex(seconds.index))]
@@ -72,8 +74,11 @@ def history(seed: int = 1, sessions: int = 1, until: dt.datetime | None = None) 
             seconds = seconds[seconds.index <= until]
         columns = ["open", "high", "low", "close", "volume"]
         fine[instrument.symbol] = seconds[columns].astype(float)
+        if quotes:
+            shown = made.quotes[instrument]
+            told[instrument.symbol] = shown if until is None else shown[shown.index <= until]
         minutes = aggregate(fine[instrument.symbol], "1m", calendar)
         before = made.frames[instrument][60][columns].astype(float)
         frames[instrument.symbol] = pd.concat([before, minutes])
     begin = min(frame.index[0] for frame in fine.values()).to_pydatetime()
-    return History(frames, [], begin, fine=fine)
+    return History(frames, [], begin, fine=fine, fine_quotes=told)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lived.witness import Witness
+
 from core.settings import Settings
 from engine.brokers import make_broker
 from engine.build import build, resolve
 from engine.venue import Report, VenueOrder
 from feeds import History
 from gateway import Gateway
-from lived.witness import Witness
 from live.session import LiveSession
 from live.summary import SessionSummary
 from stores import StoreSettings

@@ -1,0 +1,175 @@
+"""The promise of halflife: the order stream of a live session is that of a backtest over the same bars."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from lived import desks, runs
+from lived.audit import audit
+
+from books.intents import IntentJournal
+from core.calendar import ExchangeCalendar
+from core.settings import Settings
+from engine.venue import Charged, Filled
+from feeds import History
+from feeds.aggregate import aggregate
+from gateway import Gateway
+from gateway.data.contracts import ContractBook
+from gateway.data.history import History as GatewayHistory
+from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.tape import Tape
+from gateway.model import Instrument
+
+STRATEGIES = {"reversion": {"reversion": desks.REVERSION}, "pair": {"pair": desks.PAIR}, "both": None}
+CLOSE = dt.datetime(2024, 6, 12, 20, 0, tzinfo=dt.UTC)
+
+
+def sample_gateway(*faults: str, quotes: bool = False, seed: int = 1) -> Gateway:
+    """The sample's pair in dollars that are worth what the settings say: without its currency pair."""
+    made = desks.sample(seed)
+    bars = {each: made.bars[each] for each in (XMPLA, XMPLB)}
+    told = {each: made.quotes[each] for each in (XMPLA, XMPLB)} if quotes else None
+    tape, book = Tape(bars, told, bar_seconds=1), made.book()
+    return Gateway(tape, book, made.history(tape, book), speed="max", faults=faults, seed=seed)
+
+
+def executions(heard: runs.Heard, end: dt.datetime) -> list[tuple[object, ...]]:
+    """Fills and fees in their order, each with its order; of orders sent before ``end``, the last bar of a backtest."""
+    sent = {order.ref: order for order in heard.orders if order.bar < end}
+    found: list[tuple[object, ...]] = []
+    for each in heard.reports:
+        if each.ref in sent and isinstance(each, Filled):
+            found.append((*sent[each.ref].decision, each.when, each.quantity, each.price))
+        elif each.ref in sent and isinstance(each, Charged):
+            found.append((*sent[each.ref].decision, each.fees, each.currency))
+    return found
+
+
+def first_difference(expected: runs.Heard, found: runs.Heard) -> str:
+    """Empty where the order streams are the same; else the first order that differs."""
+    pairs = zip(expected.decisions, found.decisions, strict=False)
+    for number, (one, other) in enumerate(pairs):
+        if one != other:
+            return f"order {number}: the backtest has {one}, live has {other}"
+    extra = len(found.decisions) - len(expected.decisions)
+    return f"live has {extra:+d} orders" if extra else ""
+
+
+@pytest.mark.parametrize(
+    ("which", "minutes"), [("reversion", 120), ("pair", 120), pytest.param("both", 391, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("quotes", [False, True], ids=["bars", "quotes"])
+def test_the_order_stream_is_that_of_the_backtest(which: str, minutes: int, quotes: bool, tmp_path: Path) -> None:
+    end = min(CLOSE, CLOSE - dt.timedelta(minutes=390 - minutes))
+    settings = desks.settings(STRATEGIES[which], live={"fx": "settings"})
+    expected = runs.backtest(settings, desks.history(until=end, quotes=quotes))
+    gateway = sample_gateway(quotes=quotes)
+    witness = runs.attended(gateway)
+    with gateway:
+        lived = runs.live(settings, gateway, end + dt.timedelta(seconds=3), tmp_path)
+    found = lived.heard
+    assert len(expected.orders) > minutes / 10  # both trade, and often
+    assert not first_difference(expected, found)
+    assert executions(found, end) == executions(expected, end)
+    marks = sorted(set(expected.equity) & set(found.equity))
+    assert len(marks) >= minutes - 2
+    assert [found.equity[bar] for bar in marks] == [expected.equity[bar] for bar in marks]
+    with IntentJournal(lived.session.places.intents, "DU1234567") as journal:
+        assert not audit(witness, journal.snapshot())
+
+
+def test_the_comparison_would_tell_a_difference() -> None:
+    """Control: one price of one second differs, and so do the orders."""
+    settings = desks.settings({"reversion": desks.REVERSION})
+    end = CLOSE - dt.timedelta(minutes=330)
+    one, other = desks.history(until=end), desks.history(until=end)
+    frame = other.frames["XMPLA"].copy()
+    frame.loc[frame.index[-40], ["high", "close"]] *= 1.002
+    changed = History({**other.frames, "XMPLA": frame}, [], other.begin, fine=other.fine)
+    assert first_difference(runs.backtest(settings, one), runs.backtest(settings, changed))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "commission_late:seconds=30", "status_duplicated", "execution_duplicated", "status_missing",
+        "status_out_of_order:seconds=5",
+    ],
+)  # fmt: skip
+def test_faults_that_tell_nothing_wrong_change_no_order(fault: str, tmp_path: Path) -> None:
+    end = CLOSE - dt.timedelta(minutes=330)
+    settings = desks.settings(live={"fx": "settings"})
+    expected = runs.backtest(settings, desks.history(until=end))
+    with sample_gateway(fault) as gateway:
+        found = runs.live(settings, gateway, end + dt.timedelta(seconds=3), tmp_path).heard
+    assert not first_difference(expected, found)
+
+
+def test_a_rejected_entry_explains_the_difference(tmp_path: Path) -> None:
+    """Both send the same entry; live it is refused, so its trade has no exit, and the trades after it are the same."""
+    end = CLOSE - dt.timedelta(minutes=330)
+    settings = desks.settings({"reversion": desks.REVERSION}, live={"fx": "settings"})
+    expected = runs.backtest(settings, desks.history(until=end))
+    with sample_gateway("rejected_permission:n=1") as gateway:
+        found = runs.live(settings, gateway, end + dt.timedelta(seconds=3), tmp_path).heard
+    refused = expected.orders[0].trade
+    assert found.decisions[:2] == expected.decisions[:2]  # the entry and its stop
+    assert any(order.trade == refused for order in expected.orders[2:])
+    assert not any(order.trade == refused for order in found.orders[2:])
+    assert {order.trade for order in found.orders} & {order.trade for order in expected.orders[-4:]}
+
+
+REAL = (dt.date(2013, 10, 7), dt.date(2013, 10, 8))
+
+
+def real_seconds(folder: Path, symbol: str) -> pd.DataFrame:
+    """Trades of one second, stamped with their end, UTC, regular hours."""
+    frame = pd.read_parquet(folder / f"us_second_trades_{symbol.lower()}.parquet")
+    times = pd.DatetimeIndex(frame["datetime"]).tz_localize("America/New_York").tz_convert("UTC")
+    bars = frame[["open", "high", "low", "close", "volume"]].astype(float).set_axis(times, axis=0)
+    bars.index = bars.index + pd.Timedelta(seconds=1)
+    bars = bars[ExchangeCalendar("XNYS").in_session(pd.DatetimeIndex(bars.index))]
+    return bars[~bars.index.duplicated()]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    "which", ["reversion", pytest.param("pair", marks=pytest.mark.slow), pytest.param("both", marks=pytest.mark.slow)]
+)
+def test_real_seconds_of_bac_and_aig(which: str, shared_data: Path, tmp_path: Path) -> None:
+    """The second day is traded, the first one is history."""
+    instruments = {
+        symbol: Instrument(con_id, symbol, long_name=symbol) for symbol, con_id in (("BAC", 10_098), ("AIG", 61_319_701))
+    }
+    settings = _real_settings(which)
+    calendar = ExchangeCalendar("XNYS")
+    minutes_wanted = 120 if which == "reversion" else 390
+    begin = calendar.close_of(REAL[0])
+    end = calendar.close_of(REAL[1]) - dt.timedelta(minutes=390 - minutes_wanted)
+    seconds = {symbol: real_seconds(shared_data, symbol) for symbol in instruments}
+    frames, fine, tape_bars, before = {}, {}, {}, {}
+    for symbol, bars in seconds.items():
+        minutes = aggregate(bars, "1m", calendar)
+        frames[symbol] = minutes[minutes.index <= end]
+        fine[symbol] = bars[(bars.index > begin) & (bars.index <= end)]
+        tape_bars[instruments[symbol]] = bars[bars.index > begin]
+        before[instruments[symbol]] = {60: minutes[minutes.index <= begin]}
+    first = min(frame.index[0] for frame in fine.values()).to_pydatetime()
+    expected = runs.backtest(settings, History(frames, [], first, fine=fine))
+    tape, book = Tape(tape_bars, bar_seconds=1), ContractBook(instruments.values())
+    with Gateway(tape, book, GatewayHistory(tape, book, before), speed="max") as gateway:
+        found = runs.live(settings, gateway, end + dt.timedelta(seconds=3), tmp_path).heard
+    assert expected.orders
+    assert not first_difference(expected, found)
+    assert executions(found, end) == executions(expected, end)
+
+
+def _real_settings(which: str) -> Settings:
+    strategies = {
+        "reversion": {**desks.REVERSION, "instruments": ["BAC"]}, "pair": {**desks.PAIR, "pairs": [["BAC", "AIG"]]},
+    }  # fmt: skip
+    chosen = strategies if which == "both" else {which: strategies[which]}
+    return desks.settings(chosen, instruments={"BAC": {}, "AIG": {}}, live={"fx": "settings"})
