@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from core.errors import NotSentError, RequestError, StoreError, UnansweredError
+from books.rates import Rates
+from core.errors import NotSentError, RateError, RequestError, StoreError, UnansweredError
 from core.orders import Refusal
 from engine.venue import VenueOrder, VenueRefused
 from live.values import ReportedAccount
@@ -24,6 +25,7 @@ class Previews:
     def __init__(self, desk: VenueDesk, reported: ReportedAccount) -> None:
         self._desk = desk
         self._reported = reported
+        self._rates = Rates.exchange(desk.settings.costs.fx, desk.settings.account.currency)
 
     def check(self, entries: Sequence[VenueOrder]) -> None:
         """Raises VenueRefused where IBKR's numbers say that the margin is not enough, or it does not say."""
@@ -72,7 +74,13 @@ class Previews:
         """None where no price is known yet."""
         instrument = self._desk.instruments[order.symbol]
         price = order.limit_price or order.aux_price or self._desk.prices.get(instrument.con_id)
-        rate = self._reported.rate(instrument.currency)
+        rate = self._reported.rate(instrument.currency) or self._rate_of_settings(instrument.currency)
         if price is None or rate is None:
             return None
         return order.quantity * price * instrument.multiplier * rate
+
+    def _rate_of_settings(self, currency: str) -> float | None:
+        try:
+            return self._rates.rate(currency, self._desk.clock.now())
+        except RateError:
+            return None

@@ -81,7 +81,9 @@ class IBVenue:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is being asked about, a sentence each."""
-        return tuple(f"{each.symbol}: {each.text}" for each in self._reconciler.waiting)
+        book = self._desk.journal.book
+        unknown = [f"{o.intent.symbol}: the outcome of {o.ref} is not known ({o.why})" for o in book.in_doubt()]
+        return (*(f"{each.symbol}: {each.text}" for each in self._reconciler.waiting), *unknown)
 
     @property
     def bus(self) -> Bus:

@@ -94,7 +94,7 @@ class Hearing:
             desk.deadlines.set(f"inactive {order_ref}", ANSWER_SECONDS, lambda: self._still_inactive(order_ref))
         if order.state is OrderState.AWAITING:
             self._reconciler.look_soon(VERDICT_SECONDS, f"{order_ref} has fills that executions do not tell")
-        was_cancelling = order.is_cancelling
+        was_cancelling = order.is_cancelling and order_ref in self._cancels
         self._judge(order_ref)
         desk.tell(order_ref)
         if order.state in DONE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 from books.intents_records import Intent
@@ -77,10 +78,13 @@ class Sender:
 
     def _conforming(self, order: VenueOrder) -> VenueOrder:
         instrument = self._instrument(order)
+        for price in (order.limit_price, order.aux_price, order.trail_stop_price):
+            if price is not None and not 0.0 < price < math.inf:
+                raise VenueRefused(Refusal.INVALID, f"{order.symbol} at {price!r}: a price has to be above zero")
         made = conforming(order, instrument, self._steps[order.symbol])
         if made.quantity <= 0.0:
             least = max(instrument.min_size, smallest_size(instrument))
-            detail = f"{order.quantity:.12g} {order.symbol} is below the smallest order of {least:.12g}"
+            detail = f"{order.quantity:.12g} {order.symbol} is fractional, or below the smallest order of {least:.12g}"
             raise VenueRefused(Refusal.INVALID, detail)
         return made
 
@@ -147,7 +151,8 @@ class Sender:
     def _stopped(self, intents: Sequence[Intent], sent: int, rest: int, why: str) -> None:
         """Of a batch ``intents[:sent]`` went out, ``intents[rest:]`` did not, and what is between is not known.
 
-        What went out is cancelled, for a batch is all or none. Reports tell what becomes of it.
+        Where something did not go out the rest is cancelled, for a batch is all or none. Reports tell what becomes of
+        it; what is not known is asked.
         """
         desk = self._desk
         with desk.writing("orders that were not sent"):
@@ -159,7 +164,8 @@ class Sender:
             return
         for intent in intents[:rest]:
             self._hearing.expect(intent.ref, "sent")
-            self._hearing.cancel(intent.ref, f"the rest of its batch was not sent: {why}")
+            if rest < len(intents):
+                self._hearing.cancel(intent.ref, f"the rest of its batch was not sent: {why}")
         for intent in intents[rest:]:
             desk.tell(intent.ref)
         self._hearing.ask(why)

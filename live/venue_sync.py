@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 
+from books.intents_order import Order
 from books.intents_records import CommissionSeen, ExecutionSeen
 from books.intents_states import AT_BROKER
 from core.errors import LedgerError, NotSentError, UnansweredError
@@ -53,7 +54,13 @@ class Reconciler:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to ask; halts may stand."""
-        return self.is_reconciled and all(doubt.is_confirmed for doubt in self.doubts.values())
+        is_asked = all(doubt.is_confirmed for doubt in self.doubts.values())
+        return self.is_reconciled and is_asked and not self._unknown()
+
+    def _unknown(self) -> list[Order]:
+        """Orders whose outcome is being asked for; those of halted instruments wait for a person."""
+        book = self._desk.journal.book
+        return [order for order in book.in_doubt() if not book.halts_of(order.intent.con_id)]
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -142,7 +149,7 @@ class Reconciler:
 
     def _go_on(self, result: Reconciliation) -> None:
         desk = self._desk
-        if not result.is_settled:
+        if not result.is_settled or self._unknown():
             desk.deadlines.set("second look", GRACE_SECONDS + 0.05, self.look)
         elif self._looks_again:
             self.look_soon(1.0, "something came while it was asked")

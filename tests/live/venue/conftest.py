@@ -1,4 +1,7 @@
-"""The harness of this folder is imported as ``atibkr``; nothing that is sent may fail in the library's decoder."""
+"""The harness of this folder is imported as ``atibkr``, that of the brokers' contract as ``contracted``.
+
+Nothing that is sent may fail in the library's decoder.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = str(Path(__file__).resolve().parent)
-if FOLDER not in sys.path:
-    sys.path.insert(0, FOLDER)
+HERE = Path(__file__).resolve().parent
+for folder in (HERE, HERE.parents[1] / "engine" / "venue"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+pytest.register_assert_rewrite("contracted.suite")
 
 
 @pytest.fixture(autouse=True)
