@@ -34,12 +34,12 @@ class ActedVenue(MarketVenue):
                 self.acts.pop(due)(self.market, self.outcome)
 
 
-def run_on_market(scenario: Scenario) -> Outcome:
+def run_on_market(scenario: Scenario, make: type[ActedVenue] = ActedVenue) -> Outcome:
     settings, outcome = settings_of(scenario), Outcome()
     fine = {symbol: seconds_of(rows) for symbol, rows in scenario.prices.items()}
     frames = {symbol: minutes_of(frame) for symbol, frame in fine.items()}
     history = History(frames, [], None, fine, {symbol: quotes_of(rows) for symbol, rows in scenario.shown.items()})
-    venue = ActedVenue(settings, history)
+    venue = make(settings, history)
     venue.acts = {at(time).to_pydatetime(): act for time, act in scenario.market_acts.items()}
     venue.outcome = outcome
     broker = VenueBroker(venue, settings=settings)
