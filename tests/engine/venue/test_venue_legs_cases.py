@@ -243,3 +243,13 @@ def test_the_mirror_image_buys_what_is_late() -> None:
     fine = second_bars(ENTRY + 4, silent={"X": [(0, 60)]})
     outcome = play(in_market, settings_for({}), fine, sign=1)
     assert outcome.fills() == [(0.0, "Y", "entry", -100.0), (11.0, "Y", "exit", 100.0)]
+
+
+def test_the_exits_of_a_kill_switch_are_not_doubled() -> None:
+    """X loses 1.50 on 200 units, a thousandth of the equity and more: both legs go at second 60, X is halted."""
+    risk = {"kill_switch": {"max_drawdown": 0.001, "flatten": True}}
+    faults = Fault(at(50), "halt", "X"), Fault(at(100), "resume", "X")
+    fine = second_bars(ENTRY + 4, jumps={"X": [(30, 1.03)]})
+    outcome = play(in_market, settings_for({}, risk=risk), fine, faults)
+    assert outcome.fills()[2:] == [(60.0, "Y", "exit", -100.0), (100.0, "X", "exit", 200.0)]
+    assert len(sent(outcome, "X", "exit")) == 1 and not outcome.witness.working()
