@@ -49,6 +49,12 @@ def test_a_limit_order_that_rests_does_not_slip_and_none_slips_beyond_its_limit(
     assert out.filled_at("crosses") == [("14:31:00", 100, 10.0)]
 
 
+def test_a_limit_order_that_has_rested_does_not_slip_where_the_price_jumps_over_it() -> None:
+    rows = [*ROWS[:2], ("14:31:02", 10.0), ("14:31:10", 9.8), *ROWS[2:]]
+    out = one(rows, lambda s: s.send("buy", 100, exectype=Order.Limit, price=9.9), settings=BPS)
+    assert out.filled_at("buy") == [("14:31:09", 100, 9.8)]
+
+
 def test_a_stop_slips() -> None:
     rows = [*ROWS[:1], ("14:31:01", 10.0, 10.0, 9.85, 9.9), *ROWS[2:]]
     out = one(rows, lambda s: s.send("stop", -100, exectype=Order.Stop, price=9.9), settings=BPS)
@@ -106,7 +112,7 @@ def test_passing_bars_over_changes_nothing(seed: int, wishes: Any, share: float 
     rows, price = [], 10.0
     for second in [*range(1, 361), *range(237_600, 237_960)]:
         if rng.random() < 0.4:
-            path = price + np.cumsum(rng.integers(-2, 3, 4)) * 0.01
+            path = price + np.cumsum(rng.integers(-6, 7, 4)) * 0.01
             price = float(path[-1])
             when = begin + dt.timedelta(seconds=second)
             prices = (path[0], path.max(), path.min(), path[-1])
