@@ -23,7 +23,8 @@ from stores.events import ConnectionChanged, ConnectionState, Synchronised
 from stores.synchronising import LOOK
 
 logger = logging.getLogger(__name__)
-LOOK_EVERY = 60.0  # seconds between two looks while orders work: one may be gone without a word
+LOOK_AT = 30  # second of each minute at which is looked while orders work, for one may be gone without a word; away
+# from the ends of bars, where fills are on their way and would look like differences
 LOOK_AGAIN = 30.0  # seconds after which a look without an answer is asked for once more
 RETRY = 5.0  # seconds after which a reconciliation that could not be written is tried again
 _TOLD = {
@@ -92,7 +93,12 @@ class Reconciler:
     def _from_time_to_time(self) -> None:
         if any(order.state in AT_BROKER for order in self._desk.journal.book.open_orders()):
             self.look("orders are at work")
-        self._desk.deadlines.set("look from time to time", LOOK_EVERY, self._from_time_to_time)
+        self._look_next_minute()
+
+    def _look_next_minute(self) -> None:
+        now = self._desk.clock.now()
+        seconds = (LOOK_AT - now.second - now.microsecond / 1e6) % 60.0 or 60.0
+        self._desk.deadlines.set("look from time to time", seconds, self._from_time_to_time)
 
     # -- the connection -------------------------------------------------------------------------------------------
 
@@ -155,7 +161,7 @@ class Reconciler:
             self.look_soon(1.0, "something came while it was asked")
         self._looks_again = False
         if "look from time to time" not in desk.deadlines:
-            desk.deadlines.set("look from time to time", LOOK_EVERY, self._from_time_to_time)
+            self._look_next_minute()
 
     # -- telling --------------------------------------------------------------------------------------------------
 
