@@ -175,6 +175,26 @@ def test_an_execution_that_is_taken_back(action: str) -> None:
     outcome = run(action, Fault(at(20), "bust", "X"), jumps={"X": [(40, 1.2)]})
     assert outcome.fills() == [Y_IN, X_IN, (20.0, "Y", "exit", -100.0)]
     assert not outcome.held and not outcome.witness.working()
+    (stop,) = (order.ref for _, order in outcome.witness.sends if (order.symbol, order.role) == ("X", "stop"))
+    assert outcome.witness.ended[stop].when == at(20)
+
+
+def test_an_exit_that_would_close_more_than_there_is_makes_room_for_another() -> None:
+    """Y is halted with its exit of 100 at work when 10 of the 100 turn out not to have been bought: 90 are sold."""
+    faults = Fault(at(55), "halt", "Y"), Fault(at(70), "bust", "Y"), Fault(at(100), "resume", "Y")
+    fine = second_bars(ENTRY + 4, volumes=SLOW)
+    outcome = play(in_market, settings_for({"timeout_seconds": 20.0}, **SHARE), fine, faults, leaves=[ENTRY + 1])
+    assert sent(outcome, "Y", "exit") == [(60.0, -100.0), (70.0, -90.0)]
+    assert not outcome.held and not outcome.witness.working() and not outcome.witness.doubled
+    assert min(holds.get("Y", 0.0) for _, holds in outcome.witness.line) == 0.0
+
+
+def test_a_stop_that_fills_slowly_is_the_exit_of_its_leg() -> None:
+    """X jumps at second 30 and its stop buys 10 units in a second: no other exit of X, and Y goes from second 31 on."""
+    fine = second_bars(ENTRY + 4, volumes=SLOW, jumps={"X": [(30, 1.2)]})
+    outcome = play(in_market, settings_for({"timeout_seconds": 20.0}, **SHARE), fine)
+    assert not sent(outcome, "X", "exit") and sent(outcome, "Y", "exit") == [(31.0, -100.0)]
+    assert not outcome.held and not outcome.witness.working() and not outcome.witness.doubled
 
 
 def test_an_exit_that_is_taken_back() -> None:
