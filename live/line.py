@@ -98,18 +98,24 @@ class Line:
     def told(self, rows: Iterable[HistoryBar], until: dt.datetime) -> bool:
         """What history has of the time from ``known`` to the stamp ``until``; whether it has decided anything.
 
-        Bars of which all pieces have come stay those of the stream.
+        Bars of which all pieces have come stay those of the stream; of one that history does not have, though there
+        was a trade in the stream, the pieces are taken that have come.
         """
         bars = {stamp: row for row in rows if self.known < (stamp := self.stamp_of(row)) <= until}
         before = self.known
         while self.next <= until:
             stamp = self.next
             if not self._decide_by_stream(once=True):
-                self._pieces.pop(stamp, None)
-                row = bars.get(stamp)
+                pieces, row = self._pieces.pop(stamp, {}), bars.get(stamp)
                 if row is not None and (built := self.built_of(row)) is not None:
                     self.ready.append(built)
                     self.doubt.trust(row.close)
+                elif row is None and (part := self._build(stamp, pieces)):
+                    log_event(
+                        logger, "bar_incomplete", level=logging.WARNING, symbol=self.symbol, end=stamp,
+                        pieces=len(pieces),
+                    )  # fmt: skip
+                    self.ready.extend(part)
                 self._decided(stamp)
         self._decide_by_stream()
         return self.known > before
@@ -142,18 +148,20 @@ class Line:
             if not self._is_whole(stamp):
                 return decided
             pieces = self._pieces.pop(stamp)
-            builder, made = BarBuilder(self.grid.bar, self.grid.calendar), list[BuiltBar]()
-            for start in sorted(pieces):
-                piece = pieces[start]
-                if self._is_index or self._has_trade(piece):
-                    made += builder.add(
-                        start, piece.seconds, piece.open, piece.high, piece.low, piece.close, piece.volume
-                    )
-            self.ready.extend(made + builder.passed(stamp))
+            self.ready.extend(self._build(stamp, pieces))
             self._decided(stamp)
             decided = True
             if once:
                 return True
+
+    def _build(self, stamp: dt.datetime, pieces: dict[dt.datetime, BarArrived]) -> list[BuiltBar]:
+        """The bar with a stamp made of pieces; none where nothing was traded in them."""
+        builder, made = BarBuilder(self.grid.bar, self.grid.calendar), list[BuiltBar]()
+        for start in sorted(pieces):
+            piece = pieces[start]
+            if self._is_index or self._has_trade(piece):
+                made += builder.add(start, piece.seconds, piece.open, piece.high, piece.low, piece.close, piece.volume)
+        return made + builder.passed(stamp)
 
     def _decided(self, stamp: dt.datetime) -> None:
         self.known, self._next = stamp, None

@@ -54,7 +54,8 @@ def blind_at(play: Play, symbol: str = "XMPLA") -> dict[str, str]:
         (["on realtimeBar every 90: drop", "on reqHistoricalData 5: drop; error 162 \"Historical Market Data Service "
           "error message:HMDS query returned no data: XMPLA\""], ALWAYS),  # HMDS is behind for a moment
         (["on realtimeBar every 90: drop", "history_pacing:n=5"], None),
-        (["on realtimeBar 150: drop", "on reqHistoricalData 5: drop", "on reqHistoricalData 2: drop"], None),  # no answer, and again
+        # no answer while it starts, and none later
+        (["on realtimeBar 150: drop", "on reqHistoricalData 5: drop", "on reqHistoricalData 2: drop"], None),
         (["clock_skew:seconds=90"], ALWAYS),
     ],
     ids=lambda value: value[0][:40] if isinstance(value, list) and value and isinstance(value[0], str) else "",
