@@ -7,6 +7,7 @@ mend; 130 stopped at once by a second signal.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ from commands import gateway_options
 from commands.console import Debug, console, readable
 from core.config import load_settings
 from core.errors import SessionError, SettingsError
-from core.settings import Settings
+from core.settings import LoggingSettings, Settings
 from core.signals import SIGNALS
 
 if TYPE_CHECKING:
+    from commands.live_console import LiveConsole
     from gateway.gateway import Speed
     from live.session import LiveSession
 
@@ -100,7 +102,7 @@ def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
     from core.logs import setup_logging
     from live.session import LiveSession
 
-    with setup_logging(settings.logging, Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
+    with setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
         shown = LiveConsole(console)
         end = _moment(until, settings, SystemClock().now())
         session = LiveSession(settings, real_money=real_money, until=end, tell=shown.tell, marked=shown.marked)
@@ -114,8 +116,9 @@ def _rehearse(settings: Settings, speed: Speed, until: str | None, faults: list[
     from live.rehearsal import rehearsal
 
     with ExitStack() as opened:
-        logging = settings.logging.model_copy(update={"console": "ERROR"})
-        opened.enter_context(setup_logging(logging, Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"))
+        opened.enter_context(
+            setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}")
+        )
         shown = LiveConsole(console)
         shown.say(
             f"[bold]Rehearsal[/bold] on the paper gateway: generated data of {SAMPLE_DAY}, no account, no network."
@@ -130,10 +133,15 @@ def _rehearse(settings: Settings, speed: Speed, until: str | None, faults: list[
     shown.say(f"What it did once more, from its record: halflife replay {' '.join(days)}" if days else "")
 
 
-def _run(session: LiveSession, shown: object) -> None:
-    from commands.live_console import LiveConsole
+def _quiet(settings: Settings) -> LoggingSettings:
+    """Warnings are told in sentences; on the console they would come twice."""
+    given = settings.logging
+    return given.model_copy(update={"console": "ERROR"}) if given.console == "WARNING" else given
 
-    assert isinstance(shown, LiveConsole)
+
+def _run(session: LiveSession, shown: LiveConsole) -> None:
+    for library in ("ib_async", "ib_insync"):  # what they log is told by the store, in sentences
+        logging.getLogger(library).addHandler(logging.NullHandler())
     session.bus.subscribe(shown.heard)
     with _stops(session), shown.running():
         summary = session.run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -39,11 +40,14 @@ from live.stopping import Stopping
 from live.summary import SessionSummary, summarise
 from live.venue import IBVenue
 from stores import IBStore, StoreSettings
-from stores.events import AccountKind
+from stores.events import AccountKind, StreamState
 
 logger = logging.getLogger(__name__)
 RECONCILE_SECONDS = 60.0  # for the first comparison of journal and broker, by the clock
 START_SECONDS = 20.0  # for TWS to be reached and logged in to
+ANSWER_SECONDS = 2.0  # real ones, for word that a stream is not subscribed
+PAUSE_SECONDS = 0.02
+STANDSTILLS = 40  # in a row at one time, after which a session in lockstep ends
 Tell = Callable[[str], None]
 
 
@@ -102,10 +106,10 @@ class LiveSession:
         what = "REAL MONEY" if kind is AccountKind.REAL else "paper"
         self.tell(f"connected to {self._store_settings.host}:{store.port}: account {account} ({what})")
         places = self.places = Places.of(settings.paths.state, account)
-        state = read_state(places.state)
         intents = opened.enter_context(
             IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)
         )
+        state = read_state(places.state)
         events = opened.enter_context(Journal(places.events))
         opened.callback(self.bus.subscribe(EventWriter(events)))
         instruments = qualify(store, settings)
@@ -121,11 +125,13 @@ class LiveSession:
         if closed:
             self.tell(closed)
         history = LiveHistory.load(settings, hub, warm_up=bars_needed(settings))
+        self._require_data(pump, hub)
         for note in history.notes:
             self.tell(note)
         cerebro, recording = self._graph(venue, history, places, events, state, intents)
         assert self.broker is not None  # made by _graph
         self.stopping.begin(self.broker, pump, hub, recording)
+        pump.when_still.append(self._still(pump))
         if self._until is not None:
             pump.call_at(self._until, lambda: self.stopping.ask("its time is over"))
         bars = max((len(frame) for frame in history.frames.values()), default=0)
@@ -147,6 +153,41 @@ class LiveSession:
             self.tell(f"the kill switch is latched ({intents.killed}): no entries; see `halflife reconcile`")
         for halt in intents.book.halts.values():
             self.tell(f"{halt.symbol or 'the account'} is halted: {halt.why}; see `halflife reconcile`")
+
+    def _require_data(self, pump: EventPump, hub: BarHub) -> None:
+        """Raise SessionError where IBKR says at once that data is not subscribed; time stands still meanwhile."""
+        traded = {symbol: hub.members[symbol].stream for symbol in self.settings.traded_symbols}
+        end = time.monotonic() + ANSWER_SECONDS
+
+        def hold() -> bool:
+            return True
+
+        pump.holds.append(hold)
+        while any(stream.state is StreamState.ASKED for stream in traded.values()) and time.monotonic() < end:
+            if not pump.pump(PAUSE_SECONDS):
+                time.sleep(PAUSE_SECONDS)
+        pump.holds.remove(hold)
+        without = {s: stream.why for s, stream in traded.items() if stream.state is StreamState.NOT_SUBSCRIBED}
+        if without:
+            said = "; ".join(f"{symbol} ({why})" for symbol, why in without.items())
+            raise SessionError(
+                f"IBKR sends no market data of {said}: subscribe to it in Client Portal (Settings, Market Data "
+                f"Subscriptions) and share it with the paper account, or set live.delayed_data = true"
+            )
+
+    def _still(self, pump: EventPump) -> Callable[[], None]:
+        """In lockstep: end a session to which nothing comes any more."""
+        seen: list[dt.datetime] = []
+
+        def still() -> None:
+            now = pump.clock.now()
+            if seen and seen[-1] != now:
+                seen.clear()
+            seen.append(now)
+            if len(seen) >= STANDSTILLS:
+                self.stopping.ask("time stands still: no data come any more")
+
+        return still
 
     def _graph(
         self, venue: IBVenue, history: LiveHistory, places: Places, events: Journal, state: Any, intents: IntentJournal
@@ -204,7 +245,7 @@ class LiveSession:
                 ExceptionEvent(at=self._clock.now(), where="graph", error=type(error).__name__, text=str(error))
             )
             raise
-        return summarise(cerebro, strategies, venue, self.stopping.why)
+        return summarise(cerebro, strategies, venue, self.stopping.why, self._clock.now())
 
     @property
     def is_trading(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,9 +44,13 @@ class SessionSummary:
         return self.equity_eur - self.capital_eur
 
 
-def summarise(cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], venue: Any, why: str) -> SessionSummary:
+def summarise(
+    cerebro: bt.Cerebro, strategies: Sequence[bt.Strategy], venue: Any, why: str, when: dt.datetime
+) -> SessionSummary:
+    """What there is at ``when``, UTC: positions at their last prices."""
     broker = cerebro.broker
     account = broker.account
+    account.mark(when, {})
     units, refusals = [], 0
     for strategy in strategies:
         unit = strategy.p.unit

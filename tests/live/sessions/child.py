@@ -1,0 +1,32 @@
+"""A live session in a process of its own, on a gateway of another one: ``child.py PORT FACTOR STATE``.
+
+When all is imported it says so and reads the gateway's time from its input, from which its clock goes on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+
+from commands.console import console
+from commands.live import _run
+from commands.live_console import LiveConsole
+from gateway.data.clock import AcceleratedClock
+from live.rehearsal import rehearsal_settings
+from live.session import LiveSession
+from stores import StoreSettings
+
+if __name__ == "__main__":
+    port, factor, state = sys.argv[1:4]
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    now = dt.datetime.fromisoformat(sys.stdin.readline().strip())
+    shown = LiveConsole(console)
+    session = LiveSession(
+        rehearsal_settings([f"paths.state={state}", *sys.argv[4:]]),
+        store=StoreSettings(port=int(port), start_timeout=30.0, backoff_first=0.1),
+        clock=AcceleratedClock(now, float(factor)),
+        tell=shown.tell,
+        marked=shown.marked,
+    )
+    _run(session, shown)
