@@ -188,11 +188,15 @@ class Desk:
 def desk(*faults: str, live: dict[str, Any] | None = None, store: Any = None, **options: Any) -> Iterator[Desk]:
     """A venue on a gateway with faults. ``live`` and ``store``: of the settings; ``options``: of IBVenue."""
     sessions, accounts = options.pop("sessions", 1), options.pop("accounts", None)
+    seed, attend = options.pop("seed", None), options.pop("attend", None)
     made = sample(sessions)
     tape, book = made.tape(), made.book()
-    with Gateway(
-        tape, book, made.history(tape, book), faults=faults, speed="still", start=START, accounts=accounts
-    ) as tws:
+    tws = Gateway(
+        tape, book, made.history(tape, book), faults=faults, speed="still", start=START, accounts=accounts, seed=seed
+    )
+    if attend is not None:
+        attend(tws.tws)
+    with tws:
         tws.advance(to=OPEN)
         at = Desk(tws, settings(**(live or {})), replace(STORE, **(store or {})), options)
         at.start()
