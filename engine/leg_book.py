@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Container, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -24,7 +25,7 @@ class LegBook:
     def __init__(self, data: bt.AbstractDataBase, sign: int, ordered: float, unit_eur: float) -> None:
         self.data = data
         self.sign = sign  # of the entry
-        self.ordered = ordered  # units, > 0
+        self.ordered = ordered  # units; 0 = it never was
         self.unit_eur = unit_eur  # value of a unit at the signal, account currency
         self.orders: dict[int, bt.Order] = {}  # order ref -> order
         self.entries: set[int] = set()  # refs of those that enter
@@ -87,7 +88,7 @@ class LegBook:
         """Whether an order closes more than there is since a correction."""
         return self.is_shrunk and abs(order.executed.remsize) > abs(self.held) + EPSILON
 
-    def view(self, asked: AbstractSet[int] = frozenset()) -> Leg:
+    def view(self, asked: Container[int] = ()) -> Leg:
         """The leg as ``risk.legs`` sees it. ``asked``: refs of the orders that the guard itself wanted cancelled."""
         entries = [self.orders[ref] for ref in self.entries]
         working = [order for order in entries if order.ref in self.refs]
@@ -115,7 +116,7 @@ class Pair:
         self.legs: list[LegBook] = []
         self.watch = PairWatch(settings)
         self.timeout = dt.timedelta(seconds=settings.timeout_seconds)
-        self.asked: set[int] = set()  # refs of the orders that the guard has asked to cancel
+        self.asked: dict[int, dt.datetime] = {}  # ref of an order that the guard has asked to cancel -> when
 
     def trades(self, data: bt.AbstractDataBase) -> bool:
         return any(leg.data is data for leg in self.legs)
@@ -140,8 +141,14 @@ class Pair:
         """When to look again even if nothing is reported."""
         if self.watch.phase is not Phase.UNWOUND:
             return self.watch.due()
-        waits = [leg.next_exit(self.timeout) for leg in self.legs if leg.held]
-        return min((wait for wait in waits if wait is not None), default=None)
+        held = [leg for leg in self.legs if leg.held]
+        waits = [wait for leg in held if (wait := leg.next_exit(self.timeout)) is not None]
+        asked = [self.asked[ref] + self.timeout for leg in held for ref in leg.entries & leg.refs if ref in self.asked]
+        return min([*waits, *asked], default=None)
+
+    def is_unheard(self, orders: Iterable[bt.Order], when: dt.datetime) -> bool:
+        """Whether all these orders were to be cancelled a whole ``timeout`` ago."""
+        return all(when >= self.asked[order.ref] + self.timeout for order in orders)
 
     @property
     def is_over(self) -> bool:

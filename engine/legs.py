@@ -153,19 +153,19 @@ class LegGuard:
         if phase is not before:
             self._tell(pair, when, phase)
         if phase is Phase.HEDGED:
-            return self._hedge(pair)
+            return self._hedge(pair, when)
         if phase is Phase.UNWOUND:
             return any([self._unwind(pair, leg, when) for leg in pair.legs])
         return False
 
-    def _hedge(self, pair: Pair) -> bool:
+    def _hedge(self, pair: Pair, when: dt.datetime) -> bool:
         """Cancel the late entry; once nothing of it works, order what is missing once more."""
         if pair.watch.has_retried:
             return False
         late, other = pair.late_and_other()
         working = late.working()
         if working:
-            return self._cancel(pair, [order for order in working if order.ref in late.entries])
+            return self._cancel(pair, [order for order in working if order.ref in late.entries], when)
         pair.watch.has_retried = True
         size = whole(late.ordered * other.view(pair.asked).reach)
         if late.held or not size:
@@ -186,25 +186,31 @@ class LegGuard:
                        exectype=bt.Order.Stop, price=float(stop.created.price), parent=entry, **about)  # fmt: skip
 
     def _unwind(self, pair: Pair, leg: LegBook, when: dt.datetime) -> bool:
-        """Bring one leg to nothing: entries first, then what is held; never two exits at a time."""
+        """Bring one leg to nothing: entries first, then what is held; never two exits at a time.
+
+        An entry whose end is not heard of for ``timeout_seconds`` is not waited for: what it fills later goes as well.
+        """
         working = leg.working()
         entries = [order for order in working if order.ref in leg.entries]
-        if entries:
-            return self._cancel(pair, entries)
+        if self._cancel(pair, entries, when):
+            return True
+        if not pair.is_unheard(entries, when):
+            return False
+        working = [order for order in working if order.ref not in leg.entries]
         held = leg.held
         if abs(held) <= EPSILON:
-            orphans = working if not leg.has_closed else []
-            return self._cancel(pair, orphans)  # all that they could do is to open a position
+            orphans = working if not (leg.has_closed or entries) else []
+            return self._cancel(pair, orphans, when)  # all that they could do is to open a position
         wrong = [order for order in working if order.isbuy() == (held > 0) or leg.is_beyond(order)]
         if wrong:
-            return self._cancel(pair, wrong)
+            return self._cancel(pair, wrong, when)
         if any(order.info.get("role") == Role.EXIT for order in working):
             return False
         begun = [order for order in working if order.executed.size]
         if any(order.info.get("role") == Role.STOP for order in begun):
             return False  # it has fired and goes on
         if begun:  # a group that has filled takes no further order
-            return self._cancel(pair, working)
+            return self._cancel(pair, working, when)
         next_exit = leg.next_exit(pair.timeout)
         if any(order.ref in pair.asked for order in working) or (next_exit is not None and when < next_exit):
             return False
@@ -215,10 +221,10 @@ class LegGuard:
         leg.exit_sent = when
         return True
 
-    def _cancel(self, pair: Pair, orders: Iterable[bt.Order]) -> bool:
+    def _cancel(self, pair: Pair, orders: Iterable[bt.Order], when: dt.datetime) -> bool:
         """Ask once for each order."""
         asked = [order for order in orders if order.ref not in pair.asked]
-        pair.asked.update(order.ref for order in asked)
+        pair.asked.update((order.ref, when) for order in asked)
         for order in asked:
             self._broker.cancel(order, why=ExitReason.OTHER_LEG)
         return bool(asked)

@@ -197,6 +197,16 @@ def test_a_stop_that_fills_slowly_is_the_exit_of_its_leg() -> None:
     assert not outcome.held and not outcome.witness.working() and not outcome.witness.doubled
 
 
+def test_a_cancel_that_is_not_heard_does_not_keep_the_leg() -> None:
+    """70 X are held when X is halted. Their entry does not end; ten seconds later its leg is closed beside it."""
+    faults = Fault(at(5), "deaf", "X"), Fault(at(7), "halt", "X"), Fault(at(60), "resume", "X")
+    fine = second_bars(ENTRY + 4, volumes=SLOW)
+    outcome = play(in_market, settings_for({}, **SHARE), fine, faults)
+    assert sent(outcome, "Y", "exit") == [(11.0, -100.0)]
+    assert sent(outcome, "X", "exit")[0] == (21.0, 70.0)
+    assert not outcome.held and not outcome.witness.doubled
+
+
 def test_an_exit_that_is_taken_back() -> None:
     """Both legs were closed; then the sale of Y is not true, and 100 Y are sold once more."""
     outcome = run("unwind", Fault(at(80), "bust", "Y"), leaves=[ENTRY + 1])

@@ -28,6 +28,7 @@ class FaultyMarket(MarketVenue):
         self.faults = sorted(later, key=lambda fault: fault.when)
         self.refusals: list[Fault] = []  # for orders to come
         self.sent: dict[int, VenueOrder] = {}
+        self.deaf: set[str] = set()  # symbols of which no cancel is heard
 
     def play(
         self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
@@ -53,6 +54,10 @@ class FaultyMarket(MarketVenue):
                     self.market.refuse(self.order(order.ref), 201, fault.text)
                     break
 
+    def cancel(self, ref: int, why: str) -> None:
+        if self.sent[ref].symbol not in self.deaf:
+            super().cancel(ref, why)
+
     def _strike(self, fault: Fault) -> None:
         market, instrument = self.market, self.instruments[fault.symbol]
         if fault.kind == "halt":
@@ -61,6 +66,8 @@ class FaultyMarket(MarketVenue):
             market.resume(instrument)
         elif fault.kind == "lend":
             market.set_shortable(instrument, fault.shares)
+        elif fault.kind == "deaf":
+            self.deaf.add(fault.symbol)
         elif fault.kind == "refuse":
             self.refusals.append(fault)
         elif fault.kind == "bust":
