@@ -89,6 +89,11 @@ def some_order(at: Desk, chance: random.Random) -> list[VenueOrder]:
     return [at.order(side, "LMT", limit_price=price, tif="GTC", trade=trade)]
 
 
+def of(witness: Witness, root: str) -> int:
+    """conId of an execution."""
+    return witness.orders[witness.executions[root][0]].instrument.con_id
+
+
 def calm(tws: Tws) -> None:
     """From now on all goes well."""
     if tws.actor is not None:
@@ -134,14 +139,16 @@ def history(seed: int) -> None:
             at.until(lambda: at.store.is_ready)
             at.after(4)
             hear()
-        found = doubled(witness, at.journal.book) + unaccounted(witness, at.journal.book)
-        assert not found + unexplained(witness, at.journal.book), (seed, faults)
-        assert not book.breaches, (seed, faults, book.breaches)
+        journal = at.journal.book
+        found = doubled(witness, journal) + unexplained(witness, journal)
+        halted = {con_id for _, con_id, _ in journal.halts}  # a bust that was lost shows as a position alone
+        if not halted:
+            found += unaccounted(witness, journal)
+        assert not found + book.breaches, (seed, faults)
         told = {root: fill for root, fill in book.executions.items() if fill[0]}
         true = {root: (signed, price) for root, (_, signed, price) in witness.executions.items() if signed}
-        assert set(told) == set(true), (seed, faults)
-        for root, (signed, price) in true.items():
-            assert told[root] == (signed, pytest.approx(price)), (seed, faults, root)
+        wrong = {root for root in {*told, *true} if told.get(root) != pytest.approx(true.get(root))}
+        assert not {root for root in wrong if of(witness, root) not in halted}, (seed, faults)
         at.restart()  # and another process comes to the same
         book.begin(at)
         again = {root: fill for root, fill in book.executions.items() if fill[0]}
