@@ -44,7 +44,8 @@ class VenueCarried(VenueReports):
                 self.orders.append(order)
                 self.pending.append(order)
         reports.sort(key=lambda told: told[0])
-        account.fund(min([when, *(at for at, _, _ in reports)]))
+        if reports:  # else the first bar pays in the capital, as in a backtest
+            account.fund(min(at for at, _, _ in reports))
         gate, self.gate = self.gate, None  # it was told at the time
         before: deque[bt.Order] = self.notifs
         self.notifs: deque[bt.Order] = deque()

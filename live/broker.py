@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import backtrader as bt
@@ -35,6 +36,7 @@ class IBBroker(VenueBroker):
     def __init__(self, venue: Any, **params: Any) -> None:
         super().__init__(venue, **params)
         self._watch = DriftWatch(venue.reported, venue.bus)
+        self._acts: deque[Callable[[], None]] = deque()
 
     @property
     def reported(self) -> ReportedAccount:
@@ -78,6 +80,15 @@ class IBBroker(VenueBroker):
                 "unit back, or close the position and accept it with `halflife reconcile`"
             )
         return found
+
+    def soon(self, act: Callable[[], None]) -> None:
+        """Do something between two turns of the graph: within one, while a data is loaded, no order can be made."""
+        self._acts.append(act)
+
+    def next(self) -> None:
+        super().next()
+        while self._acts:
+            self._acts.popleft()()
 
     # -- the same on the way ----------------------------------------------------------------------------------------
 

@@ -51,11 +51,16 @@ class Stopping:
 
     def ask(self, why: str) -> None:
         """Stop; in the pump's thread."""
-        if self._is_asked or self._pump is None:
+        if self._is_asked:
             return
         self._is_asked = True
         self.why = f"the session is stopping: {why}"
         self._tell(f"stopping: {why}")
+        self._broker.soon(self._wind_down)
+
+    def _wind_down(self) -> None:
+        """Cancel and close what is to be cancelled and closed."""
+        assert self._pump is not None  # it has begun
         if self._recording is not None:
             self._recording.seal()
         for order in self._entries():
