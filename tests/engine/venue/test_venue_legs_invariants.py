@@ -30,7 +30,7 @@ def stretch(draw: Any) -> tuple[str, float, float]:
 
 @st.composite
 def fault(draw: Any) -> list[Fault]:
-    kind = draw(st.sampled_from(["halt", "lend", "refuse", "freeze", "strike", "bust", "bust"]))
+    kind = draw(st.sampled_from(["halt", "lend", "refuse", "freeze", "strike", "bust", "bust", "deaf"]))
     symbol, when = draw(symbols), draw(seconds)
     if kind == "halt":
         until = when + draw(st.integers(min_value=1, max_value=40))
@@ -41,8 +41,8 @@ def fault(draw: Any) -> list[Fault]:
     if kind == "refuse":
         count = draw(st.integers(min_value=1, max_value=3))
         return [Fault(at(min(when, 0.0)), "refuse", symbol, role=draw(st.sampled_from(["entry", "stop"])), count=count)]
-    if kind == "freeze":
-        return [Fault(at(when), "freeze", symbol)]
+    if kind in ("freeze", "deaf"):
+        return [Fault(at(when), kind, symbol)]
     if kind == "bust":
         return [Fault(at(when), "bust", symbol, reach=draw(st.integers(min_value=1, max_value=4)))]
     return [Fault(at(when), "strike", symbol, role=draw(st.sampled_from(["entry", "stop"])))]
@@ -88,7 +88,7 @@ def halts(faults: Sequence[Fault], symbol: str) -> list[tuple[dt.datetime, dt.da
     return [(begin, max(end for end in ends)) for begin in begins]
 
 
-def seconds_needed(outcome: Outcome, chosen: dict[str, Any], symbol: str) -> int:
+def seconds_needed(chosen: dict[str, Any], symbol: str) -> int:
     """Seconds of trading in which a market order for the whole leg is sure to fill."""
     volumes = chosen["bars"]["volumes"]
     return 1 if volumes is None else math.ceil(SIZES[symbol] / math.floor(volumes[symbol] * 0.025))
@@ -109,10 +109,12 @@ def check(outcome: Outcome, chosen: dict[str, Any]) -> None:
     assert not witness.doubled
     # 2. nothing naked beyond the cap for longer than the time, one second until it is known, and what an order needs
     for begin, end, symbol in outcome.naked_spans(cap):
-        deadline = begin + SECOND + dt.timedelta(seconds=TIMEOUT)
+        # an entry of which no cancel arrives is waited for once more, and what it fills on has to go as well
+        times = 2 if any(fault.kind == "deaf" for fault in chosen["faults"]) else 1
+        deadline = begin + SECOND + times * dt.timedelta(seconds=TIMEOUT)
         if end > deadline:
             waited = tradable(outcome, chosen, symbol, deadline, end)
-            assert waited <= seconds_needed(outcome, chosen, symbol), (begin, end, symbol, waited)
+            assert waited <= times * seconds_needed(chosen, symbol) + times - 1, (begin, end, symbol, waited)
     # 3. never an opposite position, but where an execution was taken back; then not at the end either
     side = {"Y": -chosen["sign"], "X": chosen["sign"]}
     for _, holds in witness.line:
