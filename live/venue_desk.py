@@ -100,7 +100,12 @@ class VenueDesk:
 
     def tell_unwritten(self, order_ref: str, execution: Execution) -> None:
         """A fill that the journal could not take in is real all the same."""
-        self.put(self.teller.execution(order_ref, execution))
+        reports = self.teller.execution(order_ref, execution)
+        self.put(reports)
+        order = self.order(order_ref)
+        for report in reports:
+            if order is not None and isinstance(report, Filled | Corrected):
+                self._publish_fill(order, report)
 
     def _publish_order(self, order: Order) -> None:
         if self._states.get(order.ref) == (order.state, order.filled):
