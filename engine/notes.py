@@ -15,7 +15,21 @@ from feeds import History
 
 def settings_notes(settings: Settings, history: History) -> list[str]:
     """Sentences on what these settings leave out; only those that apply. The bars' own notes are ``history.notes``."""
-    return [*_rates(settings, history), *_costs(settings), *_tradable(settings), *_throttle(settings, history)]
+    return [
+        *_matching(settings, history), *_rates(settings, history), *_costs(settings), *_tradable(settings),
+        *_throttle(settings, history),
+    ]  # fmt: skip
+
+
+def _matching(settings: Settings, history: History) -> Iterable[str]:
+    if settings.matching != "ibkr":
+        return
+    quoted = [symbol for symbol in settings.traded_symbols if symbol in history.fine_quotes]
+    at = f"; {', '.join(quoted)}: at bid and ask, where they are known" if quoted else ""
+    yield (
+        f'Orders were filled on bars of {settings.data.matching_bar}, as the paper gateway fills them (matching = "ibkr")'
+        f"{at}."
+    )
 
 
 def _rates(settings: Settings, history: History) -> Iterable[str]:

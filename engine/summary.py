@@ -149,6 +149,7 @@ def _run_facts(result: RunResult) -> dict[str, Any]:
         "name": settings.name,
         "version": VERSION,
         "execution": settings.execution,
+        "matching": settings.matching,
         "settings_hash": settings_hash(settings),
         "partial": result.partial,
         "capital_eur": settings.account.capital,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import backtrader as bt
@@ -88,6 +89,7 @@ class VenueReports(VenueCorrections):
             case Ended():
                 self._end(order, report)
             case Resized():
+                self._terms[order.ref] = replace(self._terms[order.ref], quantity=report.quantity)
                 self._resize(order, report.quantity)
             case ChangeRefused():
                 self._refuse_change(order, report)

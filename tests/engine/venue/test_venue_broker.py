@@ -249,6 +249,16 @@ def test_a_change_that_is_not_sent_or_not_possible() -> None:
     assert out.orders["buy"].size == 100
 
 
+def test_a_change_keeps_the_size_that_the_venue_works() -> None:
+    venue = ScriptedVenue(("14:32:30", lambda v: [Resized(ref=v.ref(), when=when("14:32:30"), quantity=60)]))
+    acts = {
+        1: lambda s: s.send("sell", -100, exectype=Order.Stop, price=9.0),
+        3: lambda s: s.broker.modify(s.order("sell"), price=9.2),
+    }
+    one(venue, acts)
+    assert (venue.modified[0].quantity, venue.modified[0].aux_price) == (60, 9.2)
+
+
 def test_a_cancel_is_asked_for_once() -> None:
     venue = ScriptedVenue()
 

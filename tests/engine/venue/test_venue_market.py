@@ -75,6 +75,27 @@ def test_orders_fill_at_quotes_that_are_shown_without_slippage() -> None:
     assert out.broker.account.costs["slippage"] == 0.0
 
 
+# ---------------------------------------------------------------------- the kill switch
+
+
+def test_the_kill_switch_cancels_entries_and_flattens_under_the_stop() -> None:
+    rows = [*ROWS[:2], ("14:32:01", 7.0), ("14:33:01", 7.0), ("14:34:01", 7.0), ("14:35:01", 7.0)]
+
+    def act(s: Any) -> None:
+        parent = s.send("buy", 1_000, transmit=False, role="entry")
+        s.send("stop", -1_000, exectype=Order.Stop, price=5.0, parent=parent, role="stop")
+        s.send("more", 100, exectype=Order.Limit, price=3.0, role="entry")
+
+    limits = {name: None for name in ("max_trade_risk", "max_trade_notional", "max_daily_loss", "max_weekly_loss")}
+    risk = {"enabled": True, "throttle": {"enabled": False}, **limits}
+    risk["kill_switch"] = {"max_drawdown": 0.02, "flatten": True}
+    out = one(rows, act, settings={"risk": risk})
+    (exit_,) = [order for order in out.broker.orders if order.info.get("role") == "exit"]
+    assert [(bit.size, bit.price) for bit in exit_.executed.exbits] == [(-1_000, 7.0)]
+    assert exit_.info.reason == "kill" and out.broker.gate.killed
+    assert out.statuses("stop")[-1] == out.statuses("more")[-1] == "Canceled" and out.position() == 0
+
+
 # ---------------------------------------------------------------------- passing bars over
 
 
