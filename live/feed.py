@@ -48,7 +48,8 @@ class LiveHistory(History):
         Subscribes the hub. Raises FeedEmptyError, FeedOverlapError (pairs), FeedError, and what ``IBStore.history``
         raises.
         """
-        now = hub.clock.now()
+        hub.compare_clocks()
+        now = hub.now()
         today = desk_calendar(settings).session_of(now)
         start = earlier_start(
             settings.model_copy(update={"data": settings.data.model_copy(update={"start": today, "end": None})}),
@@ -163,7 +164,7 @@ class LiveData(bt.feed.DataBase):
 
     def _timeoffset(self) -> dt.timedelta:
         """What has to be added to the machine's time: resamplers reckon with it."""
-        return self.hub.clock.now() - SystemClock().now()
+        return self.hub.now() - SystemClock().now()
 
 
 def warm_steps(frames: Mapping[str, pd.DataFrame]) -> Iterator[Step]:

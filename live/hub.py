@@ -41,6 +41,8 @@ RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds between two attempts that failed
 SETTLED = 60.0  # seconds after the close until a daily bar stands
 LATE_DAILY = 3600.0  # seconds after the close from which a daily bar is late
 COMPETING = 10197
+TOLD = dt.timedelta(seconds=1)  # IBKR tells its time in whole seconds
+SAME_CLOCK = dt.timedelta(seconds=1.5)  # a difference that means nothing
 _SECOND = dt.timedelta(seconds=1)
 __all__ = ["BarHub", "Step"]
 
@@ -88,6 +90,7 @@ class BarHub:
             late_after=LATE_DAILY if settings.data.bar == "1d" else self._live.stale_seconds + self.grace,
         )
         self._state = store.state  # as the events say, which may be behind the store
+        self._offset = dt.timedelta(0)  # of IBKR's clock to ours
         self._past = 0  # events of the time before the start, which the state at the start holds already
         self._release_at: dt.datetime | None = None
         self._still_at: dt.datetime | None = None
@@ -116,7 +119,7 @@ class BarHub:
             (Synchronised, self._synchronised), (FarmChanged, self._farm), (ErrorReported, self._error),
         ):  # fmt: skip
             self._offs.append(self.pump.on(kind, handler))  # type: ignore[arg-type]  # each its own kind
-        now = self.clock.now()
+        now = self.now()
         for symbol, member in self.members.items():
             member.line.begin(*known[symbol])
             member.stream.begin(now)
@@ -153,7 +156,7 @@ class BarHub:
         """Why nobody should enter a position in ``symbol`` now; empty where the feed can be relied on."""
         member = self._of(symbol)
         return blind_reason(
-            symbol, member.line, member.stream, self.store.state, self.clock.now(), self._live, self._aligner.patience,
+            symbol, member.line, member.stream, self.store.state, self.now(), self._live, self._aligner.patience,
             self._patience, is_closed=self.is_closed,
         )  # fmt: skip
 
@@ -161,7 +164,7 @@ class BarHub:
         """Where the feed of a symbol stands."""
         member = self._of(symbol)
         return status_of(
-            member.line, member.stream, self._state, self.clock.now(), self._aligner.patience,
+            member.line, member.stream, self._state, self.now(), self._aligner.patience,
             is_closed=self.is_closed, is_warm=self.desk.is_warm,
         )  # fmt: skip
 
@@ -180,14 +183,41 @@ class BarHub:
         """What IBKR or the clock says about the feed of a symbol."""
         return self._of(symbol).stream.why
 
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def now(self) -> dt.datetime:
+        """IBKR's time: the clock, put right by what it was off when the clocks were compared."""
+        return self.clock.now() + self._offset
+
+    def compare_clocks(self) -> None:
+        """Ask IBKR for its time: a bar that has not ended there must not be asked for. In lockstep it is one clock.
+
+        Raises StoreError, UnansweredError.
+        """
+        if self.pump.lockstep:
+            return
+        before = self.clock.now()
+        told = self.store.current_time() + TOLD / 2
+        offset = told - before - (self.clock.now() - before) / 2
+        self._offset = offset if abs(offset) > SAME_CLOCK else dt.timedelta(0)
+        if self._offset:
+            log_event(
+                logger, "clock_is_off", level=logging.WARNING, seconds=round(offset.total_seconds(), 1),
+                cure="let the machine keep its time by NTP",
+            )  # fmt: skip
+
+    def _at(self, when: dt.datetime, what: Callable[[], object]) -> None:
+        self.pump.call_at(when - self._offset, what)
+
     # -- what comes -----------------------------------------------------------------------------------------------
 
     def _bar(self, event: BarArrived) -> None:
         member = self._by_handle.get(event.stream)
         if member is None or not event.is_complete:
             return
-        was_quiet = member.stream.heard(self.clock.now())
+        was_quiet = member.stream.heard(self.now())
         if member.line.heard(event):
+            member.line.failing = ""
             self._release()
         if self.pump.lockstep and event.end == member.line.grid.session(event.end)[1]:
             self.pump.post(self._session_ends)
@@ -201,7 +231,7 @@ class BarHub:
     def _stream(self, event: StreamChanged) -> None:
         member = self._by_handle.get(event.stream)
         if member is not None:
-            member.stream.changed(event.state, event.why, self.clock.now())
+            member.stream.changed(event.state, event.why, self.now())
             self._tell_one(member)
 
     def _connection(self, event: ConnectionChanged) -> None:
@@ -213,6 +243,8 @@ class BarHub:
         self._tell()
 
     def _synchronised(self, event: Synchronised) -> None:
+        if not event.is_first:
+            self._backfill.run(self.compare_clocks, "IBKR's time")
         self._ask_what_lacks()
         self._tell()
 
@@ -230,7 +262,7 @@ class BarHub:
 
     def _plan_deadline(self, grid: Grid) -> None:
         grace = self.grace * _SECOND
-        self.pump.call_at(grid.after(self.clock.now() - grace) + grace, lambda: self._deadline(grid))
+        self._at(grid.after(self.now() - grace) + grace, lambda: self._deadline(grid))
 
     def _deadline(self, grid: Grid) -> None:
         """A bar has ended some seconds ago: who does not know it by now asks history."""
@@ -247,14 +279,14 @@ class BarHub:
     def _ask(self, member: Member, grace: float | None = None) -> None:
         """Ask history for what should be known by now: what has ended ``grace`` seconds ago."""
         line = member.line
-        until = line.grid.last_at(self.clock.now() - (self.grace if grace is None else grace) * _SECOND)
+        until = line.grid.last_at(self.now() - (self.grace if grace is None else grace) * _SECOND)
         if self.is_closed or line.asked is not None or not line.lacks(until):
             return
         if self.store.state not in (ConnectionState.READY, ConnectionState.BROKEN):
             line.failing = "there is no connection"
             self._release()
             return
-        line.asked = self.clock.now()
+        line.asked = self.now()
         after = line.known
 
         def answer(rows: list[HistoryBar] | None, why: str) -> None:
@@ -299,7 +331,7 @@ class BarHub:
         if self.is_closed:
             return
         self.pump.call_later(self._watch_seconds, self._watch)
-        now = self.clock.now()
+        now = self.now()
         patience = self._patience
         for member in self.members.values():
             stream, grid = member.stream, member.line.grid
@@ -325,7 +357,7 @@ class BarHub:
 
     def _revive(self) -> None:
         """Time stands still in lockstep: perhaps because no stream is alive any more."""
-        now = self.clock.now()
+        now = self.now()
         if self.is_closed or self._still_at == now:
             return
         self._still_at = now
@@ -335,12 +367,12 @@ class BarHub:
     # -- out ------------------------------------------------------------------------------------------------------
 
     def _release(self) -> None:
-        now = self.clock.now()
+        now = self.now()
         self.desk.steps.extend(self._aligner.release(now))
         until = self._aligner.waits_until
         if until is not None and until != self._release_at:
             self._release_at = until
-            self.pump.call_at(until, self._release)
+            self._at(until, self._release)
 
     def _wait(self, seconds: float) -> None:
         self.pump.pump(seconds)
@@ -371,7 +403,7 @@ class BarHub:
         if self._bus is not None and not self.is_closed and (status.is_bad or (before is not None and before.is_bad)):
             state = Connection.DEGRADED if status.is_bad else Connection.CONNECTED
             text = f"data of {symbol}: {status.name}{f' ({stream.why})' if stream.why else ''}"
-            self._bus.publish(ConnectionEvent(at=self.clock.now(), state=state, text=text))
+            self._bus.publish(ConnectionEvent(at=self.now(), state=state, text=text))
 
 
 def check_live(settings: Settings) -> None:

@@ -75,6 +75,9 @@ class Line:
         if self.grid.bar == "1d":
             return False
         stamp = self.grid.after(end - _SECOND)
+        if piece.start < self.grid.begin(stamp):  # outside regular hours
+            self.stray += 1
+            return False
         pieces = self._pieces.setdefault(stamp, {})
         if piece.start in pieces:
             self.stray += 1

@@ -295,6 +295,40 @@ def test_the_last_bar_of_a_session_waits_for_no_other_session() -> None:
     assert shown(steps) == [("17:00", "AB")]
 
 
+@pytest.mark.parametrize(("skew", "counts"), [(-10.0, True), (25.0, True), (1.0, False)])
+def test_a_machine_whose_clock_is_off_goes_by_that_of_ibkr(skew: float, counts: bool) -> None:
+    store = Telling(skew=dt.timedelta(seconds=skew))
+    pump = EventPump(store)
+    instruments = {symbol: instrument(number, symbol) for number, symbol in enumerate(SYMBOLS, 1)}
+    hub = BarHub(store, pump, settings=settings_of(), instruments=instruments)  # type: ignore[arg-type]
+    hub.compare_clocks()
+    off = (hub.now() - store.clock.now()).total_seconds()
+    assert abs(off - skew) <= 0.5 if counts else off == 0.0
+    hub.start(dict.fromkeys(SYMBOLS, (BEFORE, 10.0)))
+    pump.pump(0.0)
+    first = OPEN + MINUTE + dt.timedelta(seconds=2.0 - off)  # when the first bar is asked for, by the machine's clock
+    store.clock.set(first - dt.timedelta(seconds=0.1))
+    pump.pump(0.0)
+    assert not store.asked
+    store.clock.set(first)
+    for _ in range(200):
+        pump.pump(0.01)
+        if len(store.asked) == 2:
+            break
+    assert sorted(store.asked) == [(1, OPEN + MINUTE, "120 S"), (2, OPEN + MINUTE, "120 S")]
+    hub.close()
+
+
+def test_pieces_outside_regular_hours_are_left_out() -> None:
+    desk = Desk()
+    desk.tell("XMPLA", -30, 11.0)
+    desk.tell("XMPLA", 210 * 60 + 5, 11.0)
+    for symbol in SYMBOLS:
+        desk.minute(symbol, 0)
+    (step,) = desk.until(61.0)
+    assert step.bars["XMPLA"].open == 10.0 and desk.hub.members["XMPLA"].line.stray == 1
+
+
 def test_groups_are_what_units_hold_together() -> None:
     groups = groups_of([("A", "B"), ("C",), ("B", "D"), ("E", "F")], ["VIX"])
     assert sorted(groups) == [("A", "B", "D"), ("C",), ("E", "F"), ("VIX",)]

@@ -50,6 +50,7 @@ class Telling:
     revived: list[int] = field(default_factory=list)
     farm: bool = True
     step: float = 0.5
+    skew: dt.timedelta = dt.timedelta(0)  # of IBKR's clock
     plan: list[tuple[dt.datetime, int, Event]] = field(default_factory=list)
     _count: Any = field(default_factory=itertools.count)
 
@@ -65,7 +66,7 @@ class Telling:
             self.clock.set(when)
             while self.plan and self.plan[0][0] <= when:
                 self.events.put(heapq.heappop(self.plan)[2])
-        return self.clock.now()
+        return (self.clock.now() + self.skew).replace(microsecond=0)
 
     def subscribe_bars(self, wanted: Instrument, **options: Any) -> int:
         self.events.put(StreamChanged(wanted.con_id, wanted.con_id, StreamState.LIVE, self.clock.now()))
