@@ -27,8 +27,8 @@ def _matching(settings: Settings, history: History) -> Iterable[str]:
     quoted = [symbol for symbol in settings.traded_symbols if symbol in history.fine_quotes]
     at = f"; {', '.join(quoted)}: at bid and ask, where they are known" if quoted else ""
     yield (
-        f'Orders were filled on bars of {settings.data.matching_bar}, as the paper gateway fills them (matching = "ibkr")'
-        f"{at}."
+        f"Orders were filled on bars of {settings.data.matching_bar}, as the paper gateway fills them "
+        f'(matching = "ibkr"){at}.'
     )
 
 

@@ -46,8 +46,10 @@ def run_on_market(scenario: Scenario, make: type[ActedVenue] = ActedVenue) -> Ou
     return run_with(broker, settings, history, scenario, outcome)
 
 
-def run_with(broker: Any, settings: Any, history: History, scenario: Scenario, outcome: Outcome) -> Outcome:
-    """Run the scenario's strategy with a broker over ``history``."""
+def run_with(
+    broker: Any, settings: Any, history: History, scenario: Scenario, outcome: Outcome, strategy: Any = None
+) -> Outcome:
+    """Run the scenario's strategy, or another one with the unit "one", with a broker over ``history``."""
     cerebro = Cerebro(stdstats=False)
     cerebro.setbroker(broker)
     cerebro.settings, cerebro.history = settings, history
@@ -55,7 +57,10 @@ def run_with(broker: Any, settings: Any, history: History, scenario: Scenario, o
         data = history.data(symbol, timeframe=bt.TimeFrame.Minutes, compression=1)
         data.unit, data.symbol, data.instrument = "one", symbol, settings.instruments[symbol]
         cerebro.adddata(data, name=f"one/{symbol}")
-    cerebro.addstrategy(Actor, scenario=scenario, outcome=outcome)
+    if strategy is None:
+        cerebro.addstrategy(Actor, scenario=scenario, outcome=outcome)
+    else:
+        cerebro.addstrategy(strategy, unit="one")
     outcome.broker = broker
-    cerebro.run()
+    (outcome.strategy,) = cerebro.run()
     return outcome

@@ -100,7 +100,12 @@ def corrected(time: str, quantity: float, price: float, exec_id: str, corrects: 
 
 
 def run_scripted(
-    scenario: Scenario, venue: ScriptedVenue, kind: type[VenueBroker] = VenueBroker, begin: str = "", **parts: Any
+    scenario: Scenario,
+    venue: ScriptedVenue,
+    kind: type[VenueBroker] = VenueBroker,
+    begin: str = "",
+    strategy: Any = None,
+    **parts: Any,
 ) -> Outcome:
     """``parts``: attributes of the broker, like listeners."""
     settings, outcome = settings_of(scenario), Outcome()
@@ -109,4 +114,4 @@ def run_scripted(
     broker = kind(venue, settings=settings)
     for name, value in parts.items():
         setattr(broker, name, value)
-    return run_with(broker, settings, history, scenario, outcome)
+    return run_with(broker, settings, history, scenario, outcome, strategy)
