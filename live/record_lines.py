@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import functools
 import json
 import types
 import typing
@@ -30,6 +29,7 @@ from engine.venue import (
     VenueOrder,
 )
 
+_TIMES: dict[type[Any], frozenset[str]] = {}  # class -> see _times
 Bar = tuple[float, float, float, float, float, float]
 REPORTS: dict[str, type[Report]] = {
     kind.__name__: kind for kind in (Accepted, Filled, Corrected, Charged, Resized, ChangeRefused, Ended)
@@ -218,11 +218,12 @@ def _of(kind: type[Any], values: Mapping[str, Any]) -> Any:
     )
 
 
-@functools.cache
-def _times(kind: type[Any]) -> set[str]:
+def _times(kind: type[Any]) -> frozenset[str]:
     """Names of the fields that hold a moment."""
-    hints = typing.get_type_hints(kind)
-    return {name for name, hint in hints.items() if dt.datetime in _alternatives(hint)}
+    if kind not in _TIMES:
+        hints = typing.get_type_hints(kind)
+        _TIMES[kind] = frozenset(name for name, hint in hints.items() if dt.datetime in _alternatives(hint))
+    return _TIMES[kind]
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

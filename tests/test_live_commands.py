@@ -1,4 +1,4 @@
-"""``halflife reconcile``: what a person is shown, and the decisions that only a person takes."""
+"""``halflife reconcile``, ``live`` and ``replay`` as a person gives them."""
 
 from __future__ import annotations
 
@@ -163,3 +163,51 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
     code, out, err = invoke("reconcile", "mine.toml", "--accept", "AIG", "--unit", "late")
     assert code == 0, err
     assert read_book(file).unit_positions()["late", AIG] == 100.0
+
+
+# -- live and replay --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["live"], "give the settings to trade, or --rehearse"),
+        (["live", "mine.toml", "--speed", "60"], "--speed and --fault are of a rehearsal"),
+        (["live", "--rehearse", "--real-money"], "a rehearsal has no real money"),
+        (["live", "--rehearse", "--speed", "fast"], "--speed 'fast' is none"),
+        (["live", "--rehearse", "--until", "noon"], "--until 'noon' is no time; write HH:MM"),
+        (["live", "--rehearse", "--until", "2024-06-11T12:00"], "2024-06-11 12:00 UTC is over"),
+        (["live", "--rehearse", "--fault", "nightly_restrt"], "did you mean 'nightly_restart'?"),
+        (["live", "--rehearse", "--set", "acount.capital=1"], "did you mean 'account'?"),
+        (["live", "nowhere.toml"], "no such settings file"),
+        (["replay", "2024-06-12"], "no live day was recorded there"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(arguments: list[str], words: str) -> None:
+    code, out, err = invoke(*arguments)
+    assert code == 2 and words in err and "Traceback" not in err, err
+    assert not list(Path("state").glob("live/*"))
+
+
+def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
+    code, out, err = invoke("live", "--rehearse", "--until", "10:13")
+    assert code == 0, err
+    text = " ".join(out.split())
+    assert "no account, no network" in text and "account DU1234567 (paper)" in text
+    assert "13:31:05 meanrev: sold 327 XMPLA at 61" in text and "meanrev: short XMPLA closed, EUR +" in text
+    assert "pairs: sold" in text and "stopping: its time is over" in text
+    cash = re.search(r"USD (-?[\d,.]+) by the book, (-?[\d,.]+) by the broker", text)
+    assert cash is not None and cash[1] == cash[2].rstrip(".")
+    assert "replay " in text
+    (record,) = Path("state/rehearsals").glob("*/live/DU1234567/days/2024-06-12/*")
+    assert str(record) in out.replace("\n", "")
+    code, out, err = invoke("replay", record)
+    assert code == 0 and f"the same {12} orders" in " ".join(out.split()), out + err
+    turns = record / "turns.jsonl"
+    turns.write_text(
+        turns.read_text(encoding="utf-8").replace('"quantity":327.0', '"quantity":328.0', 1), encoding="utf-8"
+    )
+    code, out, err = invoke("replay", record)
+    said = " ".join(out.split())
+    assert code == 2 and "the first difference is at the bar of 2024-06-12 13:31:00 UTC" in said, said
+    assert "recorded: SELL 328 XMPLA MKT DAY" in said and "now: SELL 327 XMPLA MKT DAY" in said

@@ -71,6 +71,16 @@ def test_commands_of_the_data_room_run(desk: Path) -> None:
     assert (desk / "ewa.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_rehearsal_shown_runs(tmp_path: Path) -> None:
+    (line,) = [line for block in blocks("bash") for line in block.splitlines() if "halflife live" in line]
+    program, *arguments = shlex.split(line)
+    assert (program, arguments) == (".venv/bin/halflife", ["live", "--rehearse"])
+    outcome = CliRunner().invoke(commands.app, [*arguments, "--until", "09:45"])
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "meanrev" in outcome.stdout and "by the broker" in outcome.stdout
+    assert len(list((tmp_path / "state" / "rehearsals").iterdir())) == 1
+
+
 def test_notebook_lines_run(tmp_path: Path) -> None:
     (code,) = blocks("python")
     *body, last = ast.parse(code).body

@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import sys
 
-from commands.console import console
-from commands.live import _run
+from commands.console import console, readable
+from commands.live import STOPPED, _run
 from commands.live_console import LiveConsole
 from gateway.data.clock import AcceleratedClock
 from live.rehearsal import rehearsal_settings
@@ -29,4 +29,5 @@ if __name__ == "__main__":
         tell=shown.tell,
         marked=shown.marked,
     )
-    _run(session, shown)
+    with readable(False, STOPPED):
+        _run(session, shown)
