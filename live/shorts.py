@@ -1,6 +1,7 @@
 """How many shares IBKR has to lend: asked for by generic tick 236, for a moment, from time to time.
 
-A stream would take one of the lines of market data for good, so each instrument is asked in turn and let go.
+A stream would take one of the lines of market data for good, so instruments are asked in turn, a few at once, and let
+go.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ SHORTABLE_SHARES = "236"  # generic tick
 TICK = 89  # the shares that can be borrowed
 EVERY = 900.0  # seconds between two questions
 PATIENCE = 20.0  # seconds that a question waits
+AT_ONCE = 5  # streams
 
 
 class ShortBook:
@@ -33,18 +35,32 @@ class ShortBook:
         self._deadlines = deadlines
         self._instruments = {each.con_id: each for each in instruments.values() if each.sec_type == "STK"}
         self._streams: dict[int, int] = {}  # stream -> conId
+        self._waiting: list[Instrument] = []  # for their turn
         pump.on(TickArrived, self._ticked)
 
     def ask(self) -> None:
         """Ask for all, now and from time to time."""
-        for con_id, instrument in self._instruments.items():
-            if con_id not in self._streams.values():
-                self._try(partial(self._subscribe, instrument))
+        self._waiting = [each for con_id, each in self._instruments.items() if con_id not in self._streams.values()]
         self._deadlines.set("shortable shares", EVERY, self.ask)
-        self._deadlines.set("shortable shares, patience", PATIENCE, self.end)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and len(self._streams) < AT_ONCE:
+            self._try(partial(self._subscribe, self._waiting.pop(0)))
+        if self._streams:
+            self._deadlines.set("shortable shares, patience", PATIENCE, self._give_up)
+
+    def _give_up(self) -> None:
+        """Those that did not answer keep what was known; the next ones have their turn."""
+        self._let_go()
+        self._go_on()
 
     def end(self) -> None:
-        """Let the streams go."""
+        """Ask no more."""
+        self._waiting = []
+        self._let_go()
+
+    def _let_go(self) -> None:
         for stream in list(self._streams):
             del self._streams[stream]
             self._try(partial(self._store.unsubscribe, stream))
@@ -67,6 +83,7 @@ class ShortBook:
         self.shares[con_id] = event.value
         del self._streams[event.stream]
         self._try(partial(self._store.unsubscribe, event.stream))
+        self._go_on()
 
     def _try(self, act: Callable[[], object]) -> None:
         try:

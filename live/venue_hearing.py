@@ -100,6 +100,8 @@ class Hearing:
         if order.state in DONE:
             for what in ("sent", "change", "cancel", "inactive", "verdict"):
                 desk.deadlines.drop(f"{what} {order_ref}")
+            if not order.is_cancelling and order.state in (OrderState.CANCELLED, OrderState.EXPIRED):
+                self._reconciler.look_soon(VERDICT_SECONDS, f"nobody has cancelled {order_ref}")
         elif was_cancelling and f"cancel {order_ref}" not in desk.deadlines:
             self.expect(order_ref, "cancel")
         self._end_revived()

@@ -106,6 +106,16 @@ def test_a_fill_after_the_end_is_told(fault: str) -> None:
         assert at.held() == 100 and not at.journal.book.halts
 
 
+def test_an_order_that_was_told_as_ended_and_lives_is_cancelled() -> None:
+    with desk("reported_cancelled:seconds=60") as at:
+        order = at.buy("LMT", limit_price=1.0)
+        assert [end.how for end in at.of(order, Ended)] == ["cancelled"] and len(at.at_gateway()) == 1
+        at.after(20, step=1)
+        assert at.names(order) == ["Accepted", "Ended", "Accepted", "Ended"] and not at.at_gateway()
+        at.after(60, step=10)  # the gateway fills it all the same
+        assert [fill.quantity for fill in at.of(order, Filled)] == [100] and not at.journal.book.halts
+
+
 def test_an_order_that_the_exchange_cancels_ends() -> None:
     with desk("cancelled_by_exchange:seconds=2") as at:
         order = at.buy("LMT", limit_price=1.0)
