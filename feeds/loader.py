@@ -94,6 +94,7 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
 
 
 Frames = dict[str, pd.DataFrame]  # by symbol
+_OUTSIDE = "outside regular hours"
 
 
 def _matched_on(source: Source, settings: Settings, notes: list[str]) -> tuple[Frames, Frames]:
@@ -101,7 +102,7 @@ def _matched_on(source: Source, settings: Settings, notes: list[str]) -> tuple[F
     bars, quotes, bar = Frames(), Frames(), settings.data.matching_bar
     for symbol in settings.traded_symbols:
         frame, said = _bars(source, settings, symbol, bar, settings.data.start)
-        notes += said
+        notes += [note for note in said if _OUTSIDE not in note]  # that is said of the strategies' bars
         told = quotes_in(frame)
         if told is not None:
             quotes[symbol] = told

@@ -76,6 +76,8 @@ def test_both_strategies_trade_on_seconds_of_a_catalog(catalog: Path) -> None:
     waited = (pd.to_datetime(entries["done"]) - pd.to_datetime(entries["created"])).dt.total_seconds()
     assert waited.between(0, 10).all() and len(entries)
     assert any("XMPLA, XMPLB: the bars of 1m are made of those of 1s." in note for note in result.notes)
+    assert 'Orders were filled on bars of 1s, as the paper gateway fills them (matching = "ibkr").' in result.notes
+    assert len(set(result.notes)) == len(result.notes) and result.summary["run"]["matching"] == "ibkr"
     equity, costs = result.equity["equity_eur"], result.costs
     earned = result.trades["net_eur"].sum() + result.open_trades["net_eur"].sum()
     assert equity.iloc[-1] - 100_000 == pytest.approx(earned + costs["interest_eur"] + costs["cash_fx_eur"])
