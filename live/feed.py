@@ -48,7 +48,7 @@ class LiveHistory(History):
         Subscribes the hub. Raises FeedEmptyError, FeedOverlapError (pairs), FeedError, and what ``IBStore.history``
         raises.
         """
-        hub.compare_clocks()
+        hub.time.compare()
         now = hub.now()
         today = desk_calendar(settings).session_of(now)
         start = earlier_start(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from core.calendar import ExchangeCalendar
 from core.errors import SettingsError, UnknownNameError, did_you_mean
@@ -14,10 +13,12 @@ from core.logs import log_event
 from core.settings import Settings
 from live.aligning import Aligner, Step, groups_of
 from live.backfill import SIZES, Backfill
+from live.broker_time import BrokerTime
+from live.gaps import Gaps
 from live.grid import Grid
 from live.line import Line
 from live.pump import EventPump
-from live.status import Status, Stream, blind_reason, status_of
+from live.status import Member, Status, Stream, blind_reason, status_of
 from live.taking import Desk, Taker
 from stores import IBStore, Instrument
 from stores.errors import StoreError, UnansweredError
@@ -31,30 +32,15 @@ from stores.events import (
     StreamState,
     Synchronised,
 )
-from stores.records import HistoryBar
 from stores.streams import REALTIME, UPDATES
 
 logger = logging.getLogger(__name__)
 HISTORY_SECONDS = 3.0  # for an answer of history, beyond the grace
-ASK_AGAIN = 2  # times, where history lacks bars that it should have
-RETRY_FIRST, RETRY_MOST = 5.0, 60.0  # seconds between two attempts that failed
 SETTLED = 60.0  # seconds after the close until a daily bar stands
 LATE_DAILY = 3600.0  # seconds after the close from which a daily bar is late
 COMPETING = 10197
-TOLD = dt.timedelta(seconds=1)  # IBKR tells its time in whole seconds
-SAME_CLOCK = dt.timedelta(seconds=1.5)  # a difference that means nothing
 _SECOND = dt.timedelta(seconds=1)
 __all__ = ["BarHub", "Step"]
-
-
-@dataclass(slots=True)
-class Member:
-    """An instrument of the hub."""
-
-    line: Line
-    stream: Stream
-    attempts: int = 0  # of history, in a row, that failed
-    again: int = 0  # answers in a row that lacked bars
 
 
 class BarHub:
@@ -78,8 +64,13 @@ class BarHub:
         self._live = settings.live
         self.grace = max(self._live.grace_seconds, SETTLED if settings.data.bar == "1d" else 0.0)
         self._grids: dict[str, Grid] = {}
-        self._backfill = Backfill(store, pump)
+        self.time = BrokerTime(pump)
+        self.now = self.time.now
         self.members = {symbol: self._member(symbol, instruments) for symbol in instruments}
+        self._backfill = Backfill(store, pump)
+        self._gaps = Gaps(
+            pump, self.time, self._backfill, self.members, grace=self.grace, decided=self._asked_history
+        )  # fmt: skip
         self._by_handle: dict[int, Member] = {}
         units = [symbols for _, symbols in settings.units.values()]
         traded = set(settings.traded_symbols)
@@ -90,7 +81,6 @@ class BarHub:
             late_after=LATE_DAILY if settings.data.bar == "1d" else self._live.stale_seconds + self.grace,
         )
         self._state = store.state  # as the events say, which may be behind the store
-        self._offset = dt.timedelta(0)  # of IBKR's clock to ours
         self._past = 0  # events of the time before the start, which the state at the start holds already
         self._release_at: dt.datetime | None = None
         self._still_at: dt.datetime | None = None
@@ -128,8 +118,7 @@ class BarHub:
             )
             member.stream.handle = handle
             self._by_handle[handle] = member
-        for grid in self._grids.values():
-            self._plan_deadline(grid)
+        self._gaps.start(self._grids.values())
         self.pump.call_later(self._watch_seconds, self._watch)
         self.pump.when_still.append(self._revive)
         self._offs.append(lambda: self.pump.when_still.remove(self._revive))
@@ -142,7 +131,7 @@ class BarHub:
         self.is_closed = self.desk.is_closed = True
         for off in self._offs:
             off()
-        self._backfill.stop()
+        self._gaps.close()
         for handle in self._by_handle:
             try:
                 self.store.unsubscribe(handle)
@@ -183,32 +172,6 @@ class BarHub:
         """What IBKR or the clock says about the feed of a symbol."""
         return self._of(symbol).stream.why
 
-    # -- time -----------------------------------------------------------------------------------------------------
-
-    def now(self) -> dt.datetime:
-        """IBKR's time: the clock, put right by what it was off when the clocks were compared."""
-        return self.clock.now() + self._offset
-
-    def compare_clocks(self) -> None:
-        """Ask IBKR for its time: a bar that has not ended there must not be asked for. In lockstep it is one clock.
-
-        Raises StoreError, UnansweredError.
-        """
-        if self.pump.lockstep:
-            return
-        before = self.clock.now()
-        told = self.store.current_time() + TOLD / 2
-        offset = told - before - (self.clock.now() - before) / 2
-        self._offset = offset if abs(offset) > SAME_CLOCK else dt.timedelta(0)
-        if self._offset:
-            log_event(
-                logger, "clock_is_off", level=logging.WARNING, seconds=round(offset.total_seconds(), 1),
-                cure="let the machine keep its time by NTP",
-            )  # fmt: skip
-
-    def _at(self, when: dt.datetime, what: Callable[[], object]) -> None:
-        self.pump.call_at(when - self._offset, what)
-
     # -- what comes -----------------------------------------------------------------------------------------------
 
     def _bar(self, event: BarArrived) -> None:
@@ -226,7 +189,7 @@ class BarHub:
 
     def _session_ends(self) -> None:
         """The last pieces of a session are there. In lockstep time goes on with the next session: no grace passes."""
-        self._ask_what_lacks(grace=0.0)
+        self._gaps.ask_all(grace=0.0)
 
     def _stream(self, event: StreamChanged) -> None:
         member = self._by_handle.get(event.stream)
@@ -244,81 +207,23 @@ class BarHub:
 
     def _synchronised(self, event: Synchronised) -> None:
         if not event.is_first:
-            self._backfill.run(self.compare_clocks, "IBKR's time")
-        self._ask_what_lacks()
+            self._backfill.run(self.time.compare, "IBKR's time")
+        self._gaps.ask_all()
         self._tell()
 
     def _farm(self, event: FarmChanged) -> None:
         if event.kind == "history" and event.is_up:
-            self._ask_what_lacks()
+            self._gaps.ask_all()
+
+    def _asked_history(self, member: Member) -> None:
+        self._release()
+        self._tell_one(member)
 
     def _error(self, event: ErrorReported) -> None:
         if event.code == COMPETING:
             for member in self.members.values():
                 member.stream.paused = event.text
             self._tell()
-
-    # -- gaps -----------------------------------------------------------------------------------------------------
-
-    def _plan_deadline(self, grid: Grid) -> None:
-        grace = self.grace * _SECOND
-        self._at(grid.after(self.now() - grace) + grace, lambda: self._deadline(grid))
-
-    def _deadline(self, grid: Grid) -> None:
-        """A bar has ended some seconds ago: who does not know it by now asks history."""
-        if self.is_closed:
-            return
-        self._plan_deadline(grid)
-        self._ask_what_lacks(grid)
-
-    def _ask_what_lacks(self, grid: Grid | None = None, grace: float | None = None) -> None:
-        for member in self.members.values():
-            if grid is None or member.line.grid is grid:
-                self._ask(member, grace)
-
-    def _ask(self, member: Member, grace: float | None = None) -> None:
-        """Ask history for what should be known by now: what has ended ``grace`` seconds ago."""
-        line = member.line
-        until = line.grid.last_at(self.now() - (self.grace if grace is None else grace) * _SECOND)
-        if self.is_closed or line.asked is not None or not line.lacks(until):
-            return
-        if self.store.state not in (ConnectionState.READY, ConnectionState.BROKEN):
-            line.failing = "there is no connection"
-            self._release()
-            return
-        line.asked = self.now()
-        after = line.known
-
-        def answer(rows: list[HistoryBar] | None, why: str) -> None:
-            self._answered(member, until, rows, why)
-
-        log_event(logger, "history_asked", level=logging.DEBUG, symbol=line.symbol, after=after, until=until)
-        self._backfill.ask(line.instrument, line.grid, after, until, answer)
-
-    def _answered(self, member: Member, until: dt.datetime, rows: list[HistoryBar] | None, why: str) -> None:
-        line = member.line
-        line.asked = None
-        if self.is_closed:
-            return
-        if rows is None:
-            line.failing = why
-            seconds = min(RETRY_FIRST * 2.0**member.attempts, RETRY_MOST)
-            member.attempts += 1
-            log_event(logger, "history_failed", level=logging.WARNING, symbol=line.symbol, why=why)
-            self.pump.call_later(seconds, lambda: self._ask(member))
-        else:
-            line.failing, member.attempts = "", 0
-            there = {line.stamp_of(row) for row in rows}
-            absent = [stamp for stamp in line.wants(until) if stamp not in there]
-            if absent and member.again < ASK_AGAIN:  # HMDS may be a little behind
-                member.again += 1
-                self.pump.call_later(max(self._live.grace_seconds, 1.0), lambda: self._ask(member))
-            else:
-                member.again = 0
-                line.told(rows, until)
-                self._ask(member)  # time has gone on meanwhile
-        self._release()
-        self._tell_one(member)
 
     # -- silence --------------------------------------------------------------------------------------------------
 
@@ -372,7 +277,7 @@ class BarHub:
         until = self._aligner.waits_until
         if until is not None and until != self._release_at:
             self._release_at = until
-            self._at(until, self._release)
+            self.time.call_at(until, self._release)
 
     def _wait(self, seconds: float) -> None:
         self.pump.pump(seconds)

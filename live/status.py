@@ -81,6 +81,16 @@ class Stream:
         return True
 
 
+@dataclass(slots=True)
+class Member:
+    """An instrument of the hub: what is known of its bars, and its stream."""
+
+    line: Line
+    stream: Stream
+    attempts: int = 0  # of history, in a row, that failed
+    again: int = 0  # answers of history in a row that lacked bars
+
+
 def status_of(
     line: Line, stream: Stream, connection: ConnectionState, now: dt.datetime, patience: dt.timedelta, *,
     is_closed: bool, is_warm: bool,

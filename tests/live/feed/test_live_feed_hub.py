@@ -301,7 +301,7 @@ def test_a_machine_whose_clock_is_off_goes_by_that_of_ibkr(skew: float, counts: 
     pump = EventPump(store)
     instruments = {symbol: instrument(number, symbol) for number, symbol in enumerate(SYMBOLS, 1)}
     hub = BarHub(store, pump, settings=settings_of(), instruments=instruments)  # type: ignore[arg-type]
-    hub.compare_clocks()
+    hub.time.compare()
     off = (hub.now() - store.clock.now()).total_seconds()
     assert abs(off - skew) <= 0.5 if counts else off == 0.0
     hub.start(dict.fromkeys(SYMBOLS, (BEFORE, 10.0)))
