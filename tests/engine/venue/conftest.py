@@ -10,4 +10,4 @@ import pytest
 FOLDER = str(Path(__file__).resolve().parent)
 if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
-pytest.register_assert_rewrite("contracted.suite")
+pytest.register_assert_rewrite("contracted.suite", "contracted.scenario")

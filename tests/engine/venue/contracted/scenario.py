@@ -62,6 +62,7 @@ class Outcome:
     orders: dict[str, Any] = field(default_factory=dict)
     broker: Any = None
     strategy: Any = None
+    knows_seconds: bool = True  # False: all that happens within a minute bears the minute's end
 
     def of(self, *names: str) -> list[tuple[str, str, float, float]]:
         """Notifications of these orders: name, status, executed size, price."""
@@ -78,6 +79,11 @@ class Outcome:
         """Executions of an order: time of day, size, price."""
         bits = self.orders[name].executed.exbits
         return [(f"{moment(bit.dt):%H:%M:%S}", bit.size, round(bit.price, 6)) for bit in bits]
+
+    def expect(self, name: str, *fills: tuple[str, float, float]) -> None:
+        """Assert these executions of an order."""
+        skip = 0 if self.knows_seconds else 1
+        assert [fill[skip:] for fill in self.filled_at(name)] == [fill[skip:] for fill in fills]
 
 
 class Actor(bt.Strategy):
