@@ -81,6 +81,8 @@ class FaultyMarket(MarketVenue):
                     continue
                 if fault.kind == "freeze":
                     market.hold(working)
+                elif fault.kind == "reject":
+                    market.refuse(working, 201, fault.text)
                 elif fault.kind == "thaw":
                     market.release(working)
                 else:

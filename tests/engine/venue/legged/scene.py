@@ -47,8 +47,9 @@ class Fault:
 
     ``kind``: ``halt``, ``resume``, ``bust`` (the newest execution of the symbol; ``reach`` = how far back), ``lend``
     (``shares`` can be borrowed from now on), ``freeze`` (its working orders of ``role`` meet nothing any more),
-    ``thaw``, ``strike`` (its working orders of ``role`` are cancelled by the exchange), ``refuse`` (the next ``count``
-    orders of ``role`` are rejected when they come: 201), ``deaf`` (no cancel of the symbol's orders arrives any more).
+    ``thaw``, ``strike`` (its working orders of ``role`` are cancelled by the exchange), ``reject`` (they end: 201),
+    ``refuse`` (the next ``count`` orders of ``role`` are rejected when they come: 201), ``deaf`` (no cancel of the
+    symbol's orders arrives any more).
     """
 
     when: dt.datetime
