@@ -22,7 +22,7 @@ from commands import gateway_options
 from commands.console import Debug, console, readable
 from core.config import load_settings
 from core.errors import SessionError, SettingsError
-from core.settings import LoggingSettings, Settings
+from core.settings import LoggingSettings, PathSettings, Settings
 from core.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
     from live.session import LiveSession
 
     with setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
-        shown = LiveConsole(console)
+        shown = LiveConsole(console, _suffix(settings.paths.state))
         end = _moment(until, settings, SystemClock().now())
         session = LiveSession(settings, real_money=real_money, until=end, tell=shown.tell, marked=shown.marked)
         _run(session, shown)
@@ -131,6 +131,11 @@ def _rehearse(settings: Settings, speed: Speed, until: str | None, faults: list[
     assert session.places is not None  # it ran
     days = [str(day) for day in sorted(session.places.days.glob("*/*"))]
     shown.say(f"What it did once more, from its record: halflife replay {' '.join(days)}" if days else "")
+
+
+def _suffix(state: str) -> str:
+    """What commands need where ``paths.state`` is not the usual folder."""
+    return "" if state == PathSettings().state else f" --state {state}"
 
 
 def _quiet(settings: Settings) -> LoggingSettings:

@@ -32,8 +32,9 @@ _ENDED_BADLY = frozenset({"rejected", "absent", "unknown", "expired"})
 class LiveConsole:
     """``heard`` subscribes to the bus, ``tell`` takes sentences, ``marked`` the account after a bar."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, suffix: str = "") -> None:
         self._console = console
+        self._suffix = suffix  # of the commands that mend something: where the account's files are
         self._status: Status | None = None
 
     def say(self, markup: str) -> None:
@@ -64,7 +65,7 @@ class LiveConsole:
         )
 
     def heard(self, event: MonitorEvent) -> None:
-        text = in_words(event)
+        text = in_words(event, self._suffix)
         if text:
             style = _STYLES[event.level]
             line = f"{event.at:%H:%M:%S} {escape(text)}"
@@ -75,7 +76,7 @@ class LiveConsole:
             self._console.print(part, highlight=False)
 
 
-def in_words(event: MonitorEvent) -> str:
+def in_words(event: MonitorEvent, suffix: str = "") -> str:
     """One line; "" for what a person need not see."""
     match event:
         case FillEvent():
@@ -92,7 +93,7 @@ def in_words(event: MonitorEvent) -> str:
         case HaltEvent() if event.is_released:
             return f"{event.symbol or 'the account'} may be traded again: {event.text}"
         case HaltEvent():
-            commands = "".join(f"\n           {command}" for command in event.commands)
+            commands = "".join(f"\n           {command}{suffix}" for command in event.commands)
             return f"{event.symbol or 'the account'} is halted ({event.cause}): {event.text}{commands}"
         case DrawdownEvent():
             return f"drawdown of {event.drawdown:.1%} from a peak of EUR {event.peak_eur:,.2f}"
@@ -121,7 +122,11 @@ def tables(found: SessionSummary) -> Iterator[Table | str]:
         )  # fmt: skip
     yield table
     refused = f", {found.refusals:,} orders refused" if found.refusals else ""
-    yield f"Equity EUR {found.equity_eur:,.2f}, costs EUR {found.costs_eur:,.2f}{refused}."
+    rest = found.net_eur - sum(unit.net_eur for unit in found.units)
+    worth = found.net_liquidation_eur
+    reported = f" ({worth:,.2f} as the broker told last)" if worth is not None else ""
+    yield f"Equity EUR {found.equity_eur:,.2f}{reported}, costs EUR {found.costs_eur:,.2f}{refused}."
+    yield f"Of the result EUR {rest:+,.2f} are exchange rates and interest."
     if found.protective:
         yield f"{found.protective:,} protective orders keep working at the broker."
     agreement = [
