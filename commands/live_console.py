@@ -15,6 +15,7 @@ from rich.table import Table
 from core.events import (
     ConnectionEvent,
     DrawdownEvent,
+    DriftEvent,
     ExceptionEvent,
     FillEvent,
     HaltEvent,
@@ -97,6 +98,9 @@ def in_words(event: MonitorEvent, suffix: str = "") -> str:
             return f"{event.symbol or 'the account'} is halted ({event.cause}): {event.text}{commands}"
         case DrawdownEvent():
             return f"drawdown of {event.drawdown:.1%} from a peak of EUR {event.peak_eur:,.2f}"
+        case DriftEvent():
+            found = f"IBKR reports {event.reported:,.2f}, the book has {event.book:,.2f}"
+            return f"{event.what}: {found}; {event.moved:+,.2f} is new"
         case ExceptionEvent():
             return f"{event.where}: {event.error}: {event.text}"
     return ""

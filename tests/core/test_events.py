@@ -17,6 +17,7 @@ from core.events import (
     Connection,
     ConnectionEvent,
     DrawdownEvent,
+    DriftEvent,
     ExceptionEvent,
     FillEvent,
     HaltEvent,
@@ -38,6 +39,7 @@ EVENTS = [
         at=NOON, symbol="BAC", cause="position", text="100 found", expected=0.0, found=100.0, commands=("a", "b")
     ),
     DrawdownEvent(at=NOON, equity_eur=79.0, peak_eur=100.0, limit=0.2),
+    DriftEvent(at=NOON, what="cash EUR", book=100.0, reported=93.0, moved=-7.0),
     ExceptionEvent(at=NOON, where="here", error="ValueError", text="why"),
 ]
 
