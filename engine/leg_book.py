@@ -84,6 +84,11 @@ class LegBook:
             return None
         return self.exit_sent + (timeout if last.status in _REFUSED else _A_MOMENT)
 
+    def closes(self, order: bt.Order) -> bool:
+        """Whether a working order is about to close the leg: an exit, or a stop that has fired and fills."""
+        role = order.info.get("role")
+        return bool(role == Role.EXIT or (role == Role.STOP and order.executed.size))
+
     def is_beyond(self, order: bt.Order) -> bool:
         """Whether an order closes more than there is since a correction."""
         return self.is_shrunk and abs(order.executed.remsize) > abs(self.held) + EPSILON
@@ -103,6 +108,7 @@ class LegBook:
             coming=sum(abs(float(order.executed.remsize)) for order in working),
             unit_eur=self.unit_eur,
             is_leaving=called_off or exits or self.has_closed,
+            is_closing=any(self.closes(order) and not self.is_beyond(order) for order in self.working()),
             can_retry=bool(entries) and not any(order.executed.exbits for order in entries),
         )
 

@@ -204,11 +204,9 @@ class LegGuard:
         wrong = [order for order in working if order.isbuy() == (held > 0) or leg.is_beyond(order)]
         if wrong:
             return self._cancel(pair, wrong, when)
-        if any(order.info.get("role") == Role.EXIT for order in working):
+        if any(leg.closes(order) for order in working):
             return False
         begun = [order for order in working if order.executed.size]
-        if any(order.info.get("role") == Role.STOP for order in begun):
-            return False  # it has fired and goes on
         if begun:  # a group that has filled takes no further order
             return self._cancel(pair, working, when)
         next_exit = leg.next_exit(pair.timeout)

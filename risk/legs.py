@@ -33,6 +33,7 @@ class Leg:
     coming: float = 0.0  # what its entries may still add, >= 0
     unit_eur: float  # value of a unit, account currency
     is_leaving: bool = False  # something closes it, has closed it, or its entry was called off
+    is_closing: bool = False  # an order that closes it works: it is on its way out
     can_retry: bool = True  # its entry has filled nothing, so that another one may take its place
 
     @property
@@ -53,8 +54,12 @@ def naked_eur(one: Leg, other: Leg) -> float:
 
 
 def hopeless_eur(one: Leg, other: Leg) -> float:
-    """Value of what a leg holds or is about to hold beyond what the other can ever come to."""
-    return _beyond(one, one.reach, other.reach) + _beyond(other, other.reach, one.reach)
+    """Value of what a leg holds or is about to hold beyond what the other can ever come to.
+
+    A leg that closes is not meant: two exits of a pair need not fill in the same second.
+    """
+    ways = ((one, other), (other, one))
+    return sum(_beyond(leg, leg.reach, than.reach) for leg, than in ways if not leg.is_closing)
 
 
 def _beyond(leg: Leg, fraction: float, other: float) -> float:

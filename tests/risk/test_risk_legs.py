@@ -87,6 +87,20 @@ def test_a_leg_that_was_refused_before_the_other_filled_calls_it_off() -> None:
     assert watch().look(at(0), y(0), x(0, coming=0)) is Phase.UNWOUND
 
 
+def test_a_leg_that_closes_has_the_time_that_an_entry_has() -> None:
+    """Both legs leave; the exit of X has filled, that of Y works."""
+    pair = watch()
+    assert pair.look(at(0), y(100, is_leaving=True, is_closing=True), x(0, coming=0)) is Phase.WATCHED
+    assert pair.look(at(9), y(20, coming=0, is_leaving=True, is_closing=True), x(0, coming=0)) is Phase.WATCHED
+    assert pair.look(at(10), y(20, coming=0, is_leaving=True, is_closing=True), x(0, coming=0)) is Phase.UNWOUND
+
+
+def test_a_leg_whose_exit_works_no_more_is_not_waited_for() -> None:
+    pair = watch()
+    pair.look(at(0), y(100, coming=0, is_leaving=True, is_closing=True), x(0, coming=0))
+    assert pair.look(at(1), y(100, coming=0, is_leaving=True), x(0, coming=0)) is Phase.UNWOUND
+
+
 @pytest.mark.parametrize("action", ["unwind", "hedge"])
 def test_an_opposite_position_is_not_waited_for(action: str) -> None:
     assert watch(action=action).look(at(0), y(100), x(-1, coming=0, is_leaving=True)) is Phase.UNWOUND
@@ -147,7 +161,7 @@ def any_leg(draw: Any) -> Leg:
     coming = draw(st.sampled_from([0.0, 100.0 - held]))
     return Leg(
         ordered=100.0, held=held, coming=coming, unit_eur=draw(st.sampled_from([0.5, 10.0])),
-        is_leaving=draw(st.booleans()), can_retry=held == 0.0,
+        is_leaving=draw(st.booleans()), is_closing=draw(st.booleans()), can_retry=held == 0.0,
     )  # fmt: skip
 
 

@@ -223,6 +223,12 @@ def test_an_exit_that_is_stuck_is_not_doubled(action: str) -> None:
     assert len(sent(outcome, "X", "exit")) == 1
 
 
+def test_exits_that_do_not_fill_in_the_same_second_are_nothing_to_tell(caplog: pytest.LogCaptureFixture) -> None:
+    outcome = run(leaves=[ENTRY + 1], silent={"X": [(60, 65)]})
+    assert outcome.fills()[2:] == [(60.0, "Y", "exit", -100.0), (65.0, "X", "exit", 200.0)]
+    assert not [record for record in caplog.records if record.name == "engine.legs"]
+
+
 def test_an_exit_that_is_refused_is_sent_again_by_the_guard() -> None:
     """The strategy would wait for its next bar, second 120."""
     outcome = run("unwind", Fault(at(50), "refuse", "X", role="exit"), leaves=[ENTRY + 1])
