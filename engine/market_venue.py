@@ -53,7 +53,10 @@ class MarketVenue:
 
     ``history.fine``: bars of ``data.matching_bar`` by symbol, ``history.fine_quotes``: quotes, where there are any.
     ``market``: the gateway's market, whose interventions (halts, corrections, loans) tests and scenarios use.
+    ``passes_over``: whether bars that reach no order are passed over, which changes nothing (``engine.fine_bars``).
     """
+
+    passes_over = True
 
     def __init__(self, settings: Settings, history: History) -> None:
         self._settings = settings
@@ -71,7 +74,13 @@ class MarketVenue:
             seconds,
         )
         self._before = _last_closes(self.instruments, history, self._tape.begin)
-        self._fine = None if self._tape.quotes else FineBars(self._tape)
+
+    # ------------------------------------------------------------------ life
+
+    def open(self) -> Sequence[Carried]:
+        """Begin, anew in each run, at the first moment of the fine bars, with an account of its own."""
+        settings = self._settings
+        costs = settings.costs
         self._reports: list[Report] = []
         self._orders: dict[int, Order] = {}  # ref -> the market's order
         self._quantities: dict[int, float] = {}  # ref -> quantity that was last told
@@ -80,13 +89,10 @@ class MarketVenue:
         self._changing = 0  # ref of the order that is being modified
         self._volume = 0.0  # of the bar that is matched, 0 = a quote is
         self._is_quote = False
-
-    # ------------------------------------------------------------------ life
-
-    def open(self) -> Sequence[Carried]:
-        """Begin at the first moment of the fine bars, with an account of its own."""
-        settings = self._settings
-        costs = settings.costs
+        self._fine = FineBars(self._tape) if self.passes_over and not self._tape.quotes else None
+        self._steps = self._tape.steps()
+        self._ahead: Step | None = None  # the next one of a tape with quotes
+        self._passed = 0  # bars up to this moment are over
         self.clock = VirtualClock(self._tape.begin)
         margin = settings.account.initial_margin
         accounts = Accounts(
@@ -101,9 +107,6 @@ class MarketVenue:
         share = slippage.volume_limit if costs.enabled and slippage.model == "volume_share" else None
         self.market = Market(self.instruments.values(), accounts, self.clock.now, self, participation=share)
         accounts.prices.update(self._before)
-        self._steps = self._tape.steps()
-        self._ahead: Step | None = None  # the next one of a tape with quotes
-        self._passed = 0  # bars up to this moment are over
         return ()
 
     def close(self) -> None:

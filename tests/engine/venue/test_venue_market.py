@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backtrader import Order
+from contracted.on_bars import run_on_bars
 from contracted.on_market import ActedVenue, run_on_market
 from contracted.scenario import Outcome, Scenario, settings_of
 from hypothesis import given, settings
@@ -100,11 +101,7 @@ def test_the_kill_switch_cancels_entries_and_flattens_under_the_stop() -> None:
 
 
 class SteppingVenue(ActedVenue):
-    """Takes every step of the tape."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._fine = None
+    passes_over = False
 
 
 def everything(outcome: Outcome) -> tuple[Any, ...]:
@@ -173,7 +170,30 @@ def test_passing_bars_over_changes_nothing(seed: int, wishes: Any, share: float 
     assert everything(run_on_market(scenario)) == everything(run_on_market(scenario, SteppingVenue))
 
 
+# ---------------------------------------------------------------------- nights
+
+
+def test_interest_and_borrow_fees_are_those_of_the_other_broker() -> None:
+    days = ["2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12"]
+    rows = [(f"{day} 15:0{minute}:01", 10.0) for day in days for minute in (0, 1)]
+    scenario = Scenario({"A": rows}, {1: lambda s: s.send("sell", -5_000), 5: lambda s: s.send("buy", 20_000)})
+    here, there = (run(scenario).broker.account for run in (run_on_market, run_on_bars))
+    assert here.costs["borrow"] == pytest.approx(there.costs["borrow"]) and there.costs["borrow"] > 0
+    assert here.interest_eur == pytest.approx(there.interest_eur) and there.interest_eur
+    assert here.equity_eur == pytest.approx(there.equity_eur)
+
+
 # ---------------------------------------------------------------------- what it is made of
+
+
+def test_a_second_run_begins_anew() -> None:
+    scenario = Scenario({"A": ROWS}, {1: lambda s: s.send("buy", 100, exectype=Order.Limit, price=10.0)})
+    out = one(ROWS, scenario.acts)
+    first = out.filled_at("buy"), out.broker.account.equity_eur
+    out.told.clear()
+    out.strategy.env.run()
+    assert (out.filled_at("buy"), out.broker.account.equity_eur) == first
+    assert out.statuses("buy") == ["Submitted", "Accepted", "Completed"]
 
 
 def test_the_settings_choose_the_broker() -> None:
