@@ -27,7 +27,8 @@ def doubled(witness: Witness, book: IntentBook) -> list[str]:
         for ref, orders in witness.by_ref().items()
         if ref and len(orders) > 1
     ]
-    found += [f"the gateway has {ref}, which the journal does not hold" for ref in witness.by_ref() if ref and ref not in book.orders]
+    strangers = [ref for ref in witness.by_ref() if ref and ref not in book.orders]
+    found += [f"the gateway has {ref}, which the journal does not hold" for ref in strangers]
     entries: Counter[tuple[str, str, int]] = Counter()
     for ref, orders in witness.by_ref().items():
         known = book.orders.get(ref)
@@ -52,8 +53,9 @@ def unaccounted(witness: Witness, book: IntentBook) -> list[str]:
         order = witness.orders[perm_id]
         told = in_journal.get(root)
         if told is None:
-            if signed and not estimated.get(order.instrument.con_id) and not is_halted(book, order.instrument.con_id):
-                found.append(f"execution {root} of {order.terms.get('orderRef')} ({signed:g} at {price:g}) is not booked")
+            con_id, ref = order.instrument.con_id, order.terms.get("orderRef")
+            if signed and not estimated.get(con_id) and not is_halted(book, con_id):
+                found.append(f"execution {root} of {ref} ({signed:g} at {price:g}) is not booked")
         elif abs(told[0] - signed) > EPSILON or abs(told[1] - price) > EPSILON:
             found.append(f"execution {root} is booked as {told}, it is ({signed}, {price})")
     return found

@@ -11,6 +11,7 @@ import pandas as pd
 
 from core.calendar import ExchangeCalendar
 from core.settings import Settings
+from engine.build import resolve
 from feeds import History
 from feeds.aggregate import aggregate
 from gateway.data.sample import XMPLA, XMPLB, Sample, make_sample
@@ -35,6 +36,16 @@ PAIR: dict[str, Any] = {
         "half_life_period": 10, "vol_period": 5, "entry_z": 1.5,
     },
 }  # fmt: skip
+OFTEN = {  # the same, as often as possible: what is tried is what happens to orders
+    "reversion": {
+        **REVERSION,
+        "parameters": {
+            **REVERSION["parameters"], "entry": "zscore", "zscore_period": 3, "zscore_entry": 0.5, "zscore_exit": 0.1,
+            "stop_atr": 8.0,
+        },
+    },
+    "pair": {**PAIR, "parameters": {**PAIR["parameters"], "entry_z": 1.0}},
+}
 
 
 def settings(strategies: Mapping[str, Any] | None = None, **tables: Any) -> Settings:
@@ -53,6 +64,11 @@ def settings(strategies: Mapping[str, Any] | None = None, **tables: Any) -> Sett
     if values["risk"].get("max_daily_loss") == "off":
         values["risk"]["max_daily_loss"] = None
     return Settings.model_validate(values)
+
+
+def resolved() -> Settings:
+    """The settings with every default, as a run has them."""
+    return resolve(settings())
 
 
 @functools.cache

@@ -56,13 +56,19 @@ def backtest(settings: Settings, history: History) -> Heard:
     return heard
 
 
-def lockstep(gateway: Gateway, client_id: int = 1, **options: Any) -> StoreSettings:
-    """How to connect to a gateway that waits for its client."""
-    values: dict[str, Any] = {
-        "port": gateway.port, "client_id": client_id, "heartbeat": 0.0, "messages_per_second": 0,
-        "resubscribe_after": 0.0, "backoff_first": 0.02, "backoff_most": 0.05, "backoff_jitter": 0.0,
-    }  # fmt: skip
-    return StoreSettings(**(values | options))
+def connection(gateway: Gateway, client_id: int = 1) -> StoreSettings:
+    """How to connect to a gateway: one that waits for its client is asked for the time by the session alone."""
+    if gateway.speed != "max":
+        return StoreSettings(port=gateway.port, client_id=client_id, backoff_first=0.5, backoff_most=5.0)
+    return lockstep_at(gateway.port, client_id)
+
+
+def lockstep_at(port: int, client_id: int = 1) -> StoreSettings:
+    """The same for a gateway in lockstep."""
+    return StoreSettings(
+        port=port, client_id=client_id, heartbeat=0.0, messages_per_second=0, resubscribe_after=0.0,
+        backoff_first=0.02, backoff_most=0.05, backoff_jitter=0.0,
+    )  # fmt: skip
 
 
 @dataclass
@@ -78,7 +84,7 @@ class Lived:
 def live(
     settings: Settings, gateway: Gateway, until: dt.datetime, state: Path | str = "state", **options: Any
 ) -> Lived:
-    """Run a live session on a gateway that has been started, in lockstep."""
+    """Run a live session on a gateway that has been started."""
     paths = settings.paths.model_copy(update={"state": str(state)})
     settings = settings.model_copy(update={"paths": paths})
     heard, told = Heard(), list[str]()
@@ -89,8 +95,8 @@ def live(
             heard.equity[when] = broker.account.equity_eur
 
     session = LiveSession(
-        settings, store=lockstep(gateway), clock=gateway.tws.clock, lockstep=True, until=until, tell=told.append,
-        marked=marked, **options,
+        settings, store=connection(gateway), clock=gateway.tws.clock, lockstep=gateway.speed == "max", until=until,
+        tell=told.append, marked=marked, **options,
     )  # fmt: skip
     return Lived(heard, session.run(), session, told)
 

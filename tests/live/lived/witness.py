@@ -15,7 +15,7 @@ class Witness:
     """Hears what the market does before the clients do, whoever is connected. Made before the gateway starts."""
 
     orders: dict[int, Order] = field(default_factory=dict)  # permId -> order
-    executions: dict[str, tuple[int, float, float]] = field(default_factory=dict)  # root -> permId, signed shares, price
+    executions: dict[str, tuple[int, float, float]] = field(default_factory=dict)  # root -> permId, units, price
     fees: dict[str, CommissionReport] = field(default_factory=dict)  # root -> what it cost
     positions: list[tuple[dt.datetime, int, float]] = field(default_factory=list)  # when, con_id, units from then on
     held: dict[int, float] = field(default_factory=dict)
@@ -53,6 +53,10 @@ class Witness:
         for order in self.orders.values():
             found.setdefault(str(order.terms.get("orderRef") or ""), []).append(order)
         return found
+
+    def cash(self, gateway: Gateway) -> dict[str, float]:
+        """Currency -> balance of the only account."""
+        return gateway.call(lambda tws: dict(next(iter(tws.accounts)).cash.balances))
 
     def equity(self, gateway: Gateway) -> float:
         """Net liquidation of the only account, EUR."""
