@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from core.calendar import ExchangeCalendar, desk_calendar
+from core.calendar import desk_calendar
 from core.clock import SystemClock
 from core.errors import FeedEmptyError, UnknownNameError, did_you_mean
 from core.logs import log_event
@@ -22,12 +23,15 @@ from feeds.history import History
 from feeds.loader import earlier_start
 from feeds.quality import COLUMNS, check_bars, require_overlap
 from live.aligning import Step
-from live.backfill import fetch
+from live.backfill import AT_ONCE, fetch
 from live.hub import BarHub
+from live.line import Line
 from live.status import Status
+from stores.records import HistoryBar
 
 logger = logging.getLogger(__name__)
 TRIES = 3  # of a piece of history whose answer is lost
+RECENT = dt.timedelta(seconds=60)  # in which history may be behind
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,19 @@ class LiveHistory(History):
             settings.model_copy(update={"data": settings.data.model_copy(update={"start": today, "end": None})}),
             warm_up,
         )
-        grace = dt.timedelta(seconds=hub.grace)
+        wanted = {
+            symbol: _range(member.line, start, now - dt.timedelta(seconds=hub.grace))
+            for symbol, member in hub.members.items()
+        }
+        rows = _fetched(hub, wanted)
         frames: dict[str, pd.DataFrame] = {}
         notes: list[str] = []
         known: dict[str, tuple[dt.datetime, float | None]] = {}
-        for symbol, member in hub.members.items():
-            line = member.line
-            until = line.grid.last_at(now - grace)
-            after = _begin(line.grid.calendar, start, until)
-            rows = fetch(hub.store, line.instrument, line.grid, after, until, tries=TRIES) if after < until else []
-            frame = _frame([bar for row in rows if (bar := line.built_of(row)) is not None], after, until)
+        for symbol, (after, until) in wanted.items():
+            line = hub.members[symbol].line
+            if now - until < RECENT and until not in {line.stamp_of(row) for row in rows[symbol]}:
+                until = line.grid.last_at(until - dt.timedelta(seconds=1))  # HMDS may be behind: it comes live
+            frame = _frame([bar for row in rows[symbol] if (bar := line.built_of(row)) is not None], after, until)
             if frame.empty and symbol not in settings.traded_symbols:
                 notes.append(f"{symbol} has no bars before the start, so what would be reckoned from it is not.")
             elif frame.empty:
@@ -186,10 +193,26 @@ def warm_steps(frames: Mapping[str, pd.DataFrame]) -> Iterator[Step]:
         yield Step(end, bars, is_late=True, is_warm=True)
 
 
-def _begin(calendar: ExchangeCalendar, start: dt.date | None, until: dt.datetime) -> dt.datetime:
-    """The moment after which bars are wanted."""
-    span = calendar.span(start, None)
-    return span[0] if span is not None and span[0] is not None else until
+def _range(line: Line, start: dt.date | None, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """The moment after which bars are wanted, and the last stamp that has passed."""
+    until = line.grid.last_at(now)
+    span = line.grid.calendar.span(start, None)
+    return (span[0] if span is not None and span[0] is not None else until), until
+
+
+def _fetched(
+    hub: BarHub, wanted: Mapping[str, tuple[dt.datetime, dt.datetime]]
+) -> dict[str, list[HistoryBar]]:  # fmt: skip
+    """History of all symbols; several are asked for at once, but in lockstep."""
+
+    def fetched(symbol: str) -> list[HistoryBar]:
+        line, (after, until) = hub.members[symbol].line, wanted[symbol]
+        return fetch(hub.store, line.instrument, line.grid, after, until, tries=TRIES) if after < until else []
+
+    if hub.pump.lockstep:
+        return {symbol: fetched(symbol) for symbol in wanted}
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="halflife-backfill") as pool:
+        return dict(zip(wanted, pool.map(fetched, wanted), strict=True))
 
 
 def _frame(bars: list[BuiltBar], after: dt.datetime, until: dt.datetime) -> pd.DataFrame:

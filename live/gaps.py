@@ -40,6 +40,7 @@ class Gaps:
     def start(self, grids: Iterable[Grid]) -> None:
         for grid in grids:
             self._plan(grid)
+        self._pump.call_later(max(self._grace, 1.0), self.ask_all)  # what history did not have before the start
 
     def close(self) -> None:
         """Nothing is asked any more, and no answer counts."""

@@ -258,3 +258,23 @@ def test_history_that_is_refused_at_the_start_is_said() -> None:
     store.history = refused  # type: ignore[method-assign]
     with pytest.raises(NotSentError, match="no connection"):
         LiveHistory.load(hub.settings, hub, warm_up=10)
+
+
+def test_a_bar_that_history_does_not_have_yet_at_the_start_comes_live() -> None:
+    store = Telling()
+    store.clock.set(OPEN + 3 * MINUTE + dt.timedelta(seconds=4))
+    for number in (1, 2):
+        starts = [OPEN + minute * MINUTE for minute in range(3)]
+        store.truth[number] = [piece(number, start, 10.0) for start in starts]
+    store.lacks = [True]  # HMDS is behind, of XMPLA only
+    hub = hub_of(store)
+    history = LiveHistory.load(hub.settings, hub, warm_up=0)
+    assert [len(history.frames[symbol]) for symbol in ("XMPLA", "XMPLB")] == [2, 3]
+    assert history.begin == OPEN + 3 * MINUTE
+    hub.desk.is_warm = False
+    store.at(store.clock.now() + dt.timedelta(seconds=3), piece(1, OPEN + 3 * MINUTE, 10.0))
+    store.at(OPEN + 4 * MINUTE + dt.timedelta(seconds=3), piece(1, OPEN + 4 * MINUTE, 10.0))
+    while store.plan:
+        hub.pump.pump(0.0)
+    assert [(step.when, sorted(step.bars)) for step in hub.desk.steps][0] == (OPEN + 3 * MINUTE, ["XMPLA"])
+    hub.close()
