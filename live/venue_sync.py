@@ -13,7 +13,7 @@ from collections.abc import Callable
 from books.intents_order import Order
 from books.intents_records import CommissionSeen, ExecutionSeen
 from books.intents_states import AT_BROKER
-from core.errors import LedgerError, NotSentError, UnansweredError
+from core.errors import LedgerError, StoreError, UnansweredError
 from core.events import Connection, ConnectionEvent, HaltEvent
 from live.reconcile import GRACE_SECONDS, reconcile, settle
 from live.reconcile_records import Doubts, Finding, FindingKind, Reconciliation
@@ -78,7 +78,7 @@ class Reconciler:
         desk.deadlines.set("look", LOOK_AGAIN, self._unanswered)
         try:
             desk.store.look(wait=desk.pump.lockstep)
-        except (NotSentError, UnansweredError) as error:
+        except (StoreError, UnansweredError) as error:
             logger.info("left to the next connection, or the next look: %s", error)
 
     def look_soon(self, seconds: float, why: str = "") -> None:
