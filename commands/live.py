@@ -22,10 +22,11 @@ from commands import gateway_options
 from commands.console import Debug, console, readable
 from core.config import load_settings
 from core.errors import SessionError, SettingsError
-from core.settings import LoggingSettings, PathSettings, Settings
+from core.settings import CATALOG, LoggingSettings, PathSettings, Settings
 from core.signals import SIGNALS
 
 if TYPE_CHECKING:
+    from commands.gateway_data import Served
     from commands.live_console import LiveConsole
     from gateway.gateway import Speed
     from live.session import LiveSession
@@ -64,6 +65,12 @@ def live(
             show_default="max",
         ),
     ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            "--date", metavar="DAY", help="Of a rehearsal on your catalog: the session played.", show_default="the last"
+        ),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option("--fault", metavar="SCENARIO", help="Of a rehearsal: what goes wrong.", show_default=False),
@@ -80,12 +87,12 @@ def live(
                 raise SessionError("a rehearsal has no real money; leave --real-money or --rehearse out")
             pace = gateway_options.speed_of(speed or "max")
             config = _rehearsal_settings(settings, set_ or [])
-            _rehearse(config, pace, until, fault or [])
+            _rehearse(config, pace, date, until, fault or [])
             return
         if settings is None:
             raise SessionError("give the settings to trade, or --rehearse, which needs none")
-        if speed is not None or fault:
-            raise SessionError("--speed and --fault are of a rehearsal; add --rehearse, or leave them out")
+        if speed is not None or fault or date is not None:
+            raise SessionError("--speed, --date and --fault are of a rehearsal; add --rehearse, or leave them out")
         _trade(load_settings(settings, set_ or []), real_money, until)
 
 
@@ -100,8 +107,10 @@ def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
     from commands.live_console import LiveConsole
     from core.clock import SystemClock
     from core.logs import setup_logging
+    from feeds import complete
     from live.session import LiveSession
 
+    settings = complete(settings)
     with setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
         shown = LiveConsole(console, _suffix(settings.paths.state))
         end = _moment(until, settings, SystemClock().now())
@@ -109,28 +118,45 @@ def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
         _run(session, shown)
 
 
-def _rehearse(settings: Settings, speed: Speed, until: str | None, faults: list[str]) -> None:
+def _rehearse(settings: Settings, speed: Speed, date: str | None, until: str | None, faults: list[str]) -> None:
     from commands.live_console import LiveConsole
     from core.logs import setup_logging
+    from feeds import complete
     from gateway.gateway import SAMPLE_DAY
     from live.rehearsal import rehearsal
 
+    settings = complete(settings)
     with ExitStack() as opened:
         opened.enter_context(
             setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}")
         )
+        stage = _stage(settings, date)
         shown = LiveConsole(console)
-        shown.say(
-            f"[bold]Rehearsal[/bold] on the paper gateway: generated data of {SAMPLE_DAY}, no account, no network."
-        )
-        end = _moment(until, settings, dt.datetime.combine(SAMPLE_DAY, dt.time(0), dt.UTC))
+        day, what = (SAMPLE_DAY, "generated data") if stage is None else (stage.day, "data of the catalog")
+        shown.say(f"[bold]Rehearsal[/bold] on the paper gateway: {what} of {day}, no account, no network.")
+        end = _moment(until, settings, dt.datetime.combine(day, dt.time(0), dt.UTC))
         session, _ = opened.enter_context(
-            rehearsal(settings, speed=speed, until=end, faults=faults, tell=shown.tell, marked=shown.marked)
-        )
+            rehearsal(
+                settings, stage=stage, speed=speed, until=end, faults=faults, tell=shown.tell, marked=shown.marked
+            )
+        )  # fmt: skip
         _run(session, shown)
     assert session.places is not None  # it ran
     days = [str(day) for day in sorted(session.places.days.glob("*/*"))]
     shown.say(f"What it did once more, from its record: halflife replay {' '.join(days)}" if days else "")
+
+
+def _stage(settings: Settings, date: str | None) -> Served | None:
+    """A day of the catalog for settings that trade it; None: the generated day."""
+    day = gateway_options.day_of(date)
+    if settings.data.source != CATALOG:
+        if day is not None:
+            raise SessionError(
+                '--date is of the catalog, and the generated day has its own; set data.source = "catalog"'
+            )
+        return None
+    symbols = ",".join(settings.traded_symbols)
+    return gateway_options.served_of(symbols, day, 1, None, 1, Path(settings.paths.catalog), None)
 
 
 def _suffix(state: str) -> str:

@@ -137,5 +137,5 @@ def tables(found: SessionSummary) -> Iterator[Table | str]:
         f"{currency} {found.cash.get(currency, 0.0):,.2f} by the book, {amount:,.2f} by the broker"
         for currency, amount in sorted(found.reported_cash.items())
     ]
-    if agreement:
+    if found.cash and agreement:
         yield f"Cash: {'; '.join(agreement)}."

@@ -1,4 +1,7 @@
-"""The rehearsal: a live session on the paper gateway within the process, with generated data and no account."""
+"""The rehearsal: a live session on the paper gateway within the process, with no account and no network.
+
+It plays the generated day, or one of the catalog for settings that trade its symbols.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from core.calendar import ExchangeCalendar
 from core.clock import SystemClock
@@ -15,13 +18,18 @@ from core.config import load_settings
 from core.errors import SessionError
 from core.settings import Settings
 from gateway import Gateway
+from gateway.data.contracts import ContractBook
+from gateway.data.history import History
 from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.tape import Tape
 from gateway.gateway import SAMPLE_DAY, Speed
+from gateway.market import Accounts
 from live.session import LiveSession, Tell
 from stores import StoreSettings
 
 FILE = "rehearsal.toml"
 FOLDER = "rehearsals"  # in paths.state: each has a folder of its own, since each begins with a new account
+ACCOUNT = "DU1234567"
 AFTER_CLOSE = dt.timedelta(minutes=2)
 SYMBOLS = frozenset({XMPLA.symbol, XMPLB.symbol})
 
@@ -32,30 +40,59 @@ def rehearsal_settings(overrides: Sequence[str] = ()) -> Settings:
         return load_settings(file, overrides)
 
 
+class Stage(Protocol):
+    """What a gateway plays instead of the generated day."""
+
+    @property
+    def tape(self) -> Tape: ...
+
+    @property
+    def book(self) -> ContractBook: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def day(self) -> dt.date: ...
+
+    @property
+    def start(self) -> dt.datetime: ...
+
+
 @contextmanager
 def rehearsal(
     settings: Settings,
     *,
+    stage: Stage | None = None,
     speed: Speed = "max",
     until: dt.datetime | None = None,
     faults: Sequence[str] = (),
     tell: Tell = lambda text: None,
     marked: Callable[[dt.datetime, Any], None] | None = None,
 ) -> Iterator[tuple[LiveSession, Gateway]]:
-    """A session that is ready to ``run``, and its gateway, which runs. It stops by itself after the sample's day.
+    """A session that is ready to ``run``, and its gateway, which runs. It stops by itself after the day.
 
-    Raises SessionError for settings that trade other instruments than those of the sample.
+    Raises SessionError for settings that trade other instruments than there are.
     """
-    others = sorted(set(settings.wanted_symbols) - SYMBOLS)
-    if others:
+    others = sorted(set(settings.traded_symbols) - SYMBOLS)
+    if others and stage is None:
         raise SessionError(
-            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} wants {', '.join(others)}; "
-            f"for days of your own catalog run `halflife gateway --data ...` and `halflife live` beside it"
+            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} trades {', '.join(others)}; "
+            f'with data.source = "catalog" it plays a day of your own bars'
         )
-    close = ExchangeCalendar(XMPLA.calendar).close_of(SAMPLE_DAY)
+    day = stage.day if stage is not None else SAMPLE_DAY
+    exchange = settings.instruments[settings.traded_symbols[0]].exchange
+    close = ExchangeCalendar(exchange).close_of(day)
     state = _folder(Path(settings.paths.state) / FOLDER)
     changed = settings.model_copy(update={"paths": settings.paths.model_copy(update={"state": str(state)})})
-    with Gateway.sample(speed=speed, faults=faults) as gateway:
+    accounts = Accounts({ACCOUNT: settings.account.capital})
+    if stage is None:
+        made = Gateway.sample(speed=speed, faults=faults, accounts=accounts)
+    else:
+        made = Gateway(
+            stage.tape, stage.book, stage.history, start=stage.start, speed=speed, faults=faults, accounts=accounts
+        )  # fmt: skip
+    with made as gateway:
         session = LiveSession(
             changed,
             store=rehearsal_store(gateway, settings),

@@ -99,12 +99,13 @@ class LiveSession:
         settings = self.settings
         store = IBStore(self._store_settings, self._clock)
         opened.callback(store.stop)
+        self.tell(f"connecting to {self._store_settings.host}:{self._store_settings.port}")
         store.start()
         account, kind = store.account, store.account_kind
         today = self._clock.now().date()
         check_account(self._given, account, kind, real_money=self._real_money, today=today)
         what = "REAL MONEY" if kind is AccountKind.REAL else "paper"
-        self.tell(f"connected to {self._store_settings.host}:{store.port}: account {account} ({what})")
+        self.tell(f"logged in: account {account} ({what})")
         places = self.places = Places.of(settings.paths.state, account)
         intents = opened.enter_context(
             IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)

@@ -50,7 +50,8 @@ def summarise(
     """What there is at ``when``, UTC: positions at their last prices."""
     broker = cerebro.broker
     account = broker.account
-    account.mark(when, {})
+    if account.cash.balances:  # it has seen a bar that counts
+        account.mark(when, {})
     units, refusals = [], 0
     for strategy in strategies:
         unit = strategy.p.unit

@@ -172,7 +172,7 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
     ("arguments", "words"),
     [
         (["live"], "give the settings to trade, or --rehearse"),
-        (["live", "mine.toml", "--speed", "60"], "--speed and --fault are of a rehearsal"),
+        (["live", "mine.toml", "--speed", "60"], "--speed, --date and --fault are of a rehearsal"),
         (["live", "--rehearse", "--real-money"], "a rehearsal has no real money"),
         (["live", "--rehearse", "--speed", "fast"], "--speed 'fast' is none"),
         (["live", "--rehearse", "--until", "noon"], "--until 'noon' is no time; write HH:MM"),

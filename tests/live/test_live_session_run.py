@@ -170,6 +170,27 @@ def test_every_run_of_a_day_replays_to_the_same_orders(day: Day) -> None:
     assert sum(result.orders for result in results) == len(day.orders())
 
 
+@pytest.mark.parametrize(
+    "day",
+    [
+        ("order_dropped",),
+        ("execution_busted",),
+        ("drop_middle",),
+        ("rejected_margin:n=3",),
+        ("locate_hold:seconds=200",),
+    ],
+    indirect=True,
+    ids=lambda faults: faults[0],
+)
+def test_a_day_on_which_something_went_wrong_replays_to_the_same_orders(day: Day) -> None:
+    found = day.run(at(14, 15))
+    assert found.cash == pytest.approx(found.reported_cash, abs=0.005)
+    (folder,) = records_of(PLACES.days, "2024-06-12")
+    result = replay(folder)
+    assert result.is_same, result
+    assert result.orders == len(read_book(PLACES.intents).orders)
+
+
 def test_what_happened_is_in_the_event_journal(day: Day) -> None:
     day.run(at(13, 45))
     with Journal(PLACES.events) as journal:
@@ -201,7 +222,7 @@ def test_a_rehearsal_has_a_folder_of_its_own_each_time() -> None:
 def test_a_rehearsal_of_other_instruments_says_what_to_do() -> None:
     settings = rehearsal_settings(["instruments.BAC.kind=stock", 'strategies.meanrev.instruments=["BAC"]'])
     with (
-        pytest.raises(SessionError, match=r"XMPLA and XMPLB alone, and rehearsal wants BAC"),
+        pytest.raises(SessionError, match=r"XMPLA and XMPLB alone, and rehearsal trades BAC"),
         rehearsal(settings),
     ):
         pass
