@@ -62,21 +62,30 @@ class Gaps:
             if grid is None or member.line.grid is grid:
                 self.ask(member, grace)
 
+    def ask_anew(self) -> None:
+        """The connection or the farm is back: what is under way may never be answered, and is not waited for."""
+        for member in self._members.values():
+            member.turn += 1
+            member.line.asked = None
+        self.ask_all()
+
     def ask(self, member: Member, grace: float | None = None) -> None:
         """Ask for what a member should know by now."""
         line = member.line
         until = line.grid.last_at(self._time.now() - (self._grace if grace is None else grace) * _SECOND)
         if self._is_closed or line.asked is not None or not line.lacks(until):
             return
-        if self._pump.store.state not in (ConnectionState.READY, ConnectionState.BROKEN):
-            line.failing = "there is no connection"
+        if self._pump.store.state is not ConnectionState.READY:
+            line.failing = "there is no connection to IBKR"
             self._decided(member)
             return
         line.asked = self._time.now()
-        after = line.known
+        member.turn += 1
+        after, turn = line.known, member.turn
 
         def answer(rows: list[HistoryBar] | None, why: str) -> None:
-            self._answered(member, until, rows, why)
+            if member.turn == turn:
+                self._answered(member, until, rows, why)
 
         log_event(logger, "history_asked", level=logging.DEBUG, symbol=line.symbol, after=after, until=until)
         self._backfill.ask(line.instrument, line.grid, after, until, answer)

@@ -208,12 +208,12 @@ class BarHub:
     def _synchronised(self, event: Synchronised) -> None:
         if not event.is_first:
             self._backfill.run(self.time.compare, "IBKR's time")
-        self._gaps.ask_all()
+        self._gaps.ask_anew()
         self._tell()
 
     def _farm(self, event: FarmChanged) -> None:
         if event.kind == "history" and event.is_up:
-            self._gaps.ask_all()
+            self._gaps.ask_anew()
 
     def _asked_history(self, member: Member) -> None:
         self._release()

@@ -89,6 +89,7 @@ class Member:
     stream: Stream
     attempts: int = 0  # of history, in a row, that failed
     again: int = 0  # answers of history in a row that lacked bars
+    turn: int = 0  # counts requests: only the answer to the last one is heard
 
 
 def status_of(

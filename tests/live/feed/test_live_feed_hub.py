@@ -353,3 +353,23 @@ def test_what_cannot_be_had_live_is_refused_with_the_cure() -> None:
         BarHub(Telling(), EventPump(Telling()), settings=everything, instruments={})  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="did you mean 'XMPLA'"):
         Desk().hub.blind("XMPLAA")
+
+
+def test_an_answer_that_is_lost_with_the_farm_is_not_waited_for() -> None:
+    desk = Desk()
+    desk.minute("XMPLA", 0)
+    desk.minute("XMPLB", 0, volume=0.0)
+    del desk.store.plan[:]
+    held: list[Any] = []
+    desk.hub._backfill.ask = lambda *args: held.append(args)  # type: ignore[method-assign]
+    desk.until(70.0)
+    assert len(held) == 2 and desk.hub.members["XMPLA"].line.asked is not None
+    desk.store.events.put(FarmChanged("history", "ushmds", True, 2106, OPEN))
+    desk.until(71.0)
+    assert len(held) == 4
+    for *_, answer in held[:2]:
+        answer([], "")  # that of before: it came without the bar
+    assert desk.until(80.0) == []
+    for wanted, _, _, until, answer in held[2:]:
+        answer(desk.store.history(wanted, duration="120 S", bar="1 min", end=until), "")
+    assert shown(desk.until(90.0)) == [] and len(held) == 5  # the other leg has none, and is asked again
