@@ -202,19 +202,23 @@ class TradeBook:
             left = 0.0
         if left * trade.sign < 0 or trade.opened - abs(size) < -SIZE_EPSILON:
             return False
-        if self.funded_in_base:
-            trade.fx += size * fill.price * (rate - fill.rate)
+        value = self.size * self.price * self.rate - size * fill.price * fill.rate
+        principal = self.principal - size * fill.price
+        if left and abs(principal) <= _CENT_FRACTION:
+            return False  # what is left would have cost nothing
         trade.opened -= abs(size)
         trade.entry_value -= abs(size) * fill.price
         if left:
-            value = self.size * self.price * self.rate - size * fill.price * fill.rate
-            price = (self.size * self.price - size * fill.price) / left
+            if self.funded_in_base:
+                trade.fx += size * fill.price * (rate - fill.rate)
             self.unslipped_price = (self.size * self.unslipped_price - size * fill.unslipped_price) / left
-            self.rate, self.price = value / (left * price), price
-        else:  # what the average differs from the price of this fill is realised
+            self.rate, self.price = value / principal, principal / left
+        else:  # what the averages differ from this fill is realised
             gross = size * (fill.unslipped_price - self.unslipped_price)
             trade.gross += gross * rate
             trade.slippage += (gross - size * (fill.price - self.price)) * rate
+            if self.funded_in_base:
+                trade.fx += size * self.price * (rate - self.rate)
             self.price = self.unslipped_price = 0.0
         self.size = left
         return True

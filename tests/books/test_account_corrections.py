@@ -1,4 +1,4 @@
-"""Fees that are told later and executions that are corrected or taken back: money stays exact, by hand and in general."""
+"""Fees that are told later, executions that are corrected or taken back: money stays exact, by hand and in general."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from books.account import Account
@@ -130,7 +130,14 @@ ACTS = st.lists(
 )
 
 
+SOLD, BUST = ("fill", -150.0, 5.0, 0.0), ("bust", -150.0, 5.0, 0.0)
+WAS_AT_ANOTHER_RATE: list[Act] = [
+    SOLD, SOLD, ("fill", 50.0, 5.0, 0.0), BUST, SOLD, BUST, BUST, ("correct", -150.0, 5.0, 0.0),
+]  # fmt: skip
+
+
 @given(ACTS, st.sampled_from(["borrow", "sweep"]), st.booleans())
+@example(WAS_AT_ANOTHER_RATE, "sweep", True)
 def test_equity_is_explained_whatever_is_corrected(
     tmp_path_factory: Any, acts: list[Act], policy: str, moving: bool
 ) -> None:
