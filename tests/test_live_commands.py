@@ -18,6 +18,9 @@ from books.intents_records import Draft, Terms
 from books.intents_states import HaltCause
 from core.clock import VirtualClock
 from core.orders import Role
+from feeds import RawBars
+from feeds.catalog import Catalog
+from gateway.data.sample import XMPLA, make_sample
 from live.places import Places
 
 AT = dt.datetime(2024, 6, 12, 14, 0, tzinfo=dt.UTC)
@@ -211,3 +214,37 @@ def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
     said = " ".join(out.split())
     assert code == 2 and "the first difference is at the bar of 2024-06-12 13:31:00 UTC" in said, said
     assert "recorded: SELL 328 XMPLA MKT DAY" in said and "now: SELL 327 XMPLA MKT DAY" in said
+
+
+ACME = """
+name = "acme"
+[data]
+source = "catalog"
+bar = "1m"
+adjustment = "raw"
+[strategies.meanrev]
+strategy = "MeanReversion"
+instruments = ["ACME"]
+allotment = 0.4
+[strategies.meanrev.parameters]
+entry = "zscore"
+zscore_entry = 2.2
+stop_atr = 6.0
+"""
+
+
+def test_a_day_of_the_catalog_is_rehearsed(tmp_path: Path) -> None:
+    sample = make_sample(AT.date(), 1)
+    with Catalog(tmp_path / "catalog") as catalog:
+        for bar, frame in (("1m", sample.frames[XMPLA][60]), ("1s", sample.bars[XMPLA])):
+            bars = frame[["open", "high", "low", "close", "volume"]]
+            catalog.append(RawBars("ACME", bar, bars, "test", exchange="XNYS", currency="USD"))
+    (tmp_path / "acme.toml").write_text(ACME, encoding="utf-8")
+    code, out, err = invoke("live", "acme.toml", "--rehearse", "--until", "09:41")
+    assert code == 0, err
+    text = " ".join(out.split())
+    assert "data of the catalog of 2024-06-12" in text and "meanrev: sold 327 ACME at" in text
+    code, out, err = invoke("live", "acme.toml", "--rehearse", "--date", "2024-06-15")
+    assert code == 2 and "2024-06-15" in err
+    code, out, err = invoke("live", "--rehearse", "--date", "2024-06-12")
+    assert code == 2 and "--date is of the catalog" in err
