@@ -6,6 +6,7 @@ reconciliation, graph. What does not hold ends it with a sentence, and nothing i
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import time
@@ -245,6 +246,8 @@ class LiveSession:
             self.bus.publish(
                 ExceptionEvent(at=self._clock.now(), where="graph", error=type(error).__name__, text=str(error))
             )
+            with contextlib.suppress(HalflifeError):  # what ended the graph is told
+                self.stopping.abandon()
             raise
         return summarise(cerebro, strategies, venue, self.stopping.why, self._clock.now())
 

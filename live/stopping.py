@@ -20,6 +20,7 @@ from risk.boundary import is_entry
 logger = logging.getLogger(__name__)
 CANCEL_SECONDS = 10.0  # for entries to be cancelled, by the clock
 LOOK_SECONDS = 0.25
+ABANDON_SECONDS = 2.0  # for the answers to be written, by the clock
 
 
 class Stopping:
@@ -57,6 +58,14 @@ class Stopping:
         self.why = f"the session is stopping: {why}"
         self._tell(f"stopping: {why}")
         self._broker.soon(self._wind_down)
+
+    def abandon(self) -> None:
+        """The graph has failed: cancel entries, as far as that can be done without it. Protective orders stay."""
+        if self._pump is None:
+            return
+        for order in self._entries():
+            self._broker.venue.cancel(order.ref, "the graph has failed")
+        self._pump.pump_until(lambda: False, ABANDON_SECONDS)
 
     def _wind_down(self) -> None:
         """Cancel and close what is to be cancelled and closed."""

@@ -13,7 +13,7 @@ import pytest
 from books.intents import IntentJournal, read_book
 from books.journal import Journal
 from core.errors import SessionError
-from core.events import FillEvent, MonitorEvent, RefusalEvent
+from core.events import ExceptionEvent, FillEvent, MonitorEvent, RefusalEvent
 from gateway import Gateway
 from live.places import Places
 from live.record_files import records_of
@@ -38,11 +38,11 @@ class Day:
     told: list[str] = field(default_factory=list)
     events: list[MonitorEvent] = field(default_factory=list)
 
-    def run(self, until: dt.datetime, *changes: str) -> SessionSummary:
+    def run(self, until: dt.datetime, *changes: str, marked: Any = None) -> SessionSummary:
         settings = rehearsal_settings(changes)
         session = LiveSession(
             settings, store=rehearsal_store(self.tws, settings), clock=self.tws.tws.clock, lockstep=True, until=until,
-            tell=self.told.append,
+            tell=self.told.append, marked=marked,
         )  # fmt: skip
         session.bus.subscribe(self.events.append)
         return session.run()
@@ -104,6 +104,22 @@ def test_a_stop_cancels_an_entry_that_has_not_filled(day: Day) -> None:
     day.run(at(13, 33))
     assert day.working() == [] and day.tws.call(_sizes) == {}
     assert {str(order.state) for order in read_book(PLACES.intents).orders.values()} == {"cancelled"}
+
+
+@pytest.mark.parametrize("day", [("on placeOrder 1: hold; pass",)], indirect=True)
+def test_a_defect_ends_the_session_and_leaves_no_entry_behind(day: Day) -> None:
+    def fail(when: dt.datetime, broker: Any) -> None:
+        if when >= at(13, 33):
+            raise ZeroDivisionError("a defect of a strategy")
+
+    with pytest.raises(ZeroDivisionError):
+        day.run(at(14, 0), marked=fail)
+    assert day.working() == []
+    assert [(event.error, event.text) for event in day.events if isinstance(event, ExceptionEvent)] == [
+        ("ZeroDivisionError", "a defect of a strategy")
+    ]
+    found = day.run(at(13, 50))  # and the next one trades
+    assert found.units[0].positions == {"XMPLA": 331.0}
 
 
 # -- a restart --------------------------------------------------------------------------------------------------------
@@ -174,10 +190,10 @@ def test_every_run_of_a_day_replays_to_the_same_orders(day: Day) -> None:
     "day",
     [
         ("order_dropped",),
-        ("execution_busted",),
-        ("drop_middle",),
-        ("rejected_margin:n=3",),
         ("locate_hold:seconds=200",),
+        pytest.param(("execution_busted",), marks=pytest.mark.slow),
+        pytest.param(("drop_middle",), marks=pytest.mark.slow),
+        pytest.param(("rejected_margin:n=3",), marks=pytest.mark.slow),
     ],
     indirect=True,
     ids=lambda faults: faults[0],
