@@ -19,13 +19,13 @@ from books.kept_account import KeptAccount
 from core.errors import EngineError
 from core.logs import log_event
 from core.naming import symbol_of, unit_of
-from core.orders import Refusal
+from core.orders import Refusal, Role
 from core.settings import Settings
 from engine.legs import LegGuard
-from engine.venue import Venue, VenueListener, VenueOrder, VenueRefused
+from engine.venue import Ended, Venue, VenueListener, VenueOrder, VenueRefused
 from engine.venue_carried import VenueCarried
 from engine.venue_orders import changed, venue_order
-from risk.boundary import is_entry, order_view
+from risk.boundary import closes_parent, is_entry, order_view
 
 logger = logging.getLogger(__name__)
 
@@ -215,6 +215,14 @@ class VenueBroker(VenueCarried):
         return name
 
     # ------------------------------------------------------------------ changing one's mind
+
+    def _end(self, order: bt.Order, report: Ended) -> None:
+        super()._end(order, report)
+        parent = order.parent
+        if report.how not in ("rejected", "margin") or parent is None or not closes_parent(order):
+            return
+        if order.info.get("role", Role.STOP) == Role.STOP and parent.alive():
+            self.cancel(parent, why="its stop was refused, and no entry may fill without one")
 
     def cancel(self, order: bt.Order, bracket: bool = False, why: str = "") -> bool:
         """Ask to cancel an order; it works until the venue says that it has ended. False: it does not work.

@@ -40,7 +40,11 @@ OFTEN = {  # the same, as often as possible: what is tried is what happens to or
     "reversion": {
         **REVERSION,
         "parameters": {
-            **REVERSION["parameters"], "entry": "zscore", "zscore_period": 3, "zscore_entry": 0.5, "zscore_exit": 0.1,
+            **REVERSION["parameters"],
+            "entry": "zscore",
+            "zscore_period": 3,
+            "zscore_entry": 0.5,
+            "zscore_exit": 0.1,
             "stop_atr": 8.0,
         },
     },
@@ -76,9 +80,7 @@ def sample(seed: int = 1, sessions: int = 1, day: dt.date = DAY) -> Sample:
     return make_sample(day, seed, sessions=sessions)
 
 
-def history(
-    seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False
-) -> History:
+def history(seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False) -> History:
     """What a backtest over the sample's day loads: its minutes, those of the days before, and its seconds."""
     made = sample(seed, sessions)
     calendar = ExchangeCalendar("XNYS")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,12 @@ class Lived:
 
 
 def live(
-    settings: Settings, gateway: Gateway, until: dt.datetime, state: Path | str = "state", **options: Any
+    settings: Settings,
+    gateway: Gateway,
+    until: dt.datetime,
+    state: Path | str = "state",
+    each_bar: Callable[[dt.datetime, Any], None] | None = None,
+    **options: Any,
 ) -> Lived:
     """Run a live session on a gateway that has been started."""
     paths = settings.paths.model_copy(update={"state": str(state)})
@@ -93,6 +98,8 @@ def live(
         if heard not in broker.listeners:  # the first bar: nothing has been sent before
             broker.listeners.append(heard)
             heard.equity[when] = broker.account.equity_eur
+        if each_bar is not None:
+            each_bar(when, broker)
 
     session = LiveSession(
         settings, store=connection(gateway), clock=gateway.tws.clock, lockstep=gateway.speed == "max", until=until,
