@@ -84,6 +84,7 @@ class LiveSession:
         self._until = until
         self._marked = marked
         self._state_failed = False
+        self._opened = ExitStack()  # what is closed at the end, however it comes
         self.broker: IBBroker | None = None  # once it runs
         self.places: Places | None = None  # once the account is known
 
@@ -91,7 +92,7 @@ class LiveSession:
         """Trade until it is asked to stop. Raises HalflifeError where it cannot begin or go on."""
         check_settings(self.settings)
         refuse_second(self.settings.paths.state, self.settings.live.account)
-        with ExitStack() as opened:
+        with self._opened as opened:
             return self._connected(opened)
 
     # -- the start ------------------------------------------------------------------------------------------------
@@ -231,6 +232,7 @@ class LiveSession:
         except HalflifeError as error:
             self._failed(str(error))
             return None
+        self._opened.callback(recorder.close)
         return RecordingVenue(venue, recorder, history.begin, rates)
 
     def _failed(self, text: str) -> None:

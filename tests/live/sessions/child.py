@@ -8,6 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import sys
 
+import typer
+
 from commands.console import console, readable
 from commands.live import STOPPED, _run
 from commands.live_console import LiveConsole
@@ -29,5 +31,8 @@ if __name__ == "__main__":
         tell=shown.tell,
         marked=shown.marked,
     )
-    with readable(False, STOPPED):
-        _run(session, shown)
+    try:
+        with readable(False, STOPPED):
+            _run(session, shown)
+    except typer.Exit as end:  # the command line would
+        sys.exit(end.exit_code)
