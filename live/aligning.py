@@ -82,10 +82,16 @@ class Aligner:
             steps.append(Step(when, bars, is_late=now - when > self._late_after))
 
     def _waits(self, line: Line, when: dt.datetime) -> dt.datetime | None:
-        """Until when the bars of ``when`` wait for a line that does not know yet; None: not at all."""
-        if line.asked is not None:
-            return max(when + self.patience, line.asked + ASKED_MOST * _SECOND)
-        return None if line.failing else when + self.patience
+        """Until when the bars of ``when`` wait for a line that does not know yet; None: not at all.
+
+        After an outage all ask at about one time, long after the stamp: these answers are waited for, so that steps are
+        whole. A line whose answer has been due since before is not.
+        """
+        fresh, asked = when + self.patience, line.asked
+        if asked is None:
+            return None if line.failing else fresh
+        answer = asked + ASKED_MOST * _SECOND
+        return min(fresh, answer) if asked <= fresh else answer
 
 
 def groups_of(units: Iterable[Sequence[str]], others: Iterable[str]) -> list[tuple[str, ...]]:

@@ -191,6 +191,16 @@ def test_other_units_wait_for_a_moment_only() -> None:
     assert shown(desk.until(121.0)) == [("13:31", "C"), ("13:31", "AB"), ("13:32", "ABC")]
 
 
+def test_a_request_without_an_answer_holds_others_up_once_and_not_for_long() -> None:
+    desk = Desk((), alone=("XMPLA", "XMPLC"))
+    desk.hub._backfill.ask = lambda *args: None  # type: ignore[method-assign]
+    for minute in range(3):
+        desk.minute("XMPLA", minute)
+    assert desk.until(64.5) == [] and shown(desk.until(65.0)) == [("13:31", "A")]
+    assert shown(desk.until(120.0)) == [("13:31", "A"), ("13:32", "A")]  # it was due since before
+    assert not any(step.is_late for step in desk.until(180.0)) and len(desk.hub.desk.steps) == 3
+
+
 def test_a_failed_request_is_repeated_with_growing_pauses() -> None:
     desk = Desk()
     desk.minute("XMPLA", 0)
