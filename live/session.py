@@ -128,7 +128,7 @@ class LiveSession:
         if closed:
             self.tell(closed)
         history = LiveHistory.load(settings, hub, warm_up=bars_needed(settings))
-        self._require_data(pump, hub)
+        self._require_data(store, pump, hub)
         for note in history.notes:
             self.tell(note)
         cerebro, recording = self._graph(venue, history, places, events, state, intents)
@@ -157,15 +157,18 @@ class LiveSession:
         for halt in intents.book.halts.values():
             self.tell(f"{halt.symbol or 'the account'} is halted: {halt.why}; see `halflife reconcile`")
 
-    def _require_data(self, pump: EventPump, hub: BarHub) -> None:
+    def _require_data(self, store: IBStore, pump: EventPump, hub: BarHub) -> None:
         """Raise SessionError where IBKR says at once that data is not subscribed; time stands still meanwhile."""
         traded = {symbol: hub.members[symbol].stream for symbol in self.settings.traded_symbols}
-        end = time.monotonic() + ANSWER_SECONDS
+        end = time.monotonic() + (0.0 if self._lockstep else ANSWER_SECONDS)
 
         def hold() -> bool:
             return True
 
         pump.holds.append(hold)
+        if self._lockstep:
+            store.positions()  # the gateway's answer comes behind what it says of the streams
+            pump.pump(0.0)
         while any(stream.state is StreamState.ASKED for stream in traded.values()) and time.monotonic() < end:
             if not pump.pump(PAUSE_SECONDS):
                 time.sleep(PAUSE_SECONDS)

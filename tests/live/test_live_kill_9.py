@@ -33,8 +33,8 @@ from live.places import Places
 
 SEEDS = int(os.environ.get("KILLS", "50"))
 BEGIN = dt.datetime(2024, 6, 12, 13, 29, tzinfo=dt.UTC)
-MOST = dt.timedelta(minutes=20)  # within which the first process comes to its point, or the seed tries nothing
-AFTER = dt.timedelta(minutes=4)  # for which the second one trades
+MOST = dt.timedelta(minutes=15)  # within which the first process comes to its point, or the seed tries nothing
+AFTER = dt.timedelta(minutes=3)  # for which the second one trades
 ZYGOTE = Path(__file__).resolve().parent / "lived" / "zygote.py"
 SAMPLE = ("written, not sent", "one order of a bracket or pair sent", "filled, not booked", "reconciled, not written")
 
@@ -83,7 +83,7 @@ def go_on(tws: Tws, gateway: Gateway, seconds: float) -> None:
 def kill(zygote: Zygote, folder: Path, point: str, which: str, seed: int) -> tuple[str, Witness, Path]:
     """Kill a session at a point, let the next one take over; how the first ended, and what is true."""
     chance = random.Random(f"{point} {which} {seed}")
-    made = desks.sample(1 + seed % 5)
+    made = desks.sample(1 + seed % 5, minute_days=1)
     tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
     gateway = Gateway(tape, book, made.history(tape, book), speed="max", seed=seed)
     witness = runs.attended(gateway)
@@ -91,7 +91,7 @@ def kill(zygote: Zygote, folder: Path, point: str, which: str, seed: int) -> tup
     state.mkdir()
     share(gateway, clock)
     about = {"clock": clock, "state": state, "which": which}
-    count = 1 if point in ("connected, nothing asked", "venue opened after a restart") else chance.randint(1, 6)
+    count = 1 if point in ("connected, nothing asked", "venue opened after a restart") else chance.randint(1, 5)
     with gateway:
         ended = zygote.live(port=gateway.port, until=BEGIN + MOST, point=point, count=count, **about)
         gateway.call(lambda tws: go_on(tws, gateway, chance.choice((0.0, 0.0, 3.0, 45.0, 100.0))))

@@ -142,7 +142,8 @@ def real_seconds(folder: Path, symbol: str) -> pd.DataFrame:
 def test_real_seconds_of_bac_and_aig(which: str, shared_data: Path, tmp_path: Path) -> None:
     """The second day is traded, the first one is history."""
     instruments = {
-        symbol: Instrument(con_id, symbol, long_name=symbol) for symbol, con_id in (("BAC", 10_098), ("AIG", 61_319_701))
+        symbol: Instrument(con_id, symbol, long_name=symbol)
+        for symbol, con_id in (("BAC", 10_098), ("AIG", 61_319_701))
     }
     settings = _real_settings(which)
     calendar = ExchangeCalendar("XNYS")

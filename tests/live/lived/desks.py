@@ -76,8 +76,8 @@ def resolved() -> Settings:
 
 
 @functools.cache
-def sample(seed: int = 1, sessions: int = 1, day: dt.date = DAY) -> Sample:
-    return make_sample(day, seed, sessions=sessions)
+def sample(seed: int = 1, sessions: int = 1, minute_days: int = 3) -> Sample:
+    return make_sample(DAY, seed, sessions=sessions, minute_days=minute_days)
 
 
 def history(seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False) -> History:
