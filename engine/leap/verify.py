@@ -271,14 +271,16 @@ def _left_out(stepped: Record, leapt: Record) -> list[Event]:
     return [event for event in stepped.events if id(event) not in told]
 
 
+_MADE = ("data", "side", "size", "type", "made")
+
+
 def _is_broker(event: Event, leapt: Record) -> bool:
-    """Whether an order that both runs know was filled or ended by the broker, at another time."""
-    if event.facts["status"] in (*_ON_ITS_WAY, "Canceled"):
+    """Whether the broker accepted, filled or ended an order at another time that was sent at the same in both runs."""
+    if event.facts["status"] == "Canceled":
         return False
-    if any(each.what == event.what and each.step < event.step for each in leapt.events):
-        return True
-    return any(  # that it was sent may not have been told
-        order["name"] == event.what and order["made"] == event.facts["made"] for order in leapt.left.get("orders", ())
+    return any(
+        order["name"] == event.what and all(order[fact] == event.facts[fact] for fact in _MADE)
+        for order in leapt.left.get("orders", ())
     )
 
 

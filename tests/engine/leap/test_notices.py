@@ -17,6 +17,7 @@ from core.leaping import hears_last
 from core.settings import Settings
 from engine import SimBroker, build
 from engine.lean import cursor
+from engine.leap.house import HouseBroker
 from engine.leap.house_broker import LeanHouse, Notice
 from feeds import History
 from strategies import MeanReversion
@@ -199,4 +200,13 @@ def test_a_fault_in_the_shortening_is_found(fault: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(LeanHouse, "say", say)
     monkeypatch.setattr(cursor, "_made", WeakValueDictionary())  # classes made of its members before
     with pytest.raises(EngineError, match="leaping differs from stepping"):
+        run("fast", verify=True)
+
+
+def test_a_broker_that_comes_late_to_an_order_that_nobody_was_told_of_is_the_engines_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due = HouseBroker._next_due
+    monkeypatch.setattr(HouseBroker, "_next_due", lambda self, step: due(self, step) + bool(self._broker.submitted))
+    with pytest.raises(EngineError, match=r"\(buy .*Accepted\) when stepping only; .* this is a fault of the engine"):
         run("fast", verify=True)
