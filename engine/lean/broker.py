@@ -31,6 +31,21 @@ def _worked_out(name: str) -> property:
     return property(get, put)
 
 
+def _handed_out(name: str) -> property:
+    """A list of orders that somebody asks for, who may write into it: ``Book.is_held`` says for how long."""
+
+    def get(broker: Any) -> Any:
+        book = broker._book
+        book.wake, book.is_looked_into = 0, True
+        return broker.__dict__[name]
+
+    def put(broker: Any, orders: Any) -> None:
+        get(broker)
+        broker.__dict__[name] = orders
+
+    return property(get, put)
+
+
 def _get_cash(broker: Any) -> Any:
     return broker.__dict__["cash"]
 
@@ -59,6 +74,9 @@ class LeanBroker(LeanIntake):
     _leverage = _worked_out("_leverage")
     _unrealized = _worked_out("_unrealized")
     _fundval = _worked_out("_fundval")
+    pending = _handed_out("pending")
+    submitted = _handed_out("submitted")
+    _toactivate = _handed_out("_toactivate")
 
     # -- the account ----------------------------------------------------------------------------------------------
 
@@ -119,7 +137,7 @@ class LeanBroker(LeanIntake):
         family = self._pchildren[order.ref]
         family.popleft()
         if family:
-            self._toactivate.extend(family)
+            self.__dict__["_toactivate"].extend(family)
 
     def check_submitted(self: Any) -> None:
         if self._book.plain:
@@ -150,11 +168,14 @@ class LeanBroker(LeanIntake):
             book.passing, book.valued = False, book.clock.idx
             return
         book.take_credit()
-        while self._toactivate:
-            self._toactivate.popleft().activate()
-        if self.p.checksubmit and self.submitted:
+        state = self.__dict__
+        while state["_toactivate"]:
+            state["_toactivate"].popleft().activate()
+        if self.p.checksubmit and state["submitted"]:
             self.check_submitted()
-        if self.pending:
+        if book.is_looked_into:
+            book.look_for_repeats()
+        if state["pending"]:
             self._match()
         if not book.plain:
             self._end_as_stock()
@@ -166,9 +187,11 @@ class LeanBroker(LeanIntake):
         if book.moved:
             book.moved = False
             book.after_fills()
-        if self._toactivate or self.submitted:  # these wait as long as ``checksubmit`` is off
+        if state["_toactivate"] or state["submitted"]:  # these wait as long as ``checksubmit`` is off
             book.wake = 0
-        elif self.pending:
+        elif book.is_held():
+            book.wake = 0
+        elif state["pending"]:
             book.rest()
         else:
             book.wake = NEVER

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import functools
 import types
+from collections import deque
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 from backtrader import num2date
 from backtrader.brokers import BackBroker
+from backtrader.order import OrderBase
 from backtrader.position import Position
 
 from engine.lean.cursor import Cursor, lean_class, real_dict, set_class, watching_class
@@ -32,6 +35,8 @@ from engine.lean.touch import Touch
 from engine.sim_broker import SimBroker
 
 KNOWN = (BackBroker, SimBroker)  # brokers whose every method is known here
+_lists = {"orders": deque[Any]()}
+_ALONE = getrefcount(_lists["orders"])  # what is counted for a list that nobody but its owner's dictionary has
 Change = tuple[int, float, list[tuple[Any, float, float]]]  # step, cash after it, open (data, size, price) after it
 
 
@@ -50,7 +55,8 @@ class Book:
         self.valued = -1  # step for which the value is worked out
         self.passing = False
         self.plain = True
-        self.repeats = False  # whether an order was sent twice
+        self.repeats = False  # whether an order was sent twice, or put by hand where it is
+        self.is_looked_into = False  # whether somebody asked the broker for its lists of orders since its last pass
         self.moved = False  # whether something was filled in this pass
         self.filled: dict[int, int] = {}  # id of a position -> step of its last fill
         self.changes: list[Change] = []
@@ -89,7 +95,10 @@ class Book:
 
     def rest(self) -> None:
         """Sleep until the next step on which a resting order can change, or until somebody writes into one."""
-        pending, step = self.broker.pending, self.clock.idx
+        pending, step = self.broker.__dict__["pending"], self.clock.idx
+        if not all(isinstance(order, OrderBase) for order in pending):
+            self.wake = step + 1  # stock ends its pass at a None that somebody put there
+            return
         if self.repeats and any(order.exectype in TRAILS for order in pending):
             self.wake = step + 1  # one that rests twice meets each bar twice, the second time with a price it moved
             return
@@ -100,9 +109,23 @@ class Book:
             moving = self.touch.moving(order, step)
             if moving is not None:
                 self.moving.append(moving)
-            if type(order) is order.__class__:  # not watched yet
-                self._watch(order, ("pannotated",))
-                self._watch(order.created, ("price", "pricelimit"))
+            self._watch(order, ("pannotated",))
+            self._watch(order.created, ("price", "pricelimit"))  # a copy of the order has the same one
+
+    def is_held(self) -> bool:
+        """Whether somebody keeps a list of the broker's orders, and could write into it unseen."""
+        state = self.broker.__dict__
+        return (
+            getrefcount(state["pending"]) > _ALONE
+            or getrefcount(state["submitted"]) > _ALONE
+            or getrefcount(state["_toactivate"]) > _ALONE
+        )
+
+    def look_for_repeats(self) -> None:
+        """Somebody may have put an order where it is already."""
+        self.is_looked_into = False
+        refs = [order.ref for order in self.broker.__dict__["pending"] if isinstance(order, OrderBase)]
+        self.repeats = self.repeats or len(set(refs)) < len(refs)
 
     def catch_up(self) -> None:
         """Resting orders are as after the pass of this step; before and in a pass, of the one before."""
@@ -111,8 +134,10 @@ class Book:
             each.catch_up(step)
 
     def _watch(self, thing: Any, moves: tuple[str, ...]) -> None:
-        """Give a resting order, or what it was made with, a class of the run's."""
+        """Give a resting order, or what it was made with, a class of the run's, unless it has one."""
         cls = type(thing)
+        if cls is not thing.__class__:
+            return
         if cls not in self._watchers:
             self._watchers[cls] = self._watcher(cls, moves)
         self._watched.append((thing, cls))

@@ -2,7 +2,8 @@
 
 Why it is exact: the steps are ``BackBroker``'s, in its order; what is left out are lookups and copies that change
 nothing. A broker that takes these members (``broker``, ``engine.leap.house_broker``) says how an order is sent
-(``_send``), what would be left of the cash were it filled (``_left_after``), and who is told (``notify``).
+(``_send``), what would be left of the cash were it filled (``_left_after``), and who is told (``notify``). The lists of
+orders are read from ``__dict__``: as attributes they may be watched (``broker``).
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class LeanIntake:
             order.status = _SUBMITTED
             order.broker = None
             order.plen = len(order.p.data)
-            self.submitted.append(order)
+            self.__dict__["submitted"].append(order)
             self.orders.append(order)
             self.notify(order)
         else:
@@ -58,14 +59,15 @@ class LeanIntake:
         order.status = _ACCEPTED
         order.broker = None
         order.plen = len(order.p.data)
-        self.pending.append(order)
+        self.__dict__["pending"].append(order)
         self.notify(order)
 
     def check_submitted(self: Any) -> None:
         cash = self.cash
         positions: dict[Any, Any] = {}  # data -> its position were the orders so far filled
-        while self.submitted:
-            order = self.submitted.popleft()
+        submitted = self.__dict__["submitted"]
+        while submitted:
+            order = submitted.popleft()
             if order.p.parent is not None and self._take_children(order) is None:
                 continue
             cash = self._left_after(order, cash, positions)
@@ -79,7 +81,7 @@ class LeanIntake:
 
     def _match(self: Any) -> None:
         """The loop of ``BackBroker.next`` over what is pending."""
-        pending = self.pending
+        pending = self.__dict__["pending"]
         pending.append(None)
         while True:
             order = pending.popleft()

@@ -38,6 +38,8 @@ class HouseBroker:
         self._touch = Touch(timeline, datas, {id(data): place for place, data in enumerate(datas)})
         self._leaps: DeskLeaps | None = None
         self._due = 0  # the step on which the broker itself has something to do
+        self.shortened: set[int] = set()  # numbers of the seats that are told the last of several notices alone
+        self.shortened_until = -1  # the last step on which they were
         self._is_ahead = False  # whether the step that is landed on was leapt, for others alone have to do on it
 
     @classmethod
@@ -57,11 +59,12 @@ class HouseBroker:
         self._leaps = DeskLeaps(broker, self._steps, broker.cerebro.history.begin)
         broker._ends = self._steps.cache.setdefault("session ends", SessionEnds())
         broker._is_plain = can_take(broker)
-        broker._terse = {
-            id(seat.strategy)
-            for seat in seats
+        self.shortened = {
+            number
+            for number, seat in enumerate(seats)
             if not seat.own_notify and all(map(hears_last, (seat.strategy, *seat.on_order)))
         }
+        broker._terse = {id(seats[number].strategy) for number in self.shortened}
         set_class(broker, lean_class(SimBroker, LeanHouse))
 
     def close(self) -> None:
@@ -69,6 +72,7 @@ class HouseBroker:
         if self._leaps is None:
             return
         leaps, self._leaps = self._leaps, None
+        self.shortened_until = leaps.step
         try:
             leaps.close()
             self._broker.say()

@@ -3,6 +3,10 @@
 Why: a strategy that leaves out a bar in its declaration gives other results without a word. Here it is named: the first
 bar on which the two runs differ, what differs, and which declaration is at fault. ``Cerebro`` runs both; this module
 compares what the witnesses of the two wrote down. Floats are compared to the last bit.
+
+The leaping run tells of orders exactly as one that nobody verifies: where a strategy and its analyzers say that the
+last of several notices is enough (``core.leaping.hears_last``), they are told the last one alone. Stepping tells them
+all, so what leaping need not tell is left out of its record before the two are compared (``shortened``).
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
     timers = list(cerebro._pretimers)  # strategies add theirs in each run
     settings, schemes = dict(vars(broker.p)), dict(broker.comminfo)  # they may set others in mid-run
     rates = [(thing.__dict__, dict(thing.__dict__)) for scheme in schemes.values() for thing in (scheme, scheme.p)]
-    leapt, result = _recorded(cerebro, run)
+    first_order = counted[0][1]
+    leapt, result = _recorded(cerebro, run, first_order)
     if not leapt.has_leapt or isinstance(leapt.error, WakesError):
         if leapt.error is not None:
             raise leapt.error
@@ -48,7 +53,7 @@ def run_both(cerebro: Any, run: Callable[[], Any]) -> Any:
         data.home()  # an optimisation leaves out the reset of its datas
     cerebro._event_stop, cerebro._is_control = False, True
     try:
-        stepped, result = _recorded(cerebro, run)
+        stepped, result = _recorded(cerebro, run, first_order)
     finally:
         cerebro._is_control = False
     if stepped.run is None:
@@ -72,8 +77,8 @@ def _counter(cls: Any) -> tuple[Any, int]:
     return owner, number
 
 
-def _recorded(cerebro: Any, run: Callable[[], Any]) -> tuple[Record, Any]:
-    record, result = Record(), None
+def _recorded(cerebro: Any, run: Callable[[], Any], first_order: int) -> tuple[Record, Any]:
+    record, result = Record(first_order), None
     cerebro._record = record
     try:
         result = run()
@@ -110,11 +115,32 @@ def first_difference(stepped: Record, leapt: Record) -> str:
 # ------------------------------------------------------------------ what differs
 
 
+_ON_ITS_WAY = ("Submitted", "Accepted")
+
+
+def shortened(stepped: Record, leapt: Record) -> list[Event]:
+    """What leaping must have told: all that stepping did, but for an order that was sent or accepted and of which there
+    was more to say on the same step, where who is told says that the last word is enough."""
+    last: dict[tuple[int, int, str], Any] = {}  # step, strategy, order -> its status as it was told last on that step
+    for event in stepped.events:
+        last[event[:3]] = event.facts.get("status")
+    return [
+        event
+        for event in stepped.events
+        if not _is_on_its_way(event) or event.facts["status"] == last[event[:3]] or not leapt.is_shortened(event)
+    ]
+
+
+def _is_on_its_way(event: Event) -> bool:
+    facts = event.facts
+    return event.what.startswith("order") and facts["status"] in _ON_ITS_WAY and not facts["executed.size"]
+
+
 def _events(stepped: Record, leapt: Record) -> Difference | None:
-    none = Event(1 << 60, 0, "", {})
-    for number in range(max(len(stepped.events), len(leapt.events))):
+    none, told_of = Event(1 << 60, 0, "", {}), shortened(stepped, leapt)
+    for number in range(max(len(told_of), len(leapt.events))):
         ours = leapt.events[number] if number < len(leapt.events) else none
-        theirs = stepped.events[number] if number < len(stepped.events) else none
+        theirs = told_of[number] if number < len(told_of) else none
         if repr(ours) == repr(theirs):
             continue
         if (ours.step, ours.strategy, ours.what) == (theirs.step, theirs.strategy, theirs.what):
@@ -162,6 +188,8 @@ def _results(stepped: Record, leapt: Record) -> Difference | None:
             told = difference_of(_analysis(one), _analysis(other))
             if told:
                 cure = f"the analyzer {type(one).__name__} says that it leaps and must be called on every bar"
+                if getattr(one, "hears_last", False) and _left_out(stepped, leapt):
+                    cure += ", or that it hears_last and must hear of every notice of an order"
                 return Difference(stepped.last, number, f"the analysis {name}{told}", cure)
     return None
 
@@ -228,17 +256,32 @@ def _cure(stepped: Record, leapt: Record, step: int, theirs: Event | None, what:
             return f"wakes() of {_name_of(stepped, each)} leaves out {_bar(stepped, each, acted)}"
     if number < 0 or theirs is not None and "when" in theirs.facts:
         return _ENGINE
+    name, hears = _name_of(stepped, number), ""
+    if any(event.strategy == number and event.step <= step for event in _left_out(stepped, leapt)):
+        hears = f", or, if {name} needs every notice of an order, hears_last must not be True"
     return (
-        f"{_name_of(stepped, number)} was called on the bar before and did something else: leapt() must bring it to "
-        "where calls on all bars would have"
+        f"{name} was called on the bar before and did something else: leapt() must bring it to where calls on all bars "
+        f"would have{hears}"
     )
 
 
+def _left_out(stepped: Record, leapt: Record) -> list[Event]:
+    """Notices that shortening left out."""
+    told = set(map(id, shortened(stepped, leapt)))
+    return [event for event in stepped.events if id(event) not in told]
+
+
+_MADE = ("data", "side", "size", "type", "made")
+
+
 def _is_broker(event: Event, leapt: Record) -> bool:
-    """Whether an order that both runs know was filled or ended by the broker, at another time."""
-    if event.facts["status"] in ("Submitted", "Accepted", "Canceled"):
+    """Whether the broker accepted, filled or ended an order at another time that was sent at the same in both runs."""
+    if event.facts["status"] == "Canceled":
         return False
-    return any(each.what == event.what and each.step < event.step for each in leapt.events)
+    return any(
+        order["name"] == event.what and all(order[fact] == event.facts[fact] for fact in _MADE)
+        for order in leapt.left.get("orders", ())
+    )
 
 
 def _named(event: Event) -> str:

@@ -31,14 +31,18 @@ class Event(NamedTuple):
 
 
 class Record:
-    """One run. ``called``: by strategy, the steps on which it had its turn; ``values``: of the account on each step."""
+    """One run. ``called``: by strategy, the steps on which it had its turn; ``values``: of the account on each step.
 
-    def __init__(self) -> None:
+    ``first_order``: the number that backtrader gives to its first order.
+    """
+
+    def __init__(self, first_order: int) -> None:
         self.events: list[Event] = []
         self.accounts: dict[int, Facts] = {}  # step -> the account on it
         self.values: list[float] = []
         self.called: list[set[int]] = []
-        self._numbers: dict[str, dict[int, int]] = {"order": {}, "trade": {}}  # ref -> number in this run, from 1
+        self._first_order = first_order
+        self._trades: dict[int, int] = {}  # ref -> number in this run, from 1
         self.written: list[tuple[int, int, str]] = []  # step, number of the strategy, resting order it wrote into
         self._leaving: list[Callable[[], None]] = []  # how to leave no method behind
         self.error: Exception | None = None
@@ -124,8 +128,14 @@ class Record:
 
     def name(self, kind: str, ref: int) -> str:
         """An order or trade by its number in this run: what backtrader counts goes on from run to run."""
-        known = self._numbers[kind]
-        return f"{kind} {known.setdefault(ref, len(known) + 1)}"
+        if kind == "order":  # the order in which they are told of is another where notices are shortened
+            return f"order {ref - self._first_order + 1}"
+        return f"{kind} {self._trades.setdefault(ref, len(self._trades) + 1)}"
+
+    def is_shortened(self, event: Event) -> bool:
+        """Whether who is told of an event hears the last of several notices of an order alone."""
+        house = self.run.house if self.run is not None else None
+        return house is not None and event.strategy in house.shortened and event.step <= house.shortened_until
 
     def close(self) -> None:
         """The run is over: the value of each of its steps, from those on which somebody looked and from the fills."""
@@ -148,9 +158,10 @@ class Record:
 
 
 class Witness:
-    """The ears of a record at one strategy; called as analyzers are."""
+    """The ears of a record at one strategy; called as analyzers are, and told no more than they ask for."""
 
     leaps = True
+    hears_last = True
     _children = ()
 
     def __init__(self, record: Record, number: int, seat: Any) -> None:
@@ -166,6 +177,8 @@ class Witness:
     def _notify_order(self, order: Any) -> None:
         name = self._record.name("order", order.ref)
         self._record.events.append(Event(self._step, self._number, name, order_facts(order)))
+
+    notify_order = _notify_order
 
     def _notify_trade(self, trade: Any) -> None:
         name = self._record.name("trade", trade.ref)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import backtrader as bt
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 
 from analyzers import OrderLog
 from core.calendar import ExchangeCalendar
+from core.errors import EngineError
 from core.leaping import hears_last
 from core.settings import Settings
 from engine import SimBroker, build
+from engine.lean import cursor
+from engine.leap.house import HouseBroker
+from engine.leap.house_broker import LeanHouse, Notice
 from feeds import History
 from strategies import MeanReversion
 
@@ -56,13 +61,13 @@ class Ear(bt.Analyzer):
         self.rets.append((order.ref, order.getstatusname(), order.executed.size, len(self.strategy)))
 
 
-def run(engine: str, *ears: type, log: type = OrderLog, **members: Any) -> Any:
+def run(engine: str, *ears: type, verify: bool = False, **members: Any) -> Any:
     kind = type("Heard", (MeanReversion,), {"__module__": __name__, **members})
     cerebro = build(SETTINGS.model_copy(update={"engine": engine}), history(), SimBroker(settings=SETTINGS))
     cerebro.strats = [[(kind, *args[1:])] for (args,) in cerebro.strats]
     for ear in ears:
         cerebro.addanalyzer(ear)
-    strategy = cerebro.run()[0]
+    strategy = cerebro.run(**({"verify": True} if verify else {}))[0]
     assert engine == "stock" or not cerebro.leaping_obstacles
     return strategy
 
@@ -122,3 +127,86 @@ def test_who_says_so() -> None:
     assert not hears_last(Ear.__new__(Ear))
     louder = type("Louder", (OrderLog,), {"notify_order": lambda self, order: None})
     assert not hears_last(louder.__new__(louder))
+
+
+# ------------------------------------------------------------------ verify
+
+
+def notes(engine: str, verify: bool = False) -> list[Any]:
+    """All that the strategy is told of its orders, of the first run where there are two."""
+    runs: list[list[Any]] = []
+
+    def start(self: Any) -> None:
+        runs.append([])
+        MeanReversion.start(self)
+
+    def notify_order(self: Any, order: Any) -> None:
+        runs[-1].append((order.getstatusname(), order.executed.size, order.executed.remsize, len(self)))
+        MeanReversion.notify_order(self, order)
+
+    run(engine, verify=verify, start=start, notify_order=notify_order, hears_last=True)
+    assert len(runs) == 1 + verify
+    return runs[0]
+
+
+def test_under_verify_a_leaping_run_shortens_as_any_other() -> None:
+    fast = notes("fast")
+    assert len(fast) < len(notes("stock"))
+    assert notes("fast", verify=True) == fast
+
+
+def test_verify_is_silent_whether_notices_are_shortened_or_not() -> None:
+    run("fast", verify=True)
+    run("fast", Ear, verify=True)
+
+
+def test_a_strategy_that_wants_more_than_it_says_is_named() -> None:
+    def notify_order(self: Any, order: Any) -> None:
+        MeanReversion.notify_order(self, order)
+        if order.status == order.Accepted and order.exectype == order.Market:
+            self.buy(size=1, exectype=order.Limit, price=1.0)
+
+    run("fast", verify=True, notify_order=notify_order, hears_last=False)
+    with pytest.raises(EngineError, match="if Heard needs every notice of an order, hears_last must not be True"):
+        run("fast", verify=True, notify_order=notify_order, hears_last=True)
+
+
+def test_an_analyzer_that_wants_more_than_it_says_is_named() -> None:
+    with pytest.raises(EngineError, match="Deaf says that it leaps .*, or that it hears_last"):
+        run("fast", type("Deaf", (Ear,), {"notify_order": Ear.notify_order, "hears_last": True}), verify=True)
+
+
+@pytest.mark.parametrize("fault", ["says too little", "says too much", "says it wrong", "says it late"])
+def test_a_fault_in_the_shortening_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = LeanHouse.say
+
+    def say(self: Any) -> None:
+        notices = list(self.notifs)
+        if fault == "says too little":
+            kept = [each for each in notices if type(each) is not Notice]
+        elif fault == "says too much":
+            kept = [each.order.clone() if type(each) is Notice else each for each in notices]
+        elif fault == "says it late":
+            kept = sorted(notices, key=lambda each: type(each) is Notice)
+        else:
+            right(self)
+            for order in self.notifs:
+                order.executed.remsize += 1
+            return
+        self.notifs.clear()
+        self.notifs.extend(kept)
+        right(self)
+
+    monkeypatch.setattr(LeanHouse, "say", say)
+    monkeypatch.setattr(cursor, "_made", WeakValueDictionary())  # classes made of its members before
+    with pytest.raises(EngineError, match="leaping differs from stepping"):
+        run("fast", verify=True)
+
+
+def test_a_broker_that_comes_late_to_an_order_that_nobody_was_told_of_is_the_engines_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due = HouseBroker._next_due
+    monkeypatch.setattr(HouseBroker, "_next_due", lambda self, step: due(self, step) + bool(self._broker.submitted))
+    with pytest.raises(EngineError, match=r"\(buy .*Accepted\) when stepping only; .* this is a fault of the engine"):
+        run("fast", verify=True)
