@@ -34,6 +34,7 @@ from live.hub import BarHub
 from live.instruments import qualify
 from live.places import Places, refuse_second
 from live.pump import EventPump
+from live.rates import ask_rates
 from live.recording import Recorder, RecordingVenue, new_folder
 from live.session_events import DrawdownWatch, SessionEvents
 from live.state import StateKeeper, read_state, taken_state, write_state
@@ -124,6 +125,8 @@ class LiveSession:
             blind=lambda symbol: self.stopping.why or hub.blind(symbol), instruments=instruments,
         )  # fmt: skip
         self._reconcile(pump, venue, intents)
+        for sentence in ask_rates(store, settings, venue.reported):
+            self.tell(sentence)
         closed = closed_until(settings, self._clock.now())
         if closed:
             self.tell(closed)

@@ -25,6 +25,7 @@ class ReportedAccount:
         self.account = account
         self.base = base
         self.positions: dict[int, PositionReported] = {}  # conId -> position
+        self.quoted: dict[str, float] = {}  # currency -> rate of the pair, where no ExchangeRate is told
         self.updated: dt.datetime | None = None
         self._clock = clock
         self._values: dict[tuple[str, str], str] = {}  # tag, currency -> IBKR's text
@@ -55,8 +56,8 @@ class ReportedAccount:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Currency -> ExchangeRate: the account's currency for one unit."""
-        return self._by_currency("ExchangeRate")
+        """The account's currency for one unit: ExchangeRate, or what the pair was quoted at until it is told."""
+        return self.quoted | self._by_currency("ExchangeRate")
 
     def rate(self, currency: str) -> float | None:
         if currency == self.base:
@@ -87,7 +88,7 @@ class ReportedAccount:
 
 
 class BrokerRates(Rates):
-    """Exchange rates as IBKR tells them, and those of the settings until it has."""
+    """Exchange rates as IBKR tells them (``live.rates`` asks at the start); those of the settings where it does not."""
 
     def __init__(self, settings: FxSettings, base: str, reported: ReportedAccount) -> None:
         super().__init__(base, settings.rates, settings.files)
