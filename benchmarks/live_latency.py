@@ -1,7 +1,7 @@
 """From the bar on the wire to the order on the wire, for the whole of a live session.
 
-Run from the repository: ``python benchmarks/live_latency.py [--days 1] [--repeats 3]``. A paper gateway in lockstep, which
-stands still while a client works, and ``halflife live`` with both strategies on one-minute bars: store, feed,
+Run from the repository: ``python benchmarks/live_latency.py [--days 1] [--repeats 3]``. A paper gateway in lockstep,
+which stands still while a client works, and ``halflife live`` with both strategies on one-minute bars: store, feed,
 indicators, gate, what-if and intent journal (on the disk before anything is sent), recording. The time runs from the
 moment at which the first byte of a step's bars comes to the socket until the first order that they lead to is handed to
 it. Beside it the client library alone in the same process, whose loop places an order for the bar at once, and the

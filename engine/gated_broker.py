@@ -139,17 +139,12 @@ class GatedBroker(bt.brokers.BackBroker):
         if self.account is None:
             raise EngineError("a broker without settings keeps no account")
         working = [*self.pending, *self.submitted, *self._room]
+        views = [order_view(o, self._groups, self.fx_rate(o.data), working, self._close) for o in working if o.alive()]
         return AccountView(
             when=self._moment(),
             equity_eur=self.account.equity_eur,
             positions=position_views(self.positions, self.fx_rate, self._close),
-            working=tuple(
-                [
-                    order_view(o, self._groups, self.fx_rate(o.data), working, self._close)
-                    for o in working
-                    if o.alive()
-                ]
-            ),
+            working=tuple(views),
         )
 
     def _reject(self, orders: Iterable[bt.Order], refusal: Refusal, detail: str) -> None:
@@ -160,14 +155,17 @@ class GatedBroker(bt.brokers.BackBroker):
             self._pchildren.pop(order.ref, None)
 
     def cancel(self, order: bt.Order, bracket: bool = False) -> bool:
-        if self.account is not None:
-            waiting = self._room.drop(order)
-            for held in waiting:
-                held.cancel()
-                self.notify(held)
-            if waiting:
-                return True
+        if self.account is not None and self._withdraw(order):
+            return True
         return bool(super().cancel(order, bracket=bracket))
+
+    def _withdraw(self, order: bt.Order) -> bool:
+        """Cancel an order that waits to be judged, with all that waits beside it; False: it does not wait."""
+        waiting = self._room.drop(order)
+        for held in waiting:
+            held.cancel()
+            self.notify(held)
+        return bool(waiting)
 
     # ------------------------------------------------------------------ the gate's own acts
 

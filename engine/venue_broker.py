@@ -229,11 +229,7 @@ class VenueBroker(VenueCarried):
 
         Cancelling one order of an OCA group cancels the group, as at IBKR.
         """
-        waiting = self._room.drop(order)
-        for held in waiting:
-            held.cancel()
-            self.notify(held)
-        if waiting:
+        if self._withdraw(order):
             return True
         if order.ref not in self._terms or order.ref in self._ends or order.status == bt.Order.Completed:
             return False

@@ -39,7 +39,6 @@ KINDS = {
     Order.StopTrailLimit: "TRAIL LIMIT",
 }  # exectype -> IBKR's orderType
 TYPES = {kind: exectype for exectype, kind in KINDS.items()}
-RESTING = frozenset({"LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT"})  # what a later order may want to join
 LIMITED = frozenset({"LMT", "STP LMT", "TRAIL LIMIT"})  # never filled beyond a limit
 _DAY_NUMBERS = 100_000.0  # a number of days above this is a moment, backtrader's day number
 

@@ -25,13 +25,17 @@ def recover(strategy: Any) -> dict[str, Holding]:
         size = float(strategy.getposition(data).size)
         orders = [order for order in strategy.broker.get_orders_open() if order.data is data]
         entry = next((order for order in orders if order.info.get("role") == Role.ENTRY), None)
-        if not size and entry is None:
+        if size:
+            is_long = size > 0
+        elif entry is not None:
+            is_long = entry.isbuy()
+        else:
             continue
         begun = {order.ref: float(order.executed.size) for order in orders if order.executed.size}
         holding = Holding(
             data=data,
             trade=next((str(order.info.trade) for order in orders if order.info.get("trade")), ""),
-            sign=1 if (size > 0 if size else entry.isbuy()) else -1,
+            sign=1 if is_long else -1,
             reason="recovered",
             stop_reason=str(ExitReason.STOP),
             fills={0: size - sum(begun.values()), **begun},

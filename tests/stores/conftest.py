@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +10,6 @@ import pytest
 FOLDER = str(Path(__file__).resolve().parent)
 if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
+pytest.register_assert_rewrite("stored.understood")
 
-
-@pytest.fixture(autouse=True)
-def all_is_understood(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A message that cannot be decoded, or a failure in the store's thread, is only logged; and threads end."""
-    yield
-    told = [
-        record.getMessage()
-        for when in ("setup", "call")
-        for record in caplog.get_records(when)
-        if record.levelno >= logging.ERROR
-        and (record.name.endswith(".Decoder") or record.name.startswith(("stores.", "asyncio")))
-    ]
-    assert not told, told[0]
-    left = [thread.name for thread in threading.enumerate() if thread.name == "halflife-ib"]
-    assert not left
+from stored.understood import all_is_understood  # noqa: E402, F401 - used by every test
