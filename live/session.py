@@ -21,7 +21,7 @@ from books.intents import IntentJournal
 from books.journal import Journal
 from core.clock import Clock, SystemClock
 from core.config import settings_hash
-from core.errors import HalflifeError, LedgerError, SessionError
+from core.errors import HalflifeError, SessionError
 from core.events import Bus, ExceptionEvent
 from core.logs import log_event
 from core.settings import Settings
@@ -37,7 +37,7 @@ from live.pump import EventPump
 from live.rates import ask_rates
 from live.recording import Recorder, RecordingVenue, new_folder
 from live.session_events import DrawdownWatch, SessionEvents
-from live.state import StateKeeper, read_state, taken_state, write_state
+from live.state import StateKeeper, StateWriter, read_state, taken_state
 from live.stopping import Stopping
 from live.summary import SessionSummary, summarise
 from live.venue import IBVenue
@@ -84,7 +84,6 @@ class LiveSession:
         self._lockstep = lockstep
         self._until = until
         self._marked = marked
-        self._state_failed = False
         self._opened = ExitStack()  # what is closed at the end, however it comes
         self.broker: IBBroker | None = None  # once it runs
         self.places: Places | None = None  # once the account is known
@@ -134,7 +133,7 @@ class LiveSession:
         self._require_data(store, pump, hub)
         for note in history.notes:
             self.tell(note)
-        cerebro, recording = self._graph(venue, history, places, events, state, intents)
+        cerebro, recording = self._graph(venue, history, places, events, state, intents, pump)
         assert self.broker is not None  # made by _graph
         self.stopping.begin(self.broker, pump, hub, recording)
         pump.when_still.append(self._still(pump))
@@ -199,8 +198,9 @@ class LiveSession:
         return still
 
     def _graph(
-        self, venue: IBVenue, history: LiveHistory, places: Places, events: Journal, state: Any, intents: IntentJournal
-    ) -> tuple[bt.Cerebro, RecordingVenue | None]:
+        self, venue: IBVenue, history: LiveHistory, places: Places, events: Journal, state: Any, intents: IntentJournal,
+        pump: EventPump,
+    ) -> tuple[bt.Cerebro, RecordingVenue | None]:  # fmt: skip
         settings = self.settings
         recording = self._recording(venue, history, places, state) if settings.live.record else None
         broker = self.broker = IBBroker(recording or venue, settings=settings)
@@ -212,7 +212,13 @@ class LiveSession:
             recording.watch(cerebro.datas)
         cerebro.addanalyzer(StateKeeper, state=state, rearmed=not intents.killed)
         cerebro.addanalyzer(SessionEvents, journal=events, bus=self.bus, clock=self._clock, tell=self.tell)
-        broker.listeners.append(_Marks(self, places, DrawdownWatch(self.bus, settings.risk.kill_switch.max_drawdown)))
+        version = settings_hash(settings)
+        writer = StateWriter(
+            places.state, lambda when: taken_state(broker, when, version), pump.post, self._failed
+        )  # fmt: skip
+        self._opened.callback(writer.write)  # of the last bar
+        watch = DrawdownWatch(self.bus, settings.risk.kill_switch.max_drawdown)
+        broker.listeners.append(_Marks(writer, watch, self._marked, broker))
         return cerebro, recording
 
     def _recording(self, venue: IBVenue, history: LiveHistory, places: Places, state: Any) -> RecordingVenue | None:
@@ -268,26 +274,17 @@ class LiveSession:
         """Stop soon, from any thread: see ``live.stopping``."""
         self.stopping.ask_from_outside(why)
 
-    def marked(self, when: dt.datetime, places: Places) -> None:
-        """A bar is over: keep the state."""
-        try:
-            write_state(places.state, taken_state(self.broker, when, settings_hash(self.settings)))
-            self._state_failed = False
-        except LedgerError as error:
-            if not self._state_failed:
-                self._failed(str(error))
-            self._state_failed = True
-        if self._marked is not None:
-            self._marked(when, self.broker)
-
 
 class _Marks:
     """Hears when a bar is over (``engine.venue.VenueListener``)."""
 
-    def __init__(self, session: LiveSession, places: Places, watch: DrawdownWatch) -> None:
-        self._session = session
-        self._places = places
+    def __init__(
+        self, writer: StateWriter, watch: DrawdownWatch, told: Callable[[dt.datetime, Any], None] | None, broker: Any
+    ) -> None:
+        self._writer = writer
         self._watch = watch
+        self._told = told
+        self._broker = broker
 
     def sent(self, orders: object) -> None:
         """The journal knows."""
@@ -300,7 +297,9 @@ class _Marks:
 
     def marked(self, when: dt.datetime, equity_eur: float) -> None:
         self._watch.marked(when, equity_eur)
-        self._session.marked(when, self._places)
+        self._writer.marked(when)
+        if self._told is not None:
+            self._told(when, self._broker)
 
 
 def store_settings(settings: Settings) -> StoreSettings:

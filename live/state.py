@@ -1,6 +1,6 @@
 """What a session leaves for the next one beside the intent journal: the risk gate, and what interest has cost.
 
-Orders, fills and positions come from the journal. The file is written whole or not at all, after each bar.
+Orders, fills and positions come from the journal. The file is written whole or not at all, once a bar is dealt with.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,61 @@ def read_state(path: Path) -> dict[str, Any] | None:
     if version != FORMAT:
         raise SessionError(f"{path} has format {version}, this halflife reads {FORMAT}; update halflife, or {cure}")
     return state
+
+
+class StateWriter:
+    """Writes the state after each bar, off the way to its orders: once the strategies have decided and sent.
+
+    ``take`` gives the state as of a bar, ``post`` does something soon in the thread that trades
+    (``live.pump.EventPump.post``), ``failed`` is told once where the file cannot be written. Two bars write at once,
+    before anything is decided: one on which a loss limit or the kill switch has latched, and one that is over before
+    the bar before it was written (bars that were late come without a pause), so the file is never older than one bar.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        take: Callable[[dt.datetime], State],
+        post: Callable[[Callable[[], object]], object],
+        failed: Callable[[str], object],
+    ) -> None:
+        self._path = path
+        self._take = take
+        self._post = post
+        self._failed = failed
+        self._due: dt.datetime | None = None  # the bar whose state is not on the disk yet
+        self._latches: object = None  # as of the last bar
+        self._has_failed = False
+
+    def marked(self, when: dt.datetime) -> None:
+        """A bar is over."""
+        before, self._due = self._due, when
+        latched, self._latches = self._latches, latches(self._take(when))
+        if before is None and latched == self._latches:
+            self._post(self.write)
+        else:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is due; does nothing where nothing is."""
+        when, self._due = self._due, None
+        if when is None:
+            return
+        try:
+            write_state(self._path, self._take(when))
+        except LedgerError as error:
+            if not self._has_failed:
+                self._failed(str(error))
+            self._has_failed = True
+        else:
+            self._has_failed = False
+
+
+def latches(state: State) -> object:
+    """What holds entries back in a state, however the equity goes on."""
+    gate = state["gate"] or {}
+    losses, switch = gate.get("losses", {}), gate.get("kill_switch", {})
+    return [losses[window]["breached"] for window in ("day", "week") if window in losses], switch.get("killed_on")
 
 
 class StateKeeper(bt.Analyzer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from core.errors import LedgerError, SessionError
 from core.events import Bus, DrawdownEvent, MonitorEvent
 from live.places import Places, find_account, refuse_second
 from live.session_events import DrawdownWatch
-from live.state import read_state, write_state
+from live.state import StateWriter, read_state, write_state
 
 AT = dt.datetime(2024, 6, 12, 14, 0, tzinfo=dt.UTC)
 STATE = {"format": 1, "at": AT.isoformat(), "settings_hash": "x", "gate": None, "account": None}
@@ -60,6 +61,62 @@ def test_a_state_that_cannot_be_written_leaves_the_one_of_before(
     with pytest.raises(LedgerError, match="No space left on device"):
         write_state(place, {**STATE, "settings_hash": "later"})
     assert read_state(place) == STATE
+
+
+def test_a_state_is_written_once_its_bar_is_dealt_with_and_is_never_older_than_one_bar(tmp_path: Path) -> None:
+    place, soon, told = tmp_path / "state.json", list[Callable[[], object]](), list[str]()
+    equity = [1.0]
+
+    def take(when: dt.datetime) -> dict[str, object]:
+        return {**STATE, "at": when.isoformat(), "account": equity[0]}
+
+    def kept() -> tuple[str, float] | None:
+        state = read_state(place)
+        return (state["at"][11:16], state["account"]) if state else None
+
+    writer = StateWriter(place, take, soon.append, told.append)
+    writer.marked(AT)
+    assert kept() == ("14:00", 1.0)  # the first bar
+    writer.marked(AT + dt.timedelta(minutes=1))
+    assert kept() == ("14:00", 1.0) and len(soon) == 1  # the strategies decide first
+    equity[0] = 2.0  # what they did counts
+    soon.pop()()
+    assert kept() == ("14:01", 2.0)
+    for minute in (2, 3, 4):  # three bars without a pause
+        writer.marked(AT + dt.timedelta(minutes=minute))
+        assert kept() in ((f"14:{minute - 1:02}", 2.0), (f"14:{minute:02}", 2.0))
+    for each in soon:
+        each()
+    writer.marked(AT + dt.timedelta(minutes=5))
+    writer.write()  # at the stop
+    assert kept() == ("14:05", 2.0) and not told
+    place.unlink()
+    writer.write()  # nothing is due
+    assert kept() is None
+
+
+@pytest.mark.parametrize("what", ["day", "week", "switch"])
+def test_a_limit_that_latches_is_on_the_disk_before_anything_is_decided(tmp_path: Path, what: str) -> None:
+    losses = {"day": {"breached": False}, "week": {"breached": False}}
+    gate = {"losses": losses, "kill_switch": {"killed_on": None}}
+    writer = StateWriter(tmp_path / "state.json", lambda when: {**STATE, "gate": gate}, lambda what: None, pytest.fail)
+    writer.marked(AT)
+    if what == "switch":
+        gate["kill_switch"] = {"killed_on": "2024-06-12"}
+    else:
+        losses[what] = {"breached": True}
+    writer.marked(AT)
+    state = read_state(tmp_path / "state.json")
+    assert state is not None and state["gate"] == gate
+
+
+def test_a_state_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told: list[str] = []
+    writer = StateWriter(tmp_path / "file" / "state.json", lambda when: STATE, lambda what: what(), told.append)
+    for minute in range(3):
+        writer.marked(AT + dt.timedelta(minutes=minute))
+    assert len(told) == 1 and "the state of the session cannot be written" in told[0]
 
 
 def test_an_account_goes_on_with_its_interest_and_borrow_fees() -> None:

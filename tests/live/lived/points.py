@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from books.intents import IntentJournal
-from live import session as live_session
+from live import state as live_state
 from live.hub import BarHub
 from live.venue import IBVenue
 from stores import IBStore
@@ -31,8 +31,8 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "cancel written, not sent": (IntentJournal, "cancelling", "after"),
     "cancel sent": (IBStore, "cancel", "after"),
     "venue opened after a restart": (IBVenue, "open", "after"),
-    "state of the day not kept": (live_session, "write_state", "before"),
-    "state of the day kept": (live_session, "write_state", "after"),
+    "state of the day not kept": (live_state, "write_state", "before"),
+    "state of the day kept": (live_state, "write_state", "after"),
 }
 
 
