@@ -10,6 +10,7 @@ and count once, with the sum of their results: a pair that loses on one leg and 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import empyrical
@@ -185,8 +186,9 @@ def turnover(traded_eur: float, equity: pd.Series, sessions: int) -> float:
     A position of the size of the account that is opened and closed once in a year has a turnover of 2 (pyfolio's
     ``get_turnover`` counts both sides too, against each day's equity).
     """
-    average = float(equity.mean()) if len(equity) else NAN
-    return traded_eur / average * SESSIONS_PER_YEAR / sessions if average > 0.0 and sessions > 0 else NAN
+    with np.errstate(over="ignore"):  # a sum that no number can hold has no mean
+        average = float(equity.mean()) if len(equity) else NAN
+    return traded_eur / average * SESSIONS_PER_YEAR / sessions if 0.0 < average < math.inf and sessions > 0 else NAN
 
 
 def summary(

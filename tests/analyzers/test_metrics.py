@@ -10,7 +10,7 @@ import empyrical
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analyzers import Equity, Trades, metrics
@@ -309,6 +309,7 @@ def test_daily_results_sum_to_the_change_in_equity(values: list[float]) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=12))
+@example([2.0**1023, 2.0**1023])  # their sum is beyond all floats
 def test_no_curve_breaks_the_metrics(values: list[float]) -> None:
     assert_all_defined(metrics.performance(curve(*values), trades(), None, 100.0))
 
