@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,8 @@ from threading import RLock
 
 from core.errors import HalflifeError, LedgerError
 
+logger = logging.getLogger(__name__)
+LOG_BYTES = 4_500_000  # SQLite begins its write-ahead log anew after 1000 pages of 4120 bytes
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
 
 _CURES = {  # primary result code of SQLite -> (what is wrong, the cure, with the setting that names the folder)
@@ -39,13 +43,14 @@ class Database:
     ``version``. ``error``: what is raised where the file cannot be opened, is something else, or is newer than this
     program; its texts name ``setting``, by which the user chooses the folder. ``cures``: result code of SQLite -> what
     is wrong and the cure, where this kind of file needs another one. ``spare_read_only``: a file that cannot be written
-    is opened for reading (``read_only`` is then true).
+    is opened for reading (``read_only`` is then true). ``has_log_ahead``: the write-ahead log gets its full length when
+    it is opened, so that a commit overwrites blocks and does not wait for the file system to enter new ones.
     """
 
     def __init__(
         self, path: str | Path, kind: str, application_id: int, version: int, script: str, *,
         error: type[HalflifeError] = LedgerError, setting: str = "paths.state",
-        cures: Mapping[int, tuple[str, str]] | None = None, spare_read_only: bool = False,
+        cures: Mapping[int, tuple[str, str]] | None = None, spare_read_only: bool = False, has_log_ahead: bool = False,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.kind = kind
@@ -70,6 +75,8 @@ class Database:
             self._refuse_unread_log()
             self.read_only = True  # nobody writes there, so the file is as it stands, whatever locks it lacks
             self._open(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", application_id, version, script)
+        if has_log_ahead and not self.read_only:
+            self._lengthen_log()
 
     def _open(self, uri: str, application_id: int, version: int, script: str) -> None:
         with self._translated("opened"):
@@ -111,6 +118,20 @@ class Database:
                     run(statement)
                 run(f"PRAGMA application_id = {application_id}")
                 run(f"PRAGMA user_version = {version}")
+
+    def _lengthen_log(self) -> None:
+        # SQLite reads its log up to the first frame without a valid checksum and salt, so zeros behind mean nothing;
+        # its locks are on other files, so closing this one lifts none
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            with log.open("r+b") as file:
+                missing = LOG_BYTES - file.seek(0, os.SEEK_END)
+                if missing > 0:
+                    file.write(bytes(missing))
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            logger.warning("%s keeps its length, so commits may take longer: %s", log, error.strerror or error)
 
     def _refuse_unread_log(self) -> None:
         # SQLite cannot read the log where it cannot write beside it, and the file alone lacks what was committed last

@@ -37,7 +37,10 @@ class IntentFile:
     def __init__(self, path: Path, account: str | None, new_id: str, when: dt.datetime) -> None:
         if account is None and not path.is_file():
             raise LedgerError(f"there is no {KIND} {path}; start a live session first, or correct paths.state")
-        self._database = Database(path, KIND, APPLICATION_ID, VERSION, _SCRIPT, spare_read_only=account is None)
+        self._database = Database(
+            path, KIND, APPLICATION_ID, VERSION, _SCRIPT, spare_read_only=account is None,
+            has_log_ahead=account is not None,
+        )  # fmt: skip
         try:
             rows = self._database.rows("SELECT id, account FROM journal")
             if not rows and account is not None:

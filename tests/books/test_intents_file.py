@@ -46,6 +46,18 @@ sys.stdin.readline()
 """
 
 
+WRITER = """
+import sys
+from books.intents import IntentJournal
+from books.intents_records import Draft
+from core.orders import Role
+journal = IntentJournal(sys.argv[1], "DU1")
+journal.settle()
+journal.intend([Draft("unit", "t1", "entry", Role.ENTRY, 7, "BAC", "BUY", 100.0)])
+print("written", flush=True)
+"""
+
+
 def test_a_second_process_is_refused_and_told_which_one_holds_it(repository: Path) -> None:
     with _python(HOLDER, repository) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "open\n"
@@ -199,3 +211,30 @@ def test_an_interruption_while_writing_leaves_memory_and_disk_alike(
         journal.sent([first.ref])
     assert journal.book.orders[first.ref].state == "intended"
     assert read_book(FILE).orders[first.ref].state == "intended"
+
+
+def test_the_log_has_its_length_from_the_start_and_reads_back_after_a_kill(repository: Path) -> None:
+    log = FILE.with_name(FILE.name + "-wal")
+    with _python(f"{WRITER}\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)", repository) as writer:
+        assert writer.stdout is not None and writer.stdout.read() == "written\n"
+    length = log.stat().st_size
+    assert length >= 1000 * 4120  # bytes of the frames after which SQLite begins the log anew
+    assert [order.intent.trade for order in read_book(FILE).orders.values()] == ["t1"]  # zeros behind it say nothing
+    with IntentJournal(FILE, "DU1") as journal:
+        assert log.stat().st_size == length  # what was committed is not overwritten with zeros
+        journal.settle()
+        assert len(journal.book.orders) == 1
+    assert not log.exists() and len(read_book(FILE).orders) == 1  # SQLite takes it in at the end
+
+
+def test_a_log_that_cannot_be_lengthened_costs_time_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with IntentJournal(FILE, "DU1") as journal:
+        journal.settle()
+        journal.intend([DRAFT])
+    assert "intents.sqlite-wal keeps its length" in caplog.text and len(read_book(FILE).orders) == 1
