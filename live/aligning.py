@@ -61,6 +61,10 @@ class Aligner:
         self._late_after = late_after * _SECOND
         self.waits_until: dt.datetime | None = None  # when a release may be possible that is not now
 
+    def leave_out(self, line: Line) -> None:
+        """Nobody waits any more for a line that hangs together with no other."""
+        self.groups = [group for group in self.groups if group.lines != (line,)]
+
     def release(self, now: dt.datetime) -> list[Step]:
         """The steps that can be released at ``now``, in order."""
         steps: list[Step] = []

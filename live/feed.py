@@ -25,8 +25,10 @@ from feeds.quality import COLUMNS, check_bars, require_overlap
 from live.aligning import Step
 from live.backfill import AT_ONCE, fetch
 from live.hub import BarHub
+from live.instruments import without
 from live.line import Line
 from live.status import Status
+from stores.errors import RequestError
 from stores.records import HistoryBar
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class LiveHistory(History):
         """Ask IBKR for the bars that a backtest would have which begins today, so that ``warm_up`` bars lie before it.
 
         Subscribes the hub. Raises FeedEmptyError, FeedOverlapError (pairs), FeedError, and what ``IBStore.history``
-        raises.
+        raises. References without bars are left out, with a note.
         """
         hub.time.compare()
         now = hub.now()
@@ -63,7 +65,7 @@ class LiveHistory(History):
             symbol: _range(member.line, start, now - dt.timedelta(seconds=hub.grace))
             for symbol, member in hub.members.items()
         }
-        rows = _fetched(hub, wanted)
+        rows, failed = _fetched(hub, wanted)
         frames: dict[str, pd.DataFrame] = {}
         notes: list[str] = []
         known: dict[str, tuple[dt.datetime, float | None]] = {}
@@ -73,15 +75,17 @@ class LiveHistory(History):
                 until = line.grid.last_at(until - dt.timedelta(seconds=1))  # HMDS may be behind: it comes live
             frame = _frame([bar for row in rows[symbol] if (bar := line.built_of(row)) is not None], after, until)
             if frame.empty and symbol not in settings.traded_symbols:
-                notes.append(f"{symbol} has no bars before the start, so what would be reckoned from it is not.")
-            elif frame.empty:
+                why = failed.get(symbol, "it has none")
+                notes.append(f"IBKR tells no bars of {symbol} before the start ({why}). {without(symbol, settings)}")
+                hub.leave_out(symbol, why)
+                continue
+            if frame.empty:
                 raise FeedEmptyError(
                     f"{symbol}: IBKR has no {settings.data.bar} bars between {after:%Y-%m-%d %H:%M} and "
                     f"{until:%Y-%m-%d %H:%M} UTC; see whether its market data is subscribed"
                 )
-            else:
-                frames[symbol] = check_bars(symbol, frame)
-            known[symbol] = until, float(frame["close"].iloc[-1]) if len(frame) else None
+            frames[symbol] = check_bars(symbol, frame)
+            known[symbol] = until, float(frame["close"].iloc[-1])
             log_event(logger, "backfilled", symbol=symbol, bars=len(frame), after=after, until=until)
         for _, unit in settings.units.values():
             require_overlap(unit, frames)
@@ -90,6 +94,14 @@ class LiveHistory(History):
         hub.start(known, warm_steps(frames))
         hub.taps.append(made._keep)
         return made
+
+    def left_out(self) -> list[str]:
+        """Leave out the references to whose bars nobody may subscribe, as is known soon after the start; their
+        symbols."""
+        gone = [symbol for symbol in self.frames if symbol not in self.hub.members]
+        for symbol in gone:
+            del self.frames[symbol]
+        return gone
 
     def data(self, symbol: str, **params: Any) -> LiveData:
         """A new data of ``symbol``; ``params`` go to LiveData."""
@@ -202,17 +214,24 @@ def _range(line: Line, start: dt.date | None, now: dt.datetime) -> tuple[dt.date
 
 def _fetched(
     hub: BarHub, wanted: Mapping[str, tuple[dt.datetime, dt.datetime]]
-) -> dict[str, list[HistoryBar]]:  # fmt: skip
-    """History of all symbols; several are asked for at once, but in lockstep."""
+) -> tuple[dict[str, list[HistoryBar]], dict[str, str]]:  # fmt: skip
+    """History of all symbols, and why there is none of a reference; several are asked for at once, but in lockstep."""
+    traded, failed = hub.settings.traded_symbols, dict[str, str]()
 
     def fetched(symbol: str) -> list[HistoryBar]:
         line, (after, until) = hub.members[symbol].line, wanted[symbol]
-        return fetch(hub.store, line.instrument, line.grid, after, until, tries=TRIES) if after < until else []
+        try:
+            return fetch(hub.store, line.instrument, line.grid, after, until, tries=TRIES) if after < until else []
+        except RequestError as error:
+            if symbol in traded:
+                raise
+            failed[symbol] = str(error.args[0])
+            return []
 
     if hub.pump.lockstep:
-        return {symbol: fetched(symbol) for symbol in wanted}
+        return {symbol: fetched(symbol) for symbol in wanted}, failed
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="halflife-backfill") as pool:
-        return dict(zip(wanted, pool.map(fetched, wanted), strict=True))
+        return dict(zip(wanted, pool.map(fetched, wanted), strict=True)), failed
 
 
 def _frame(bars: list[BuiltBar], after: dt.datetime, until: dt.datetime) -> pd.DataFrame:

@@ -73,8 +73,8 @@ class BarHub:
         )  # fmt: skip
         self._by_handle: dict[int, Member] = {}
         units = [symbols for _, symbols in settings.units.values()]
-        traded = set(settings.traded_symbols)
-        groups = groups_of(units, [symbol for symbol in instruments if symbol not in traded])
+        self._traded = frozenset(settings.traded_symbols)
+        groups = groups_of(units, [symbol for symbol in instruments if symbol not in self._traded])
         self._aligner = Aligner(
             [[self.members[symbol].line for symbol in group] for group in groups],
             patience=self.grace + HISTORY_SECONDS,
@@ -123,6 +123,13 @@ class BarHub:
         self.pump.when_still.append(self._revive)
         self._offs.append(lambda: self.pump.when_still.remove(self._revive))
         self._tell()
+
+    def leave_out(self, symbol: str, why: str) -> None:
+        """A reference has no data: its bars are not waited for."""
+        log_event(logger, "left_out", level=logging.WARNING, symbol=symbol, why=why)
+        self._aligner.leave_out(self._of(symbol).line)
+        del self.members[symbol]
+        self._release()
 
     def close(self) -> None:
         """End the feeds: the graph gets no further step, and Cerebro ends. Safe to call twice."""
@@ -196,6 +203,9 @@ class BarHub:
         if member is not None:
             member.stream.changed(event.state, event.why, self.now())
             self._tell_one(member)
+            symbol = member.line.symbol
+            if event.state is StreamState.NOT_SUBSCRIBED and symbol in self.members and symbol not in self._traded:
+                self.leave_out(symbol, event.why)
 
     def _connection(self, event: ConnectionChanged) -> None:
         if self.pump.handled <= self._past:

@@ -18,7 +18,10 @@ PRIMARY = {  # ISO 10383 code of the exchange -> IBKR's name of it
 
 
 def spec_of(symbol: str, instrument: InstrumentSettings, *, primary: bool = True) -> ContractSpec:
-    """What to look for at IBKR: a stock that is routed by SMART, with its own exchange if ``primary``."""
+    """What to look for at IBKR: a stock that is routed by SMART, with its own exchange if ``primary``; or an index,
+    wherever it is reckoned."""
+    if instrument.kind == "index":
+        return ContractSpec(symbol, "IND", "", instrument.currency)
     home = PRIMARY.get(instrument.exchange, "") if primary else ""
     return ContractSpec(symbol=symbol, currency=instrument.currency, primary_exchange=home)
 
@@ -26,6 +29,30 @@ def spec_of(symbol: str, instrument: InstrumentSettings, *, primary: bool = True
 def qualify(store: IBStore, settings: Settings) -> dict[str, Instrument]:
     """Symbol -> contract, of all that is traded. Raises ContractError where IBKR knows none, or several."""
     return {symbol: qualified(store, symbol, settings.instruments[symbol]) for symbol in settings.traded_symbols}
+
+
+def references(store: IBStore, settings: Settings) -> tuple[dict[str, Instrument], list[str]]:
+    """Contracts of what is wanted beside what is traded, and a sentence on each that IBKR does not know."""
+    found: dict[str, Instrument] = {}
+    lacking: list[str] = []
+    for symbol in settings.wanted_symbols:
+        if symbol in settings.traded_symbols:
+            continue
+        try:
+            found[symbol] = qualified(store, symbol, settings.instruments[symbol])
+        except ContractError as error:
+            lacking.append(f"{error.args[0]}. {without(symbol, settings)}")
+    return found, lacking
+
+
+def without(symbol: str, settings: Settings) -> str:
+    """What it means that a reference has no bars."""
+    lost = []
+    if symbol == settings.risk.throttle.series:
+        lost.append("the volatility throttle uses realised volatility")
+    if symbol == settings.regimes.benchmark:
+        lost.append("results are not told by regimes")
+    return f"Without {symbol} {' and '.join(lost)}."
 
 
 def qualified(store: IBStore, symbol: str, instrument: InstrumentSettings) -> Instrument:

@@ -124,9 +124,10 @@ class Line:
         return self.known > before
 
     def stamp_of(self, row: HistoryBar) -> dt.datetime:
-        """The stamp of a bar of history."""
+        """The stamp of a bar of history; one outside the exchange's hours, as indices have, is no bar."""
         if isinstance(row.start, dt.datetime):
-            return self.grid.after(row.start)
+            stamp = self.grid.after(row.start)
+            return stamp if row.start >= self.grid.begin(stamp) else dt.datetime.min.replace(tzinfo=dt.UTC)
         if self.grid.calendar.is_session(row.start):
             return self.grid.calendar.close_of(row.start)
         return dt.datetime.min.replace(tzinfo=dt.UTC)  # of no session: it is no bar

@@ -31,7 +31,7 @@ from live.broker import IBBroker
 from live.checks import check_account, check_settings, closed_until
 from live.feed import LiveHistory
 from live.hub import BarHub
-from live.instruments import qualify
+from live.instruments import qualify, references, without
 from live.places import Places, refuse_second
 from live.pump import EventPump
 from live.rates import ask_rates
@@ -116,8 +116,11 @@ class LiveSession:
         events = opened.enter_context(Journal(places.events))
         opened.callback(self.bus.subscribe(EventWriter(events)))
         instruments = qualify(store, settings)
+        beside, lacking = references(store, settings)
+        for sentence in lacking:
+            self.tell(sentence)
         pump = EventPump(store, lockstep=self._lockstep)
-        hub = BarHub(store, pump, settings=settings, instruments=instruments, bus=self.bus)
+        hub = BarHub(store, pump, settings=settings, instruments=instruments | beside, bus=self.bus)
         opened.callback(hub.close)
         venue = IBVenue(
             store, intents, settings=settings, clock=self._clock, bus=self.bus, pump=pump,
@@ -131,6 +134,8 @@ class LiveSession:
             self.tell(closed)
         history = LiveHistory.load(settings, hub, warm_up=bars_needed(settings))
         self._require_data(store, pump, hub)
+        for symbol in history.left_out():
+            self.tell(f"IBKR sends no market data of {symbol}, which is not subscribed to. {without(symbol, settings)}")
         for note in history.notes:
             self.tell(note)
         cerebro, recording = self._graph(venue, history, places, events, state, intents, pump)
@@ -161,7 +166,7 @@ class LiveSession:
 
     def _require_data(self, store: IBStore, pump: EventPump, hub: BarHub) -> None:
         """Raise SessionError where IBKR says at once that data is not subscribed; time stands still meanwhile."""
-        traded = {symbol: hub.members[symbol].stream for symbol in self.settings.traded_symbols}
+        streams = {symbol: member.stream for symbol, member in hub.members.items()}
         end = time.monotonic() + (0.0 if self._lockstep else ANSWER_SECONDS)
 
         def hold() -> bool:
@@ -171,13 +176,17 @@ class LiveSession:
         if self._lockstep:
             store.positions()  # the gateway's answer comes behind what it says of the streams
             pump.pump(0.0)
-        while any(stream.state is StreamState.ASKED for stream in traded.values()) and time.monotonic() < end:
+        while any(stream.state is StreamState.ASKED for stream in streams.values()) and time.monotonic() < end:
             if not pump.pump(PAUSE_SECONDS):
                 time.sleep(PAUSE_SECONDS)
         pump.holds.remove(hold)
-        without = {s: stream.why for s, stream in traded.items() if stream.state is StreamState.NOT_SUBSCRIBED}
-        if without:
-            said = "; ".join(f"{symbol} ({why})" for symbol, why in without.items())
+        lacking = {
+            symbol: streams[symbol].why
+            for symbol in self.settings.traded_symbols
+            if streams[symbol].state is StreamState.NOT_SUBSCRIBED
+        }
+        if lacking:
+            said = "; ".join(f"{symbol} ({why})" for symbol, why in lacking.items())
             raise SessionError(
                 f"IBKR sends no market data of {said}: subscribe to it in Client Portal (Settings, Market Data "
                 f"Subscriptions) and share it with the paper account, or set live.delayed_data = true"
