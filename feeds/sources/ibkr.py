@@ -33,6 +33,7 @@ from feeds.bars import BarSize, RawBars, Request
 from feeds.sources.finished import late_start, only_finished
 from feeds.sources.http import ClosedError
 from feeds.sources.ibkr_pieces import SECONDS, SIZES, Piece, pieces
+from feeds.sources.stamps import closes_of_bars
 from stores import ContractSpec, IBStore, Instrument, StoreSettings
 from stores.records import HistoryBar
 
@@ -105,7 +106,7 @@ class IbkrSource:
         calendar = ExchangeCalendar(exchange or request.exchange)
         start, end = self._range(request, calendar, head, now)
         rows, notes = self._collected(store, instrument, what, request, calendar, start, end)
-        frame = _frame(rows, request.bar)
+        frame = _frame(rows, request.bar, calendar)
         if request.start is not None or request.end is not None:
             frame = _within(frame, request, start, end)
         frame, unfinished = only_finished(frame, request.bar, calendar, now)
@@ -201,8 +202,11 @@ def _asked(store: IBStore, instrument: Instrument, what: str, bar: str, piece: P
     raise LibraryError("a piece of history was never asked for; report it")
 
 
-def _frame(rows: Rows, bar: BarSize) -> pd.DataFrame:
-    """Bars as the data room has them: days by date, others by their close."""
+def _frame(rows: Rows, bar: BarSize, calendar: ExchangeCalendar) -> pd.DataFrame:
+    """Bars as the data room has them: days by date, others by their close, which is that of the clock or the session.
+
+    IBKR cuts hours at the session: the first one of New York is 09:30 to 10:00.
+    """
     bars = [rows[start] for start in sorted(rows, key=str)]
     columns = {
         "open": [each.open for each in bars], "high": [each.high for each in bars],
@@ -213,7 +217,8 @@ def _frame(rows: Rows, bar: BarSize) -> pd.DataFrame:
         index = pd.DatetimeIndex([pd.Timestamp(str(each.start)[:10]) for each in bars], name="time")
     else:
         starts = pd.DatetimeIndex([each.start for each in bars], tz="UTC") if bars else pd.DatetimeIndex([], tz="UTC")
-        index = (starts + pd.Timedelta(seconds=SECONDS[bar])).rename("time")
+        size = dt.timedelta(seconds=SECONDS[bar])
+        index = closes_of_bars(starts.floor(size), size, calendar)
     return pd.DataFrame(columns, index=index.as_unit("us"), dtype="float64")
 
 

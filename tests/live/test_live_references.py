@@ -1,4 +1,4 @@
-"""A volatility index beside what is traded: the throttle sees the same live as in a backtest, or says that it cannot."""
+"""A volatility index beside what is traded: the throttle sees live what it sees in a backtest, or says it cannot."""
 
 from __future__ import annotations
 

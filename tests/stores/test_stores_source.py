@@ -15,6 +15,7 @@ import commands
 import feeds.sources.ibkr as module
 from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, FeedError, SettingsError
+from feeds.aggregate import aggregate
 from feeds.bars import Request
 from feeds.room.room import DataRoom
 from feeds.sources import ibkr_pieces
@@ -22,6 +23,7 @@ from feeds.sources.http import ClosedError
 from feeds.sources.ibkr import IbkrSource, from_environment
 from feeds.sources.ibkr_pieces import pieces
 from gateway import Gateway
+from stores.records import HistoryBar
 
 DAY = dt.date(2024, 6, 11)
 
@@ -67,6 +69,27 @@ def test_minutes_are_labelled_by_their_close_and_days_by_their_date() -> None:
         minute = got.frame
         assert days.frame.loc["2024-06-11", "high"] == minute["high"].max()
         assert days.frame.loc["2024-06-11", "close"] == minute["close"].iloc[-1]
+
+
+def test_hours_are_labelled_by_the_clock_for_the_session_cuts_the_first() -> None:
+    """As ``feeds.aggregate`` and live bars have them; IBKR's first hour begins at the open, 09:30."""
+    calendar = ExchangeCalendar("XNYS")
+    with gateway() as tws, source(tws) as ibkr:
+        hours = ibkr.fetch(Request("XMPLA", "1h", DAY, DAY)).frame
+        minutes = ibkr.fetch(Request("XMPLA", "1m", DAY, DAY)).frame
+    assert [f"{each:%H:%M}" for each in hours.index] == [
+        "14:00", "15:00", "16:00", "17:00", "18:00", "19:00", "20:00",
+    ]  # fmt: skip
+    made = aggregate(minutes, "1h", calendar)
+    assert list(made.index) == list(hours.index) and list(made["close"]) == list(hours["close"])
+    assert hours["volume"].iloc[0] == minutes["volume"].iloc[:30].sum()
+
+
+def test_an_hour_that_an_early_close_cuts_ends_with_it() -> None:
+    calendar = ExchangeCalendar("XLON")  # open to 16:30, and to 12:30 on 2024-12-24
+    starts = [dt.datetime(2024, 12, 23, 16, tzinfo=dt.UTC), dt.datetime(2024, 12, 24, 12, tzinfo=dt.UTC)]
+    rows: module.Rows = {start: HistoryBar(start, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0, 1) for start in starts}
+    assert [f"{each:%d %H:%M}" for each in module._frame(rows, "1h", calendar).index] == ["23 16:30", "24 12:30"]
 
 
 @pytest.mark.usefixtures("small_pieces")
