@@ -197,7 +197,7 @@ def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
     assert code == 0, err
     text = " ".join(out.split())
     assert "no account, no network" in text and "account DU1234567 (paper)" in text
-    assert "13:31:05 meanrev: sold 327 XMPLA at 61" in text and "meanrev: short XMPLA closed, EUR +" in text
+    assert "13:31:05 meanrev: sold 323 XMPLA at 61" in text and "meanrev: short XMPLA closed, EUR +" in text
     assert "pairs: sold" in text and "stopping: its time is over" in text
     cash = re.search(r"USD (-?[\d,.]+) by the book, (-?[\d,.]+) by the broker", text)
     assert cash is not None and cash[1] == cash[2].rstrip(".")
@@ -208,12 +208,12 @@ def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
     assert code == 0 and f"the same {12} orders" in " ".join(out.split()), out + err
     turns = record / "turns.jsonl"
     turns.write_text(
-        turns.read_text(encoding="utf-8").replace('"quantity":327.0', '"quantity":328.0', 1), encoding="utf-8"
+        turns.read_text(encoding="utf-8").replace('"quantity":323.0', '"quantity":324.0', 1), encoding="utf-8"
     )
     code, out, err = invoke("replay", record)
     said = " ".join(out.split())
     assert code == 2 and "the first difference is at the bar of 2024-06-12 13:31:00 UTC" in said, said
-    assert "recorded: SELL 328 XMPLA MKT DAY" in said and "now: SELL 327 XMPLA MKT DAY" in said
+    assert "recorded: SELL 324 XMPLA MKT DAY" in said and "now: SELL 323 XMPLA MKT DAY" in said
 
 
 ACME = """
