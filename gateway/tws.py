@@ -75,6 +75,8 @@ class Tws:
         self.market = Market(
             book.instruments, accounts, clock.now, self.reporter, rules=MARKET_RULES, zone=zone, standing=standing
         )
+        self.streams.shortable = self.market.shortable
+        self.market.on_shortable = lambda instrument: self.send_all(self.streams.inventory(instrument))
         injector = make_injector(faults, clock.now, seed, zone)
         self.actor = None if injector is None else FaultActor(self, injector)
         if injector is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ TRADE_COUNT, TRADE_RATE, VOLUME_RATE, LAST_RTH_TRADE, RT_TRADE_VOLUME, SHORTABLE
 YEAR = 252  # sessions
 GENERIC = frozenset({104, 165, 221, 232, 233, 236, 293, 294, 295, 318, 375})  # those that have data here
 _COUNTED, _MARKED = frozenset({233, 293, 294, 295, 375}), frozenset({221, 232})
+_NONE_SAID: Mapping[int, float] = {}
 NO_PRICE = -1.0  # what a missing bid or ask is told as
 
 
@@ -57,12 +59,16 @@ class Board:
 
     Volume and number of trades count the whole session, open, high and low its regular hours. Currency pairs have no
     trades, but high and low of the middle of bid and ask. ``close`` is that of the session before. Where the tape has
-    no quotes of the instrument, bid and ask are a tick beside the last price, as in the history.
+    no quotes of the instrument, bid and ask are a tick beside the last price, as in the history. ``shortable``: con_id
+    -> shares that can be borrowed now, where they are not those of the instrument.
     """
 
-    def __init__(self, instrument: Instrument, history: History, now: dt.datetime) -> None:
+    def __init__(
+        self, instrument: Instrument, history: History, now: dt.datetime, shortable: Mapping[int, float] = _NONE_SAID
+    ) -> None:
         self.instrument = instrument
         self._history = history
+        self._shortable = shortable
         self._quoted = instrument in history.tape.quotes
         self._is_pair = instrument.sec_type == "CASH"
         self._hours = hours_of(instrument)
@@ -107,7 +113,7 @@ class Board:
             if not math.isnan(value)
         ]
         ticks += [Tick("tickGeneric", {"tickType": HALTED, "value": float(self.halted)})]
-        return ticks + self._mark() + self._statistics() + self._inventory()
+        return ticks + self._mark() + self._statistics() + self.inventory()
 
     def _both_sides(self) -> list[Tick]:
         ticks = []
@@ -200,12 +206,12 @@ class Board:
             mark = min(max(mark, self.bid), self.ask)
         return [] if math.isnan(mark) else [price_tick(MARK_PRICE, mark, generic=code) for code in (221, 232)]
 
-    def _inventory(self) -> list[Tick]:
+    def inventory(self) -> list[Tick]:
         """Generic tick 236: above 2.5 there are at least 1,000 shares to borrow, above 1.5 it depends, else there are
         none."""
         if self.instrument.sec_type != "STK":
             return []
-        shares = self.instrument.shortable
+        shares = self._shortable.get(self.instrument.con_id, self.instrument.shortable)
         level = 3.0 if shares >= 1_000 else 2.0 if shares > 0 else 1.0
         return [
             Tick("tickGeneric", {"tickType": SHORTABLE, "value": level}, 236),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.data.board import RT_TRADE_VOLUME, RT_VOLUME, Board, Tick
@@ -50,11 +50,14 @@ class Line:
 class Feed:
     """The board of one instrument, live or 15 minutes behind, and the lines that show it."""
 
-    def __init__(self, instrument: Instrument, history: History, now: dt.datetime, delay: dt.timedelta) -> None:
+    def __init__(
+        self, instrument: Instrument, history: History, now: dt.datetime, delay: dt.timedelta,
+        shortable: Mapping[int, float],
+    ) -> None:  # fmt: skip
         self.instrument = instrument
         self.lines: list[Line] = []
         self._delay = delay
-        self.board = Board(instrument, history, now - delay)
+        self.board = Board(instrument, history, now - delay, shortable)
         self._waiting: deque[tuple[dt.datetime, Bar | None, Quote | None]] = deque()
         if delay:
             for bar, quote in history.tape.rows_of(instrument, now - delay, now):

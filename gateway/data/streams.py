@@ -53,6 +53,9 @@ class Streams:
         self._lines: dict[tuple[Client, int], Feed] = {}
         self._by_tick: dict[tuple[Client, int], tuple[Instrument, ByTick]] = {}
         self._listeners: dict[tuple[Client, int], FiveSeconds] = {}
+        self.shortable: Mapping[
+            int, float
+        ] = {}  # con_id -> shares that can be borrowed; the market's, once there is one
         self._halted: set[Instrument] = set()
         self._busy = False  # whether there is any subscription
 
@@ -147,7 +150,7 @@ class Streams:
             out.append((client, "error", {"reqId": key[1], **warning}))
         feed = self._feeds.get((instrument, delayed))
         if feed is None:
-            feed = Feed(instrument, self.history, now, DELAY if delayed else NO_DELAY)
+            feed = Feed(instrument, self.history, now, DELAY if delayed else NO_DELAY, self.shortable)
             feed.board.halted = instrument in self._halted
         lot = lot_of(instrument) if version < WHOLE_SHARES else 1
         line = Line(client, key[1], instrument, generics, delayed, lot)
@@ -302,6 +305,14 @@ class Streams:
             if held == instrument:
                 ticks: list[Tick] = feed.board.halt(halted)
                 feed.tell(ticks, out)
+        return out
+
+    def inventory(self, instrument: Instrument) -> list[Answer]:
+        """Tell the lines of an instrument how many of its shares can be borrowed now."""
+        out: list[Answer] = []
+        for (held, delayed), feed in self._feeds.items():
+            if held == instrument and not delayed:
+                feed.tell(feed.board.inventory(), out)
         return out
 
     # ---- inside

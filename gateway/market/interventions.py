@@ -26,6 +26,7 @@ class Interventions:
     accounts: Accounts
     now: Callable[[], dt.datetime]
     shortable: dict[int, float]  # con_id -> shares that can be borrowed
+    on_shortable: Callable[[Instrument], None]  # told that their number has changed
     held_ids: set[tuple[int, int]]  # client id, order id of orders that are held as soon as they are placed
     _rules: MarketRules
 
@@ -46,6 +47,7 @@ class Interventions:
     def set_shortable(self, instrument: Instrument, shares: float) -> None:
         """So many shares can be borrowed from now on; orders that were held for a locate go on where they suffice."""
         self.shortable[instrument.con_id] = shares
+        self.on_shortable(instrument)
         for ticket in list(self.life.tickets.values()):
             if (
                 ticket.order.instrument.con_id == instrument.con_id

@@ -59,6 +59,7 @@ class Market(Interventions):
         self.now = now
         self.life = Life(accounts, now, listener, prefix, keep, participation, standing)
         self.held_ids: set[tuple[int, int]] = set()
+        self.on_shortable: Callable[[Instrument], None] = lambda instrument: None
         self.shortable = {con_id: instrument.shortable for con_id, instrument in self.instruments.items()}
         self._rules = rules or {}
         self._perm_id = first_perm_id - 1

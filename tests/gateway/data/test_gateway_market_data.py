@@ -38,6 +38,22 @@ def values_of(answers: list, field: str = "price") -> dict[int, Any]:
     return {v["tickType"]: v[field] for _, _, v in answers if "tickType" in v and field in v}
 
 
+def test_the_shares_that_can_be_borrowed_are_those_of_the_moment(streams: Streams) -> None:
+    shortable: dict[int, float] = {XMPLB.con_id: 5.0}
+    streams.shortable = shortable
+    asks = line(genericTickList="236")
+    assert values_of(streams.market_data("me", asks, NOON), "size")[89] == XMPLA.shortable
+    streams.market_data("other", line(), NOON)  # does not ask for them
+    for shares, level in ((0.0, 1.0), (999.0, 2.0), (1_000.0, 3.0)):
+        shortable[XMPLA.con_id] = shares
+        told = streams.inventory(XMPLA)
+        assert {client for client, *_ in told} == {"me"}
+        assert (values_of(told, "size"), values_of(told, "value")) == ({89: shares}, {46: level})
+    late = streams.market_data("late", asks, NOON)
+    assert values_of(late, "size")[89] == 1_000.0
+    assert streams.inventory(XMPLB) == []
+
+
 def test_the_first_answers(sample: Sample, streams: Streams) -> None:
     answers = streams.market_data("me", line(), NOON)
     assert [name for _, name, _ in answers[:2]] == ["tickReqParams", "marketDataType"]

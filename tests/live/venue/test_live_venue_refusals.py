@@ -14,6 +14,7 @@ from core.errors import LedgerError, NotSentError
 from core.events import ExceptionEvent, RefusalEvent
 from core.orders import Refusal
 from engine.venue import Ended, Filled, VenueRefused
+from live.shorts import EVERY
 
 
 @contextmanager
@@ -101,6 +102,27 @@ def test_small_orders_are_not_previewed_once_a_price_is_known() -> None:
         at.buy()
 
 
+@pytest.mark.parametrize("shares", [0.0, 99.0])
+def test_shares_that_nobody_lends_any_more_are_not_sold_short(shares: float) -> None:
+    """As the gateway says by generic tick 236, which is asked each quarter of an hour."""
+    with desk() as at:
+        at.after(2, step=1)
+        at.place(at.order("SELL", symbol="XMPLB", unit="pair"))
+        lend = at.tws.tws.book.by_con_id[at.venue.instruments["XMPLA"].con_id]
+        at.tws.call(lambda tws: tws.market.set_shortable(lend, shares))
+        at.after(EVERY + 5.0, step=5.0)
+        sent = len(at.at_gateway())
+        with pytest.raises(VenueRefused, match=rf"XMPLA: {shares:,.0f} shares can be borrowed, 100 are needed") as told:
+            at.venue.place([at.order("SELL")])
+        assert told.value.refusal is Refusal.NO_BORROW and len(at.at_gateway()) == sent
+        at.buy()  # nobody has to lend for it
+        at.after(5)
+        at.place(at.order("SELL", role="exit"))  # nor for what closes it
+        at.tws.call(lambda tws: tws.market.set_shortable(lend, 100.0))
+        at.after(EVERY + 5.0, step=5.0)
+        at.place(at.order("SELL"))
+
+
 def test_shares_that_cannot_be_borrowed_are_not_sold() -> None:
     with desk() as at:
         at.after(2, step=1)
@@ -119,7 +141,7 @@ def test_a_full_disk_sends_nothing_and_loses_no_fill(monkeypatch: pytest.MonkeyP
         at.venue.place([order])
         file = at.journal._file
         with monkeypatch.context() as patched:
-            patched.setattr(file, "transaction", lambda: (_ for _ in ()).throw(LedgerError("disk full")))
+            patched.setattr(file, "transaction", lambda **_: (_ for _ in ()).throw(LedgerError("disk full")))
             at.after(5)
             assert [fill.quantity for fill in at.of(order, Filled)] == [100]  # it is real
             assert [e.error for e in at.on_bus(ExceptionEvent)][:1] == ["LedgerError"]
