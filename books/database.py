@@ -45,12 +45,15 @@ class Database:
     is wrong and the cure, where this kind of file needs another one. ``spare_read_only``: a file that cannot be written
     is opened for reading (``read_only`` is then true). ``has_log_ahead``: the write-ahead log gets its full length when
     it is opened, so that a commit overwrites blocks and does not wait for the file system to enter new ones.
+    ``is_durable``: a commit survives the loss of power; else that of the process alone, and it does not wait for the
+    disk (what is lost is the end, never the middle).
     """
 
     def __init__(
         self, path: str | Path, kind: str, application_id: int, version: int, script: str, *,
         error: type[HalflifeError] = LedgerError, setting: str = "paths.state",
         cures: Mapping[int, tuple[str, str]] | None = None, spare_read_only: bool = False, has_log_ahead: bool = False,
+        is_durable: bool = True,
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.kind = kind
@@ -58,6 +61,7 @@ class Database:
         self.setting = setting
         self._cures = {**_CURES, **(cures or {})}
         self.read_only = False
+        self._synchronous = "FULL" if is_durable else "NORMAL"
         self._lock = RLock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +96,7 @@ class Database:
 
     def _prepare(self, application_id: int, version: int, script: str) -> None:
         run = self.connection.execute
-        run("PRAGMA synchronous = FULL")  # a commit survives the loss of power, not only of the process
+        run(f"PRAGMA synchronous = {self._synchronous}")
         run("PRAGMA foreign_keys = ON")
         with self._moment():  # another process may be making the tables
             found_id = run("PRAGMA application_id").fetchone()[0]
@@ -160,9 +164,16 @@ class Database:
             )
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write all or nothing; waits for other writers. On return the rows are on the disk."""
+    def transaction(self, *, can_wait: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; waits for other writers. On return the rows are on the disk.
+
+        ``can_wait``: they come to the disk with the next transaction, and until then survive the end of the process.
+        """
         with self._lock, self._translated("written"):
+            if can_wait:
+                with self._unsynchronised(), self.transaction() as connection:
+                    yield connection
+                return
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -171,6 +182,14 @@ class Database:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _unsynchronised(self) -> Iterator[None]:
+        self.connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"PRAGMA synchronous = {self._synchronous}")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

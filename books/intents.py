@@ -150,8 +150,9 @@ class IntentJournal:
             return intents
 
     def sent(self, refs: Iterable[str]) -> None:
-        """The orders were handed to the socket. Need not be on the disk before the next thing happens."""
-        self._append([rec.Sent(at=self._clock.now(), ref=ref) for ref in refs])
+        """The orders were handed to the socket. It comes to the disk with the next record: after a loss of power an
+        order that was not sent and one that was are asked about alike."""
+        self._append([rec.Sent(at=self._clock.now(), ref=ref) for ref in refs], can_wait=True)
 
     def withdrawn(self, ref: str, why: str) -> None:
         """Not a byte of the order has left this process, for certain (the connection refused it before)."""
@@ -350,13 +351,13 @@ class IntentJournal:
             book.apply(record)
         return book
 
-    def _append(self, records: Sequence[Record]) -> list[rec.Halted]:
+    def _append(self, records: Sequence[Record], *, can_wait: bool = False) -> list[rec.Halted]:
         if not records:
             return []
         with self._mutex:
             halts: list[rec.Halted] = []
             try:
-                with self._file.transaction() as transaction:
+                with self._file.transaction(can_wait=can_wait) as transaction:
                     for record in records:
                         order = self._book.by_ref(record.ref)
                         before = order.state if order else None

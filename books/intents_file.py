@@ -73,9 +73,9 @@ class IntentFile:
                     f"halflife, or restore a copy of the file"
                 ) from error
 
-    def transaction(self) -> Transaction:
-        """Several records, all or none, on the disk when the block ends."""
-        return Transaction(self._database)
+    def transaction(self, *, can_wait: bool = False) -> Transaction:
+        """Several records, all or none, on the disk when the block ends; with ``can_wait`` when the next one does."""
+        return Transaction(self._database, can_wait)
 
     def close(self) -> None:
         self._database.close()
@@ -84,8 +84,8 @@ class IntentFile:
 class Transaction:
     """Adds records within one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._context = database.transaction()
+    def __init__(self, database: Database, can_wait: bool) -> None:
+        self._context = database.transaction(can_wait=can_wait)
         self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> Transaction:

@@ -57,12 +57,12 @@ class Event:
 class Journal:
     """An append-only SQLite file of events; several processes may append at once.
 
-    An event is durable when ``append`` returns. Raises LedgerError, with the cure, where the file cannot be opened or
-    written; an unknown kind is an UnknownNameError.
+    An event is durable when ``append`` returns; with ``is_durable`` off a loss of power may cost the last ones. Raises
+    LedgerError, with the cure, where the file cannot be opened or written; an unknown kind is an UnknownNameError.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._database = Database(path, "journal", APPLICATION_ID, VERSION, _SCRIPT)
+    def __init__(self, path: str | Path, *, is_durable: bool = True) -> None:
+        self._database = Database(path, "journal", APPLICATION_ID, VERSION, _SCRIPT, is_durable=is_durable)
 
     def append(self, kind: str, when: dt.datetime, payload: Mapping[str, Any]) -> int:
         """Write one event (``when`` naive = UTC, ``payload`` JSON without NaN) and return its id."""

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 def windows(values: Array, size: int) -> Array:
     """View of shape (size, len(values) - size + 1)."""
+    if len(values) == size:  # one bar at a time: numpy's function takes longer than what is reckoned with its result
+        return values.reshape(size, 1)
     return sliding_window_view(values, size).T
 
 

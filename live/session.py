@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -113,7 +114,7 @@ class LiveSession:
             IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)
         )
         state = read_state(places.state)
-        events = opened.enter_context(Journal(places.events))
+        events = opened.enter_context(Journal(places.events, is_durable=False))  # no order waits for what is told
         opened.callback(self.bus.subscribe(EventWriter(events)))
         instruments = qualify(store, settings)
         beside, lacking = references(store, settings)
@@ -263,6 +264,8 @@ class LiveSession:
     # -- at work --------------------------------------------------------------------------------------------------
 
     def _trade(self, cerebro: bt.Cerebro, venue: IBVenue, store: IBStore) -> SessionSummary:
+        gc.collect()
+        gc.freeze()  # what is there stays: a full collection would look through all of it, for half a second
         try:
             strategies = cerebro.run()
         except Exception as error:
@@ -272,6 +275,8 @@ class LiveSession:
             with contextlib.suppress(HalflifeError):  # what ended the graph is told
                 self.stopping.abandon()
             raise
+        finally:
+            gc.unfreeze()
         return summarise(cerebro, strategies, venue, self.stopping.why, self._clock.now())
 
     @property

@@ -68,8 +68,7 @@ class ReportedAccount:
     def _by_currency(self, wanted: str) -> dict[str, float]:
         found = {}
         for (tag, currency), text in self._values.items():
-            number = _number(text)
-            if tag == wanted and currency not in (BASE, "") and number is not None:
+            if tag == wanted and currency not in (BASE, "") and (number := _number(text)) is not None:
                 found[currency] = number
         return found
 

@@ -238,3 +238,15 @@ def test_a_log_that_cannot_be_lengthened_costs_time_alone(
         journal.settle()
         journal.intend([DRAFT])
     assert "intents.sqlite-wal keeps its length" in caplog.text and len(read_book(FILE).orders) == 1
+
+
+def test_that_an_order_was_sent_waits_for_no_disk_and_what_follows_does(journal: IntentJournal) -> None:
+    said: list[str] = []
+    connection = journal._file._database.connection
+    connection.set_trace_callback(said.append)
+    ref = journal.intend([DRAFT])[0].ref
+    assert not [each for each in said if "PRAGMA" in each]
+    journal.sent([ref])
+    assert [each for each in said if "PRAGMA" in each] == ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"]
+    assert said[-1] == "PRAGMA synchronous = FULL" and connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert read_book(FILE).orders[ref].state == "sent"  # for other processes, and after a kill
