@@ -283,7 +283,7 @@ class PathSettings(Table):
 
     results: str = "results"  # a folder for each run is made in it
     catalog: str = "catalog"  # the bars that ``halflife data`` keeps
-    state: str = "state"  # the trial ledger, and later live state
+    state: str = "state"  # the trial ledger, journals, logs, and what live trading keeps
 
 
 class LoggingSettings(Table):
