@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from books.intents import IntentJournal
@@ -52,7 +52,9 @@ class VenueDesk:
         self.prices: dict[int, float] = {}  # conId -> last close
         self.queue: deque[tuple[dt.datetime, list[Report]]] = deque()
         self.is_open = False
-        self.is_journal_sound = True
+        self.is_journal_sound = True  # it holds all that is true, as far as is known
+        self.on_unwritten: Callable[[], None] = lambda: None  # called whenever the journal could not be written
+        self._is_halt_told = False  # that no order can go out, since none can be written
         self._states: dict[str, tuple[OrderState, float]] = {}  # orderRef -> state and filled as the bus heard them
         self._calendars: dict[str, ExchangeCalendar] = {}
 
@@ -156,5 +158,26 @@ class VenueDesk:
         try:
             yield
         except LedgerError as error:
-            self.is_journal_sound = False
-            self.failed(where, error)
+            self.unwritten(where, error)
+
+    def unwritten(self, where: str, error: LedgerError) -> None:
+        """The journal could not be written: told once, until it can be again."""
+        self.is_journal_sound = False
+        self.on_unwritten()
+        if self._is_halt_told:
+            logger.info("%s: %s", where, error)
+            return
+        self._is_halt_told = True
+        self.failed(where, error)
+        text = f"what is not in the intent journal is not sent, exits neither; protective orders work on: {error}"
+        self.bus.publish(HaltEvent(at=self.clock.now(), symbol="", cause="journal", text=text))
+
+    def written(self) -> None:
+        """A reconciliation is in the journal: it holds what is true."""
+        self.is_journal_sound = True
+        if self._is_halt_told:
+            self._is_halt_told = False
+            text = "the intent journal can be written again"
+            self.bus.publish(
+                HaltEvent(at=self.clock.now(), symbol="", cause="journal", text=text, is_released=True)
+            )  # fmt: skip

@@ -116,7 +116,7 @@ class Sender:
             is_kill = bool(journal.killed) and any(draft.role is Role.ENTRY for draft in drafts)
             raise VenueRefused(Refusal.KILLED if is_kill else Refusal.UNRESOLVED, str(error.args[0])) from error
         except LedgerError as error:
-            desk.failed("intent journal", error)
+            desk.unwritten("intent journal", error)
             raise VenueRefused(Refusal.NOT_SENT, str(error.args[0])) from error
         except NotSentError as error:
             raise VenueRefused(Refusal.NOT_SENT, str(error.args[0])) from error
@@ -196,7 +196,7 @@ class Sender:
         except IntentError as error:
             raise VenueRefused(Refusal.UNRESOLVED, str(error.args[0])) from error
         except LedgerError as error:
-            desk.failed("intent journal", error)
+            desk.unwritten("intent journal", error)
             raise VenueRefused(Refusal.NOT_SENT, str(error.args[0])) from error
         parent = desk.order(known.intent.parent_ref)
         sent = order_terms(known.intent, terms, made.quantity, parent.intent.order_id if parent else 0)

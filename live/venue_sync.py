@@ -49,6 +49,7 @@ class Reconciler:
         self._looks_again = False
         self._last_told: Connection | None = None
         self._halts_told: set[tuple[int, str]] = set()
+        desk.on_unwritten = lambda: self.look_soon(RETRY, "the journal could not be written")
         desk.pump.on(Synchronised, self.synchronised)
         desk.pump.on(ConnectionChanged, self.connection_changed)
 
@@ -135,13 +136,12 @@ class Reconciler:
         try:
             is_taken = settle(desk.journal, result)
         except LedgerError as error:
-            desk.failed("reconciliation", error)
-            self.look_soon(RETRY, "the last reconciliation was not taken in")
+            desk.unwritten("reconciliation", error)
             return
         if not is_taken:
             self.look_soon(RETRY, "the last reconciliation was not taken in")
             return
-        desk.is_journal_sound = True
+        desk.written()
         self.doubts, self.waiting = result.doubts, tuple(result.of(FindingKind.WAITING))
         if not self.is_reconciled:
             self.is_reconciled = True
