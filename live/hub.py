@@ -118,6 +118,7 @@ class BarHub:
             )
             member.stream.handle = handle
             self._by_handle[handle] = member
+        self.pump.bars_wait = lambda: bool(self.desk.steps)
         self._gaps.start(self._grids.values())
         self.pump.call_later(self._watch_seconds, self._watch)
         self.pump.when_still.append(self._revive)
@@ -139,6 +140,7 @@ class BarHub:
         for off in self._offs:
             off()
         self._gaps.close()
+        self.pump.bars_wait = lambda: False
         for handle in self._by_handle:
             try:
                 self.store.unsubscribe(handle)

@@ -40,6 +40,7 @@ class Line:
         self.stray = 0  # pieces that came twice, or too late to count
         self.refused = 0  # pieces that contradict themselves or are in doubt
         self._is_index = is_index
+        self._builder = BarBuilder(grid.bar, grid.calendar)  # empty but within _build
         self._pieces: dict[dt.datetime, dict[dt.datetime, BarArrived]] = {}  # stamp -> start -> piece
         self._next: dt.datetime | None = None  # the stamp after ``known``
 
@@ -160,7 +161,7 @@ class Line:
 
     def _build(self, stamp: dt.datetime, pieces: dict[dt.datetime, BarArrived]) -> list[BuiltBar]:
         """The bar with a stamp made of pieces; none where nothing was traded in them."""
-        builder, made = BarBuilder(self.grid.bar, self.grid.calendar), list[BuiltBar]()
+        builder, made = self._builder, list[BuiltBar]()
         for start in sorted(pieces):
             piece = pieces[start]
             if self._is_index or self._has_trade(piece):

@@ -56,6 +56,7 @@ class EventPump:
 
     ``lockstep``: with the paper gateway at speed ``max``. When nothing is left to be done the gateway is asked for the
     time, which moves it to its next step, unless one of ``holds`` says that it has to wait.
+    ``bars_wait``: whether bars wait for the graph. Where some have just come, timers and what was posted follow them.
     ``when_still``: called when time does not move any more in lockstep, as when all streams have died without a word
     or the tape has ended (``is_still``).
     """
@@ -65,6 +66,7 @@ class EventPump:
         self.clock = store.clock
         self.lockstep = lockstep
         self.holds: list[Callable[[], bool]] = []  # True: time has to stand still in lockstep
+        self.bars_wait: Callable[[], bool] = lambda: False
         self.when_still: list[Callable[[], None]] = []
         self.handled = 0  # events in all
         self._handlers: dict[type, list[Callable[[Any], None]]] = {}
@@ -143,13 +145,15 @@ class EventPump:
         return True
 
     def _work(self) -> bool:
-        """Events that are there now, then timers that are due."""
-        done = False
+        """Events that are there now, then what was posted and timers that are due, unless bars go first."""
+        done, had_bars = False, self.bars_wait()
         for _ in range(len(self.store.events)):
             event = self.store.events.get(timeout=0)
             if event is not None:
                 self._hand_over(event)
                 done = True
+        if not had_bars and self.bars_wait():
+            return True
         while self._posted:
             self._posted.popleft()()
             done = True

@@ -29,6 +29,9 @@ class ReportedAccount:
         self.updated: dt.datetime | None = None
         self._clock = clock
         self._values: dict[tuple[str, str], str] = {}  # tag, currency -> IBKR's text
+        self._cash: dict[str, float] = {}
+        self._rates: dict[str, float] = {}
+        self._kept = {"CashBalance": self._cash, "ExchangeRate": self._rates}  # what is read for each bar
         pump.on(AccountValueReported, self._value_told)
         pump.on(PositionReported, self._position_told)
 
@@ -47,7 +50,7 @@ class ReportedAccount:
     @property
     def cash(self) -> dict[str, float]:
         """Currency -> CashBalance."""
-        return self._by_currency("CashBalance")
+        return dict(self._cash)
 
     @property
     def total_cash(self) -> float | None:
@@ -57,24 +60,23 @@ class ReportedAccount:
     @property
     def rates(self) -> dict[str, float]:
         """The account's currency for one unit: ExchangeRate, or what the pair was quoted at until it is told."""
-        return self.quoted | self._by_currency("ExchangeRate")
+        return self.quoted | self._rates
 
     def rate(self, currency: str) -> float | None:
         if currency == self.base:
             return 1.0
-        rate = self.rates.get(currency)
+        rate = self._rates.get(currency, self.quoted.get(currency))
         return rate if rate else None
-
-    def _by_currency(self, wanted: str) -> dict[str, float]:
-        found = {}
-        for (tag, currency), text in self._values.items():
-            if tag == wanted and currency not in (BASE, "") and (number := _number(text)) is not None:
-                found[currency] = number
-        return found
 
     def _value_told(self, event: AccountValueReported) -> None:
         if event.account == self.account:
             self._values[event.tag, event.currency] = event.value
+            kept, number = self._kept.get(event.tag), _number(event.value)
+            if kept is not None and event.currency not in (BASE, ""):
+                if number is None:
+                    kept.pop(event.currency, None)
+                else:
+                    kept[event.currency] = number
             self.updated = self._clock.now()
 
     def _position_told(self, event: PositionReported) -> None:

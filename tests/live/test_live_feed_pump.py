@@ -66,6 +66,23 @@ def test_events_come_to_those_who_asked_for_their_kind_in_order() -> None:
     assert not pump.pump(0.0) and pump.handled == 3
 
 
+def test_bars_that_come_go_first_and_timers_follow() -> None:
+    store, done, bars = Told(), list[str](), list[object]()
+    pump = EventPump(store)
+    pump.bars_wait = lambda: bool(bars)
+    pump.on(TWIN.__class__, bars.append)
+    pump.on(FarmChanged, lambda event: done.append("event"))
+    pump.call_at(T0, lambda: done.append("timer"))
+    pump.post(lambda: done.append("posted"))
+    store.events.put(TWIN)
+    store.events.put(FARM)
+    assert pump.pump(0.0) and done == ["event"]  # all that was told, and the graph has its bar
+    assert pump.pump(0.0) and done == ["event", "posted", "timer"]  # even where it leaves the bar
+    bars.clear()
+    pump.post(lambda: done.append("later"))
+    assert pump.pump(0.0) and done[3:] == ["later"]
+
+
 def test_what_a_handler_raises_leaves_the_rest_in_the_queue() -> None:
     store, heard = Told(), list[object]()
     pump = EventPump(store)
