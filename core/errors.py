@@ -209,9 +209,10 @@ class RequestError(HalflifeError, ValueError):
 
 
 class ContractError(RequestError):
-    """A contract that IBKR does not know, or of which it knows several."""
+    """A contract that IBKR does not know, or of which it knows several: then those are its ``candidates``."""
 
     code = "HL816"
+    candidates: tuple[str, ...] = ()  # exchange, currency and con_id of each
 
 
 class AccountError(HalflifeError, PermissionError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from core.errors import ContractError
 from core.logs import log_event
@@ -55,6 +56,31 @@ def without(symbol: str, settings: Settings) -> str:
     return f"Without {symbol} {' and '.join(lost)}."
 
 
+def _cure(store: IBStore, symbol: str, instrument: InstrumentSettings, error: ContractError) -> str:
+    """What IBKR has instead of the one contract that was looked for, and the keys that name it."""
+    place = f"set instruments.{symbol}.exchange ({instrument.exchange} = {PRIMARY.get(instrument.exchange, 'unknown')})"
+    if error.candidates:
+        return f"IBKR knows {len(error.candidates)} in {instrument.currency}: {', '.join(error.candidates)}; {place}"
+    other = "stock" if instrument.kind == "index" else "index"
+    wanted = spec_of(symbol, instrument, primary=False)
+    alike = spec_of(symbol, instrument.model_copy(update={"kind": other}), primary=False)
+    told = str(error.args[0]).partition(";")[0]
+    if found := _known(store, replace(wanted, currency="")):
+        return f"{told}, but {', '.join(found)}; {place} and .currency"
+    if found := _known(store, replace(alike, currency="")):
+        return f"{told}, but as {other}: {', '.join(found)}; set instruments.{symbol}.kind"
+    return str(error.args[0])
+
+
+def _known(store: IBStore, spec: ContractSpec) -> tuple[str, ...]:
+    """All contracts that fit."""
+    try:
+        found = store.qualify(spec)
+    except ContractError as error:
+        return error.candidates
+    return (f"{found.primary_exchange or found.exchange} {found.currency} con_id={found.con_id}",)
+
+
 def qualified(store: IBStore, symbol: str, instrument: InstrumentSettings) -> Instrument:
     """The contract of one symbol.
 
@@ -67,7 +93,7 @@ def qualified(store: IBStore, symbol: str, instrument: InstrumentSettings) -> In
         try:
             found = store.qualify(spec_of(symbol, instrument))
         except ContractError:
-            raise ContractError(f"instruments.{symbol}: {ambiguous.args[0]}") from ambiguous
+            raise ContractError(f"instruments.{symbol}: {_cure(store, symbol, instrument, ambiguous)}") from ambiguous
     if found.currency != instrument.currency:
         raise ContractError(
             f"instruments.{symbol}: IBKR's {found.local_symbol or symbol} (conId {found.con_id}) trades in "

@@ -58,16 +58,18 @@ def _only(spec: ContractSpec, found: list[Any]) -> Any:
             f"IBKR knows no contract {spec}; check symbol, currency and exchange in TWS, or give its con_id"
         )
     if len(unique) > 1:
-        places = ", ".join(
+        places = tuple(
             sorted(
                 f"{each.contract.primaryExchange or each.contract.exchange} {each.contract.currency} "
                 f"con_id={each.contract.conId}"
                 for each in unique.values()
             )
         )
-        raise ContractError(
-            f"{len(unique)} contracts fit {spec}: {places}; give primary_exchange, currency or con_id"
-        )  # fmt: skip
+        ambiguous = ContractError(
+            f"{len(unique)} contracts fit {spec}: {', '.join(places)}; give primary_exchange, currency or con_id"
+        )
+        ambiguous.candidates = places
+        raise ambiguous
     return next(iter(unique.values()))
 
 

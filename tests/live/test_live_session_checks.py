@@ -26,6 +26,9 @@ from core.errors import (
 )
 from core.settings import Settings
 from gateway import Gateway
+from gateway.data.contracts import ContractBook
+from gateway.data.sample import XMPLD as XMPLD_AT
+from gateway.data.sample import make_sample
 from gateway.market import Accounts
 from live.checks import check_account, check_settings, closed_until
 from live.places import Places
@@ -211,6 +214,44 @@ def test_a_real_account_is_known_by_its_name_not_by_its_port() -> None:
 def test_a_contract_that_nobody_knows_is_told() -> None:
     with attempt(changes=["instruments.NOPE.kind=stock", 'strategies.meanrev.instruments=["NOPE"]']) as tried:
         assert "instruments.NOPE: IBKR knows no contract symbol=NOPE" in tried.refusal(ContractError)
+
+
+XMPLD = ["instruments.XMPLD.kind=stock", 'strategies.meanrev.instruments=["XMPLD"]']
+
+
+def test_a_contract_of_other_currencies_is_told_with_all_of_them() -> None:
+    with attempt(
+        changes=[*XMPLD, "instruments.XMPLD.currency=CHF", "costs.fx.rates.CHF=1.0", "costs.fx.rates.USD=0.9"]
+    ) as tried:
+        said = tried.refusal(ContractError)
+    assert "instruments.XMPLD: IBKR knows no contract symbol=XMPLD" in said and "currency=CHF, but " in said
+    for candidate in ("NYSE USD con_id=900000021", "LSE GBP con_id=900000022", "IBIS EUR con_id=900000023"):
+        assert candidate in said
+    assert said.endswith("; set instruments.XMPLD.exchange (XNYS = NYSE) and .currency")
+
+
+def test_an_ambiguous_contract_is_told_with_its_candidates_and_the_cure() -> None:
+    """Two listings in dollars, and neither is on the exchange that the settings name."""
+    made = make_sample(TODAY)
+    twin = dataclasses.replace(XMPLD_AT[0], con_id=900_000_024, primary_exchange="NASDAQ")
+    tape, book = made.tape(), ContractBook((*made.book().instruments, twin))
+    settings = rehearsal_settings([*XMPLD, "instruments.XMPLD.exchange=XASE"])
+    with Gateway(tape, book, made.history(tape, book), speed="max") as tws:
+        session = LiveSession(
+            settings, store=rehearsal_store(tws, settings), clock=tws.tws.clock, lockstep=True,
+        )  # fmt: skip
+        said = Attempt(tws, [], session).refusal(ContractError)
+    assert said == (
+        "[HL816] instruments.XMPLD: IBKR knows 2 in USD: NASDAQ USD con_id=900000024, NYSE USD con_id=900000021; "
+        "set instruments.XMPLD.exchange (XASE = AMEX)"
+    )
+
+
+def test_a_kind_that_is_another_is_told() -> None:
+    changes = ["instruments.XMPLX.kind=stock", 'strategies.meanrev.instruments=["XMPLX"]']
+    with attempt(changes=changes) as tried:
+        said = tried.refusal(ContractError)
+    assert said.endswith("but as index: CBOE USD con_id=900000010; set instruments.XMPLX.kind")
 
 
 def test_market_data_that_is_not_subscribed_is_told() -> None:
