@@ -183,6 +183,12 @@ class Database:
                     self.connection.execute("ROLLBACK")
                 raise
 
+    def shorten_log(self) -> None:
+        """Move what the write-ahead log holds into the file. SQLite does so by itself within some commit, once the log
+        has 1000 pages; who calls this now and then chooses the moment."""
+        with self._lock, self._translated("written"):
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     @contextmanager
     def _unsynchronised(self) -> Iterator[None]:
         self.connection.execute("PRAGMA synchronous = NORMAL")

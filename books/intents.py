@@ -326,6 +326,13 @@ class IntentJournal:
 
     # -- the file -------------------------------------------------------------------------------------------------
 
+    def tidy(self) -> None:
+        """To be called where nobody waits: what the file needs now and then, so that no order has to wait for it.
+
+        Raises LedgerError where the disk refuses; the records stand."""
+        with self._mutex:
+            self._file.tidy()
+
     def close(self) -> None:
         """Close the file and let another process have it."""
         with self._mutex:

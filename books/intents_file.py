@@ -17,6 +17,7 @@ from core.errors import LedgerError
 APPLICATION_ID = 0x484C4F31  # "HLO1"
 VERSION = 1
 KIND = "intent journal"
+LONG_LOG = 100  # commits, of five to nine pages each: SQLite shortens the log by itself at 1000 pages
 
 _SCRIPT = ";;".join(
     (
@@ -41,6 +42,7 @@ class IntentFile:
             path, KIND, APPLICATION_ID, VERSION, _SCRIPT, spare_read_only=account is None,
             has_log_ahead=account is not None,
         )  # fmt: skip
+        self._commits = 0  # since the log was shortened
         try:
             rows = self._database.rows("SELECT id, account FROM journal")
             if not rows and account is not None:
@@ -75,7 +77,14 @@ class IntentFile:
 
     def transaction(self, *, can_wait: bool = False) -> Transaction:
         """Several records, all or none, on the disk when the block ends; with ``can_wait`` when the next one does."""
+        self._commits += 1
         return Transaction(self._database, can_wait)
+
+    def tidy(self) -> None:
+        """Shorten the log where it has become long; takes as long as some commits."""
+        if self._commits >= LONG_LOG:
+            self._commits = 0
+            self._database.shorten_log()
 
     def close(self) -> None:
         self._database.close()

@@ -22,7 +22,7 @@ from books.intents import IntentJournal
 from books.journal import Journal
 from core.clock import Clock, SystemClock
 from core.config import settings_hash
-from core.errors import HalflifeError, SessionError
+from core.errors import HalflifeError, LedgerError, SessionError
 from core.events import Bus, ExceptionEvent
 from core.logs import log_event
 from core.settings import Settings
@@ -228,7 +228,14 @@ class LiveSession:
         )  # fmt: skip
         self._opened.callback(writer.write)  # of the last bar
         watch = DrawdownWatch(self.bus, settings.risk.kill_switch.max_drawdown)
-        broker.listeners.append(_Marks(writer, watch, self._marked, broker))
+
+        def marked(when: dt.datetime) -> None:
+            writer.marked(when)
+            pump.post(lambda: self._tidy(intents))
+            if self._marked is not None:
+                self._marked(when, broker)
+
+        broker.listeners.append(_Marks(watch, marked))
         return cerebro, recording
 
     def _recording(self, venue: IBVenue, history: LiveHistory, places: Places, state: Any) -> RecordingVenue | None:
@@ -279,6 +286,12 @@ class LiveSession:
             gc.unfreeze()
         return summarise(cerebro, strategies, venue, self.stopping.why, self._clock.now())
 
+    def _tidy(self, intents: IntentJournal) -> None:
+        try:
+            intents.tidy()
+        except LedgerError as error:
+            self._failed(str(error))
+
     @property
     def is_trading(self) -> bool:
         """Whether the graph runs: before, there is nothing to stop in order."""
@@ -292,13 +305,9 @@ class LiveSession:
 class _Marks:
     """Hears when a bar is over (``engine.venue.VenueListener``)."""
 
-    def __init__(
-        self, writer: StateWriter, watch: DrawdownWatch, told: Callable[[dt.datetime, Any], None] | None, broker: Any
-    ) -> None:
-        self._writer = writer
+    def __init__(self, watch: DrawdownWatch, marked: Callable[[dt.datetime], None]) -> None:
         self._watch = watch
-        self._told = told
-        self._broker = broker
+        self._marked = marked
 
     def sent(self, orders: object) -> None:
         """The journal knows."""
@@ -311,9 +320,7 @@ class _Marks:
 
     def marked(self, when: dt.datetime, equity_eur: float) -> None:
         self._watch.marked(when, equity_eur)
-        self._writer.marked(when)
-        if self._told is not None:
-            self._told(when, self._broker)
+        self._marked(when)
 
 
 def store_settings(settings: Settings) -> StoreSettings:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from books.intents import IntentJournal, read_book
+from books.intents_file import LONG_LOG
 from books.intents_lock import ProcessLock
 from books.intents_records import Draft
 from books.journal import Journal
@@ -250,3 +251,18 @@ def test_that_an_order_was_sent_waits_for_no_disk_and_what_follows_does(journal:
     assert [each for each in said if "PRAGMA" in each] == ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"]
     assert said[-1] == "PRAGMA synchronous = FULL" and connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert read_book(FILE).orders[ref].state == "sent"  # for other processes, and after a kill
+
+
+def test_the_log_is_shortened_where_nobody_waits(journal: IntentJournal) -> None:
+    said: list[str] = []
+    connection = journal._file._database.connection
+    connection.set_trace_callback(said.append)
+    journal.tidy()
+    assert not said  # there is nothing to be done yet
+    for number in range(LONG_LOG):
+        journal.halt(number + 1, "BAC", "looked at")
+    journal.tidy()
+    assert said[-1] == "PRAGMA wal_checkpoint(PASSIVE)"
+    _, length, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert length == moved < 1000  # pages: SQLite has not had to do it within a commit
+    assert len(read_book(FILE).halts) == LONG_LOG
