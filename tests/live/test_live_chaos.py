@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from lived import desks, runs
-from lived.audit import audit, in_doubt, is_halted
+from lived.audit import audit, in_doubt, is_halted, naked_spans, outages
 from lived.chaos import CASES, Case
 
 from books.intents import IntentJournal
@@ -20,6 +20,8 @@ from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
 
 PACE = 120.0
+RECOVERY = dt.timedelta(seconds=30)  # of the gateway's time, once it can be reached
+NAKED = dt.timedelta(seconds=30 + 15)  # risk.legs.timeout_seconds; news come with the bars of 5 seconds, fills later
 END = dt.datetime(2024, 6, 12, 14, 5, 3, tzinfo=dt.UTC)
 SAMPLE = {
     "drop_middle-message=execDetails,n=3", "order_dropped-n=1",
@@ -52,6 +54,11 @@ def test_nothing_is_doubled_or_lost(case: Case, which: str, tmp_path: Path) -> N
     with IntentJournal(lived.session.places.intents, "DU1234567") as journal:
         left = journal.snapshot()
     assert not audit(witness, left)
+    given = dt.timedelta(seconds=case.outage)
+    assert all(length <= given + RECOVERY for _, length in outages(lived.events)), outages(lived.events)
+    if which == "pair":
+        naked = naked_spans(witness, XMPLA.con_id, XMPLB.con_id)
+        assert all(length <= given + NAKED for _, length in naked), naked
     halted = [halt.why for halt in left.halts.values()]
     assert case.may_halt or not halted, halted
     for con_id in {left.orders[ref].intent.con_id for ref in in_doubt(left)}:

@@ -31,8 +31,8 @@ every day at 23:45 exchange: refuse_logins 3m; close
 on orderStatus with probability 0.05: duplicate
 on execDetails with probability 0.1: duplicate
 on commissionReport with probability 0.2: delay 20
-on execDetails with probability 0.03: close middle
-on openOrder with probability 0.01: close
+on placeOrder where new=yes every 29: close after
+on orderStatus where status=Filled every 31: close middle
 on realtimeBar with probability 0.002: drop
 on placeOrder where new=yes with probability 0.02: hold; pass; wait 20; release
 """

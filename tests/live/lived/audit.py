@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from lived.witness import Witness
 
 from books.intents_book import IntentBook
 from books.intents_records import EPSILON
 from books.intents_states import IN_DOUBT, UNRESOLVED
+from core.events import Connection, ConnectionEvent, MonitorEvent
 from core.orders import Role
 
 OPENING = frozenset({Role.ENTRY})
@@ -85,27 +87,38 @@ def is_halted(book: IntentBook, con_id: int) -> bool:
     return bool(book.halts_of(con_id)) or bool(book.in_doubt(con_id))
 
 
-def naked_spans(
-    witness: Witness, y: int, x: int, prices: dict[int, float], cap_eur: float, rate: float, ratio: float
-) -> list[tuple[dt.datetime, dt.timedelta, float]]:
-    """Spans in which one leg of a pair stood against nothing: begin, length, most EUR above the cap.
-
-    A leg is naked by what it holds beyond what the other answers at ``ratio`` (value of y for one of x).
-    """
-    spans: list[tuple[dt.datetime, dt.timedelta, float]] = []
+def naked_spans(witness: Witness, y: int, x: int) -> list[tuple[dt.datetime, dt.timedelta]]:
+    """Spans in which one leg of a pair was held and the other was not: begin and length."""
+    spans: list[tuple[dt.datetime, dt.timedelta]] = []
     held = {y: 0.0, x: 0.0}
     begun: dt.datetime | None = None
-    most = 0.0
     for when, con_id, units in witness.positions:
         if con_id not in held:
             continue
         held[con_id] = units
-        naked = abs(held[y] * prices[y] + ratio * held[x] * prices[x]) * rate
-        if naked > cap_eur:
-            begun, most = begun or when, max(most, naked)
+        is_naked = (abs(held[y]) > EPSILON) != (abs(held[x]) > EPSILON)
+        if is_naked:
+            begun = begun or when
         elif begun is not None:
-            spans.append((begun, when - begun, most))
-            begun, most = None, 0.0
+            spans.append((begun, when - begun))
+            begun = None
     if begun is not None:
-        spans.append((begun, dt.timedelta.max, most))
+        spans.append((begun, dt.timedelta.max))
+    return spans
+
+
+def outages(events: Iterable[MonitorEvent]) -> list[tuple[dt.datetime, dt.timedelta]]:
+    """Spans in which orders could not go out: begin and length; the last one may have no end."""
+    spans: list[tuple[dt.datetime, dt.timedelta]] = []
+    begun: dt.datetime | None = None
+    for event in events:
+        if not isinstance(event, ConnectionEvent) or event.text.startswith("data of"):
+            continue
+        if event.state in (Connection.LOST, Connection.DEGRADED):
+            begun = begun or event.at
+        elif event.state is Connection.SYNCHRONISED and begun is not None:
+            spans.append((begun, event.at - begun))
+            begun = None
+    if begun is not None:
+        spans.append((begun, dt.timedelta.max))
     return spans

@@ -19,6 +19,7 @@ class Case:
     settings: str = ""
     script: str = ""
     may_halt: bool = False
+    outage: float = 0.0  # seconds for which the gateway itself cannot be reached, or does not say what happens
     is_paced: bool = False  # time goes on by itself: a client that waits for ever would stop it in lockstep
 
     def __str__(self) -> str:
@@ -41,13 +42,13 @@ CASES = (
     Case("drop_middle", "message=execDetails,n=3"),
     Case("drop_middle", "message=openOrder,n=4"),
     Case("half_open", "message=openOrder,n=7", is_paced=True),
-    Case("slow_reader", "message=placeOrder,n=3,seconds=30", is_paced=True),
-    Case("connectivity_restored_data_lost", "after=640,seconds=60"),
-    Case("connectivity_restored", "after=640,seconds=60"),
+    Case("slow_reader", "message=placeOrder,n=3,seconds=30", outage=30.0, is_paced=True),
+    Case("connectivity_restored_data_lost", "after=640,seconds=60", outage=60.0),
+    Case("connectivity_restored", "after=640,seconds=60", outage=60.0),
     Case("port_reset", "after=640"),
     Case("market_farm_broken", "after=640,seconds=30"),
     Case("history_farm_broken", "after=640,seconds=60"),
-    Case("nightly_restart", "when=at 09:45 exchange,seconds=180"),
+    Case("nightly_restart", "when=at 09:45 exchange,seconds=180", outage=180.0),
     Case("client_id_in_use", script="on orderStatus 6: close"),
     Case("ids_rolled_back", "after=640,by=4,seconds=5"),
     Case("clock_skew", "seconds=20"),
@@ -57,7 +58,7 @@ CASES = (
     Case("order_vanishes", "n=2,seconds=2", may_halt=True),
     Case("reported_cancelled", "n=2,seconds=5"),
     Case("status_duplicated"),
-    Case("status_out_of_order", "seconds=60"),
+    Case("status_out_of_order", "seconds=60", outage=60.0),
     Case("status_missing"),
     Case("rejected_margin", "n=1"),
     Case("rejected_funds", "n=3"),
@@ -89,5 +90,5 @@ CASES = (
     Case("outlier_print", "after=640,factor=1.5"),
     Case("bar_corrupt", "n=100"),
     Case("bars_out_of_order", "n=7,seconds=60"),
-    Case("symbol_halt", "after=640,seconds=90"),
+    Case("symbol_halt", "after=640,seconds=90", outage=90.0),
 )

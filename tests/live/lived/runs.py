@@ -10,6 +10,7 @@ from typing import Any
 
 from lived.witness import Witness
 
+from core.events import MonitorEvent
 from core.settings import Settings
 from engine.brokers import make_broker
 from engine.build import build, resolve
@@ -79,6 +80,7 @@ class Lived:
     summary: SessionSummary
     session: LiveSession
     told: list[str]
+    events: list[MonitorEvent]
 
 
 def live(
@@ -92,7 +94,7 @@ def live(
     """Run a live session on a gateway that has been started."""
     paths = settings.paths.model_copy(update={"state": str(state)})
     settings = settings.model_copy(update={"paths": paths})
-    heard, told = Heard(), list[str]()
+    heard, told, events = Heard(), list[str](), list[MonitorEvent]()
 
     def marked(when: dt.datetime, broker: Any) -> None:
         if heard not in broker.listeners:  # the first bar: nothing has been sent before
@@ -105,7 +107,8 @@ def live(
         settings, store=connection(gateway), clock=gateway.tws.clock, lockstep=gateway.speed == "max", until=until,
         tell=told.append, marked=marked, **options,
     )  # fmt: skip
-    return Lived(heard, session.run(), session, told)
+    session.bus.subscribe(events.append)
+    return Lived(heard, session.run(), session, told, events)
 
 
 def attended(gateway: Gateway) -> Witness:
