@@ -95,8 +95,9 @@ def test_the_comparison_would_tell_a_difference() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        "commission_late:seconds=30", "status_duplicated", "execution_duplicated", "status_missing",
-        "status_out_of_order:seconds=5",
+        "execution_duplicated", "status_out_of_order:seconds=5",
+        *(pytest.param(each, marks=pytest.mark.slow)
+          for each in ("commission_late:seconds=30", "status_duplicated", "status_missing")),
     ],
 )  # fmt: skip
 def test_faults_that_tell_nothing_wrong_change_no_order(fault: str, tmp_path: Path) -> None:

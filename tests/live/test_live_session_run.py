@@ -84,11 +84,11 @@ def day(request: pytest.FixtureRequest) -> Iterator[Day]:
 
 def test_a_stop_keeps_the_position_and_its_protective_order(day: Day) -> None:
     found = day.run(at(13, 35))
-    assert [unit.positions for unit in found.units] == [{"XMPLA": -327.0}, {}]
-    assert day.working() == [("BUY", 327.0, "STP", "GTC")] and found.protective == 1
+    assert [unit.positions for unit in found.units] == [{"XMPLA": -323.0}, {}]
+    assert day.working() == [("BUY", 323.0, "STP", "GTC")] and found.protective == 1
     assert found.why == "the session is stopping: its time is over" and found.cash == pytest.approx(found.reported_cash)
     book = read_book(PLACES.intents)
-    assert book.unit_positions() == {("meanrev", 900_000_001): -327.0}
+    assert book.unit_positions() == {("meanrev", 900_000_001): -323.0}
     assert [order.state for order in book.open_orders()] == ["working"]
 
 
@@ -119,7 +119,7 @@ def test_a_defect_ends_the_session_and_leaves_no_entry_behind(day: Day) -> None:
         ("ZeroDivisionError", "a defect of a strategy")
     ]
     found = day.run(at(13, 50))  # and the next one trades
-    assert found.units[0].positions == {"XMPLA": 331.0}
+    assert found.units[0].positions == {"XMPLA": 327.0}
 
 
 # -- a restart --------------------------------------------------------------------------------------------------------

@@ -69,9 +69,8 @@ def end_of(child: subprocess.Popen[str]) -> tuple[int, str]:
     return child.returncode, out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_stops_in_order_and_the_next_start_goes_on(tws: Gateway, number: signal.Signals) -> None:
+def stopped(tws: Gateway, number: signal.Signals) -> None:
+    """A session that is ended by a signal while it holds a position."""
     child = start(tws)
     protective = until(tws, is_protected)
     child.send_signal(number)
@@ -81,6 +80,15 @@ def test_a_signal_stops_in_order_and_the_next_start_goes_on(tws: Gateway, number
     (order,) = read_book(PLACES.intents).open_orders()
     assert (order.intent.role, order.state) == ("stop", "working")
 
+
+def test_a_signal_stops_in_order(tws: Gateway) -> None:
+    stopped(tws, signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_after_a_signal_the_next_start_goes_on(tws: Gateway, number: signal.Signals) -> None:
+    stopped(tws, number)
     child = start(tws)
     until(tws, lambda found: not found)  # the exit filled, and ended its protective order
     child.send_signal(number)
