@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     CONNECTION = "connection"  # the way to the broker changed
     HALT = "halt"  # new orders halted, or allowed again
     DRAWDOWN = "drawdown"
+    LEGS = "legs"  # a pair of which one leg lacks is hedged or unwound
     DRIFT = "drift"  # the broker's numbers have moved away from the book's
     EXCEPTION = "exception"  # something failed that should not
     NOTE = "note"  # anything a person should know

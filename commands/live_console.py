@@ -19,6 +19,7 @@ from core.events import (
     ExceptionEvent,
     FillEvent,
     HaltEvent,
+    LegsEvent,
     Level,
     MonitorEvent,
     OrderEvent,
@@ -96,6 +97,9 @@ def in_words(event: MonitorEvent, suffix: str = "") -> str:
         case HaltEvent():
             commands = "".join(f"\n           {command}{suffix}" for command in event.commands)
             return f"{event.symbol or 'the account'} is halted ({event.cause}): {event.text}{commands}"
+        case LegsEvent():
+            what = f"{', '.join(event.legs)}; EUR {event.naked_eur:,.2f} without the other leg"
+            return f"{event.unit}: the pair is {event.phase}: {what}"
         case DrawdownEvent():
             return f"drawdown of {event.drawdown:.1%} from a peak of EUR {event.peak_eur:,.2f}"
         case DriftEvent():

@@ -139,6 +139,22 @@ class HaltEvent(MonitorEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegsEvent(MonitorEvent):
+    """One leg of a pair has, or will have, what the other has not, and something is done about it."""
+
+    kind: ClassVar[str] = "legs"
+    unit: str
+    trade: str
+    phase: str  # risk.legs.Phase: hedged or unwound
+    naked_eur: float  # value of what one leg has beyond the other
+    legs: tuple[str, ...]  # what each holds of what was ordered
+
+    @property
+    def level(self) -> Level:
+        return Level.WARNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawdownEvent(MonitorEvent):
     kind: ClassVar[str] = "drawdown"
     equity_eur: float

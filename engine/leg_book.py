@@ -121,6 +121,7 @@ class Pair:
         self.trade = trade
         self.legs: list[LegBook] = []
         self.watch = PairWatch(settings)
+        self.told = Phase.WATCHED  # the last phase that somebody was told of
         self.timeout = dt.timedelta(seconds=settings.timeout_seconds)
         self.asked: dict[int, dt.datetime] = {}  # ref of an order that the guard has asked to cancel -> when
 

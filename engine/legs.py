@@ -15,13 +15,14 @@ from typing import Any, Protocol
 
 import backtrader as bt
 
+from core.events import Bus, LegsEvent
 from core.logs import log_event
-from core.naming import unit_of
+from core.naming import symbol_of, unit_of
 from core.orders import ExitReason, Role
 from core.settings import LegSettings, Settings
 from engine.leg_book import LegBook, Pair, restored, whole
 from risk.boundary import closes_parent
-from risk.legs import EPSILON, Phase
+from risk.legs import EPSILON, Phase, hopeless_eur, naked_eur
 from strategies import STRATEGIES
 
 logger = logging.getLogger(__name__)
@@ -48,10 +49,11 @@ class LegBroker(Protocol):
 
 
 class LegGuard:
-    """All pairs of a broker."""
+    """All pairs of a broker. ``bus``: is told what is done about a pair."""
 
-    def __init__(self, settings: LegSettings, broker: LegBroker) -> None:
+    def __init__(self, settings: LegSettings, broker: LegBroker, bus: Bus | None = None) -> None:
         self._settings = settings
+        self._bus = bus
         self._broker = broker
         self._seen: dt.datetime | None = None  # the last check
         self.pairs: dict[tuple[str, str], Pair] = {}  # unit, trade -> pair
@@ -148,10 +150,11 @@ class LegGuard:
     def _look(self, pair: Pair, when: dt.datetime) -> bool:
         """Decide and act; whether anything was sent or cancelled."""
         pair.take(self._gather())
-        before = pair.watch.phase
-        phase = pair.watch.look(when, *pair.views())
-        if phase is not before:
-            self._tell(pair, when, phase)
+        views = pair.views()
+        phase = pair.watch.look(when, *views)
+        if phase is not pair.told and max(naked_eur(*views), hopeless_eur(*views)) > EPSILON:
+            pair.told = phase
+            self._tell(pair, when, phase, naked_eur(*views))
         if phase is Phase.HEDGED:
             return self._hedge(pair, when)
         if phase is Phase.UNWOUND:
@@ -233,9 +236,18 @@ class LegGuard:
         leg.add(order)
         return order
 
-    def _tell(self, pair: Pair, when: dt.datetime, phase: Phase) -> None:
+    def _tell(self, pair: Pair, when: dt.datetime, phase: Phase, naked: float) -> None:
         legs = {leg.data._name: f"{leg.held:g} of {leg.ordered:g}" for leg in pair.legs}
         log_event(logger, "legs", level=logging.WARNING, when=when, trade=pair.trade, phase=phase, **legs)
+        if self._bus is None:
+            return
+        held = tuple(f"{symbol_of(leg.data)} {leg.sign * leg.held:g} of {leg.ordered:g}" for leg in pair.legs)
+        self._bus.publish(
+            LegsEvent(
+                at=when, unit=unit_of(pair.legs[0].data), trade=pair.trade, phase=str(phase),
+                naked_eur=naked, legs=held,
+            )
+        )  # fmt: skip
 
 
 def entries_of(orders: Iterable[bt.Order]) -> list[bt.Order]:

@@ -70,7 +70,7 @@ class VenueBroker(VenueCarried):
         super().start()
         assert self.account is not None  # made by init
         self._start_account(self.account)
-        self.legs = LegGuard(self._settings.risk.legs, self)
+        self.legs = LegGuard(self._settings.risk.legs, self, getattr(self.venue, "bus", None))
 
     def paid_until(self, ordinal: int) -> None:
         """Interest and borrow fees are paid up to this date (proleptic ordinal, 0 = none yet): after a restart."""

@@ -21,6 +21,7 @@ from core.events import (
     ExceptionEvent,
     FillEvent,
     HaltEvent,
+    LegsEvent,
     Level,
     MonitorEvent,
     OrderEvent,
@@ -41,6 +42,7 @@ EVENTS = [
     DrawdownEvent(at=NOON, equity_eur=79.0, peak_eur=100.0, limit=0.2),
     DriftEvent(at=NOON, what="cash EUR", book=100.0, reported=93.0, moved=-7.0),
     ExceptionEvent(at=NOON, where="here", error="ValueError", text="why"),
+    LegsEvent(at=NOON, unit="u", trade="u@1", phase="unwound", naked_eur=950.0, legs=("A 10 of 10", "B 0 of 20")),
 ]
 
 
@@ -74,6 +76,7 @@ def test_payloads_are_json_whatever_the_numbers() -> None:
         (EVENTS[2], Level.INFO),
         (EVENTS[3], Level.WARNING),
         (EVENTS[4], Level.CRITICAL),
+        (EVENTS[-1], Level.WARNING),
         (HaltEvent(at=NOON, symbol="", cause="person", text="", is_released=True), Level.INFO),
         (EVENTS[5], Level.CRITICAL),
         (DrawdownEvent(at=NOON, equity_eur=90.0, peak_eur=100.0, limit=0.2), Level.WARNING),

@@ -17,6 +17,9 @@ from lived import desks, runs
 from lived.audit import audit
 
 from books.intents import IntentJournal
+from books.journal import Journal
+from commands.live_console import in_words
+from core.events import LegsEvent, Level
 from core.settings import Settings
 from engine.build import build, resolve
 from gateway import Gateway
@@ -125,5 +128,11 @@ def test_a_leg_that_goes_wrong_makes_the_same_orders(case: Case, action: str, tm
     acts = sum(order.reason == "other_leg" for order in expected.orders)
     entries = sum((order.symbol, order.role) == ("XMPLB", "entry") for order in expected.orders)
     assert (acts, entries) == case.acts.get(action, (0, 1))
+    with Journal(lived.session.places.events) as written:
+        told = [LegsEvent(at=event.when, **event.payload) for event in written.read("legs")]
+    assert bool(told) is bool(case.acts.get(action)) and len(told) <= 2
+    for event in told:
+        assert event.level is Level.WARNING and event.naked_eur > 0.0
+        assert in_words(event).startswith(f"pair: the pair is {event.phase}: XMPLA ")
     with IntentJournal(lived.session.places.intents, "DU1234567") as journal:
         assert not audit(truth, journal.snapshot())
