@@ -22,8 +22,6 @@ from engine.build import allotment_eur
 from engine.report.view import session_calendar
 from engine.results import RunResult
 
-CURVES = ("portfolio", "strategies")
-
 
 def summarise(result: RunResult, data_hash: str) -> dict[str, Any]:
     """Return what summary.json holds; keys are described in docs/results.md."""
