@@ -86,14 +86,17 @@ class IntentJournal:
         killed = self._book.killed
         return killed.why if killed else ""
 
-    def why_not(self, draft: Draft) -> str:
-        """Why an order may not be sent now, one sentence with the cure; "" = it may."""
+    def why_not(self, draft: Draft, *, past_halts: bool = False) -> str:
+        """Why an order may not be sent now, one sentence with the cure; "" = it may.
+
+        ``past_halts``: halts do not count, as for an order that can only take risk away.
+        """
         with self._mutex:
             if self._closed_by:
                 return f"the intent journal is closed: {self._closed_by}; wait for the reconciliation"
             if self.killed and draft.role is Role.ENTRY:
                 return f"the kill switch is latched ({self.killed}); re-arm it with `halflife reconcile --rearm`"
-            for halt in self._book.halts_of(draft.con_id):
+            for halt in () if past_halts else self._book.halts_of(draft.con_id):
                 what = draft.symbol if halt.con_id else "the account"
                 return f"{what} is halted ({halt.cause}: {halt.why}); see `halflife reconcile`"
             for order in self._book.in_doubt(draft.con_id):
@@ -104,7 +107,7 @@ class IntentJournal:
 
     # -- before and after the send --------------------------------------------------------------------------------
 
-    def intend(self, drafts: Sequence[Draft], *, next_order_id: int = 0) -> list[Intent]:
+    def intend(self, drafts: Sequence[Draft], *, next_order_id: int = 0, past_halts: bool = False) -> list[Intent]:
         """Write orders before they are sent, all or none, and return them with orderRef and order id.
 
         ``next_order_id``: the broker's nextValidId, where newer than the last that was told. A bracket or both legs of
@@ -114,7 +117,7 @@ class IntentJournal:
         with self._mutex:
             for draft in drafts:
                 check_draft(draft)
-                if why := self.why_not(draft):
+                if why := self.why_not(draft, past_halts=past_halts):
                     raise IntentError(f"{draft.action} {draft.quantity:.12g} {draft.symbol} ({draft.unit}): {why}")
             at, book = self._clock.now(), self._book
             number, order_id = book.last_number, max(book.order_id_mark, next_order_id - 1)

@@ -64,6 +64,7 @@ class VenueBroker(VenueCarried):
         self._is_open = False
         self._is_under_way = False  # a backtest plays what happened within the newest bar
         self._oca_names: dict[int, str] = {}  # group of OcaGroups -> name at the venue
+        self.carried_orders: list[bt.Order] = []  # of an earlier run, those that have ended too
         self._asked: set[int] = set()  # refs of orders whose cancellation was asked for
 
     def start(self) -> None:
@@ -124,7 +125,7 @@ class VenueBroker(VenueCarried):
     def _open_venue(self, account: Account, when: dt.datetime) -> None:
         """Begin, at the first bar that counts or, live, when all bars of before are in."""
         self._is_open = True
-        orders = self._carry(account, self.venue.open(), when)
+        orders = self.carried_orders = self._carry(account, self.venue.open(), when)
         if orders and self.legs is not None:
             self.legs.carried(orders)
 

@@ -21,6 +21,7 @@ from core.errors import LedgerError
 from core.events import Bus
 from core.settings import Settings
 from engine.venue import Carried, Filled, Report, VenueOrder
+from live.hands import HandWatch
 from live.instruments import qualify
 from live.previews import Previews
 from live.pump import EventPump
@@ -63,7 +64,8 @@ class IBVenue:
         self._reconciler = Reconciler(desk)
         self._hearing = Hearing(desk, self._reconciler)
         self._shorts = ShortBook(store, pump, desk.deadlines, made) if shortable_ticks else None
-        self._sender = Sender(desk, self._hearing, Previews(desk, self.reported), self._shorts)
+        hands = HandWatch(desk, self.reported, self._reconciler.look)
+        self._sender = Sender(desk, self._hearing, Previews(desk, self.reported), self._shorts, hands)
         pump.on(BarArrived, self._bar_arrived)
 
     # -- state ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from core.errors import IntentError, LedgerError, NotSentError, RequestError
 from core.events import RefusalEvent
 from core.orders import Refusal, Role
 from engine.venue import VenueOrder, VenueRefused
+from live.hands import HandWatch, closes
 from live.previews import Previews
 from live.rules import conforming, smallest_size, steps_of
 from live.shorts import ShortBook
@@ -28,11 +29,14 @@ _BEFORE = (NotSentError, RequestError)  # nothing has left this machine
 class Sender:
     """Places, changes and cancels orders."""
 
-    def __init__(self, desk: VenueDesk, hearing: Hearing, previews: Previews, shorts: ShortBook | None) -> None:
+    def __init__(
+        self, desk: VenueDesk, hearing: Hearing, previews: Previews, shorts: ShortBook | None, hands: HandWatch
+    ) -> None:
         self._desk = desk
         self._hearing = hearing
         self._previews = previews
         self._shorts = shorts
+        self._hands = hands
         self._names = OcaNames(desk.journal.book.journal_id)
         self._steps: dict[str, tuple[PriceStep, ...]] = {}  # symbol -> its market rule
         for symbol, instrument in desk.instruments.items():
@@ -61,9 +65,12 @@ class Sender:
             raise VenueRefused(Refusal.NOT_SENT, desk.store.why_not_ready())
         fitted = [self._conforming(order) for order in orders]
         entries = [order for order in fitted if order.role in ("", Role.ENTRY) and order.parent is None]
+        exits = [order for order in fitted if closes(order)]
+        if why := self._hands.objection(exits):
+            raise VenueRefused(Refusal.UNRESOLVED, why)
         self._require_shares(entries)
         self._previews.check(entries)
-        intents = self._intend(fitted)
+        intents = self._intend(fitted, past_halts=len(exits) == len(fitted))
         for order, intent in zip(orders, intents, strict=True):
             desk.teller.know(order.ref, intent.ref, order.quantity)
         self._send(fitted, intents)
@@ -97,7 +104,7 @@ class Sender:
                 if why:
                     raise VenueRefused(Refusal.NO_BORROW, why)
 
-    def _intend(self, orders: Sequence[VenueOrder]) -> list[Intent]:
+    def _intend(self, orders: Sequence[VenueOrder], *, past_halts: bool) -> list[Intent]:
         """Write the orders. Raises VenueRefused: then nothing may be sent."""
         desk, journal = self._desk, self._desk.journal
         place_of = {order.ref: place for place, order in enumerate(orders)}
@@ -111,7 +118,7 @@ class Sender:
         ]
         try:
             desk.store.raise_order_ids(journal.book.order_id_mark + 1)
-            return journal.intend(drafts, next_order_id=desk.store.next_order_id())
+            return journal.intend(drafts, next_order_id=desk.store.next_order_id(), past_halts=past_halts)
         except IntentError as error:
             is_kill = bool(journal.killed) and any(draft.role is Role.ENTRY for draft in drafts)
             raise VenueRefused(Refusal.KILLED if is_kill else Refusal.UNRESOLVED, str(error.args[0])) from error

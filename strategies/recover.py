@@ -18,7 +18,8 @@ def recover(strategy: Any) -> dict[str, Holding]:
     trades.
 
     The trade id of the protective orders tells the signal bar, and so the age that the time stop counts; without one
-    the age begins now.
+    the age begins now. A stop that has ended while nobody was there tells its price: the position is protected anew
+    (``ProtectedOrders.mend``).
     """
     found: dict[str, Holding] = {}
     for data in strategy.datas:
@@ -31,6 +32,7 @@ def recover(strategy: Any) -> dict[str, Holding]:
             is_long = entry.isbuy()
         else:
             continue
+        last_stop = _last_stop(strategy.broker, data) if size else None
         begun = {order.ref: float(order.executed.size) for order in orders if order.executed.size}
         holding = Holding(
             data=data,
@@ -47,6 +49,10 @@ def recover(strategy: Any) -> dict[str, Holding]:
         if holding.stop is not None:
             holding.stop_price = float(holding.stop.created.price)
             holding.stop_reason = str(holding.stop.info.get("reason") or ExitReason.STOP)
+        elif last_stop is not None:
+            holding.stop_price = float(last_stop.created.price)
+            holding.stop_reason = str(last_stop.info.get("reason") or ExitReason.STOP)
+            holding.trade = holding.trade or str(last_stop.info.get("trade") or "")
         if holding.target is not None:
             holding.target_price = float(holding.target.created.price)
         if holding.exit is not None:
@@ -55,6 +61,17 @@ def recover(strategy: Any) -> dict[str, Holding]:
         strategy.log("recovered", data, trade=holding.trade, size=size, bars=holding.bars, stop=holding.stop_price)
         found[data._name] = holding
     return found
+
+
+def _last_stop(broker: Any, data: Any) -> Any:
+    """The last protective stop of the trade that was entered last, also one that has ended; None without one."""
+    carried = [order for order in getattr(broker, "carried_orders", ()) if order.data is data]
+    entries = [o for o in carried if o.info.get("role") == Role.ENTRY and o.executed.size]
+    if not entries:
+        return None
+    trade = entries[-1].info.get("trade")
+    stops = [o for o in carried if o.info.get("role") == Role.STOP and o.info.get("trade") == trade]
+    return stops[-1] if stops else None
 
 
 def _first_bar_after(data: Any, trade: str) -> int:
