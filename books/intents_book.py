@@ -38,6 +38,7 @@ class IntentBook:
         self.traded: set[Key] = set()  # instruments that ever had an intent
         self.halts: dict[tuple[str, int, HaltCause], rec.Halted] = {}
         self.killed: rec.Killed | None = None
+        self.rearmed: rec.Rearmed | None = None  # the last time that a person did it
         self.order_id_mark = 0  # the highest order id that was ever used or told
         self.last_number = 0  # of an intent
         self.version = 0  # grows with every change: two books of one version are the same
@@ -338,7 +339,7 @@ class IntentBook:
         self.killed = self.killed or record
 
     def _rearm(self, record: rec.Rearmed) -> None:
-        self.killed = None
+        self.killed, self.rearmed = None, record
 
 
 _FOLDS: dict[type[Record], Callable[[IntentBook, Any], None]] = {

@@ -38,7 +38,7 @@ from live.pump import EventPump
 from live.rates import ask_rates
 from live.recording import Recorder, RecordingVenue, new_folder
 from live.session_events import DrawdownWatch, SessionEvents
-from live.state import StateKeeper, StateWriter, read_state, taken_state
+from live.state import StateKeeper, StateWriter, latch_again, read_state, taken_state
 from live.stopping import Stopping
 from live.summary import SessionSummary, summarise
 from live.venue import IBVenue
@@ -114,6 +114,7 @@ class LiveSession:
             IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)
         )
         state = read_state(places.state)
+        latch_again(intents, state)
         events = opened.enter_context(Journal(places.events, is_durable=False))  # no order waits for what is told
         opened.callback(self.bus.subscribe(EventWriter(events)))
         instruments = qualify(store, settings)

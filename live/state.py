@@ -15,6 +15,7 @@ from typing import Any
 import backtrader as bt
 
 from analyzers.wiring import account_of
+from books.intents import IntentJournal
 from core.errors import LedgerError, SessionError
 
 FORMAT = 1
@@ -128,6 +129,19 @@ def latches(state: State) -> object:
     gate = state["gate"] or {}
     losses, switch = gate.get("losses", {}), gate.get("kill_switch", {})
     return [losses[window]["breached"] for window in ("day", "week") if window in losses], switch.get("killed_on")
+
+
+def latch_again(journal: IntentJournal, state: State | None) -> None:
+    """Latch the kill switch in the journal where the state of before has it and nobody has re-armed it since.
+
+    The journal could not be written when it tripped, as on a full disk. Raises LedgerError where it still cannot.
+    """
+    switch = ((state or {}).get("gate") or {}).get("kill_switch", {})
+    if state is None or not switch.get("killed_on") or journal.killed:
+        return
+    rearmed = journal.book.rearmed
+    if rearmed is None or rearmed.at <= dt.datetime.fromisoformat(str(state["at"])):
+        journal.kill(str(switch.get("reason") or "it was on when the last session ended"))
 
 
 class StateKeeper(bt.Analyzer):
