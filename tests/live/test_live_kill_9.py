@@ -36,6 +36,7 @@ BEGIN = dt.datetime(2024, 6, 12, 13, 29, tzinfo=dt.UTC)
 MOST = dt.timedelta(minutes=15)  # within which the first process comes to its point, or the seed tries nothing
 AFTER = dt.timedelta(minutes=3)  # for which the second one trades
 ZYGOTE = Path(__file__).resolve().parent / "lived" / "zygote.py"
+HELD = "on placeOrder where new=yes order.orderType=MKT every 2: hold"  # a leg that the guard of pairs cancels
 SAMPLE = ("written, not sent", "one order of a bracket or pair sent", "filled, not booked", "reconciled, not written")
 
 
@@ -85,13 +86,15 @@ def kill(zygote: Zygote, folder: Path, point: str, which: str, seed: int) -> tup
     chance = random.Random(f"{point} {which} {seed}")
     made = desks.sample(1 + seed % 5, minute_days=1)
     tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    gateway = Gateway(tape, book, made.history(tape, book), speed="max", seed=seed)
+    faults = [HELD] if point in RARE else []
+    gateway = Gateway(tape, book, made.history(tape, book), speed="max", seed=seed, faults=faults)
     witness = runs.attended(gateway)
     state, clock = folder / f"{seed}", folder / f"clock-{seed}"
     state.mkdir()
     share(gateway, clock)
     about = {"clock": clock, "state": state, "which": which}
-    count = 1 if point in ("connected, nothing asked", "venue opened after a restart") else chance.randint(1, 5)
+    is_first = point in RARE or point in ("connected, nothing asked", "venue opened after a restart")
+    count = 1 if is_first else chance.randint(1, 5)
     with gateway:
         ended = zygote.live(port=gateway.port, until=BEGIN + MOST, point=point, count=count, **about)
         gateway.call(lambda tws: go_on(tws, gateway, chance.choice((0.0, 0.0, 3.0, 45.0, 100.0))))

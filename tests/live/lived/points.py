@@ -34,7 +34,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "state of the day not kept": (live_state, "write_state", "before"),
     "state of the day kept": (live_state, "write_state", "after"),
 }
-RARE = {"cancel written, not sent", "cancel sent"}  # MeanReversion leaves cancels to the broker's OCA groups
+RARE = {"cancel written, not sent", "cancel sent"}  # by the guard of pairs; else OCA groups cancel
 
 
 def arm(point: str, count: int) -> None:
