@@ -27,6 +27,28 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class SteadyClock:
+    """The machine's clock as it was when this was made, and from then on the seconds that really passed.
+
+    Somebody who sets the machine's clock changes no deadline; sleep of the machine counts where the system tells it.
+    """
+
+    def __init__(self) -> None:
+        self._start = dt.datetime.now(dt.UTC)
+        self._passed = self._seconds()
+
+    @staticmethod
+    def _seconds() -> float:
+        boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux: goes on while the machine sleeps
+        return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+    def now(self) -> dt.datetime:
+        return self._start + dt.timedelta(seconds=self._seconds() - self._passed)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
 class VirtualClock:
     """A clock that stands still until it is told to go on. Sleeping moves it."""
 

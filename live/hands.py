@@ -39,12 +39,20 @@ def may_close(sign: int, quantity: float, ours: float, found: float) -> bool:
 
 
 class HandWatch:
-    """Hears of positions and judges exits. ``look``: asks the broker what is true."""
+    """Hears of positions and judges exits. ``look``: asks the broker what is true; ``cancel``: an order by its
+    orderRef, and why."""
 
-    def __init__(self, desk: VenueDesk, reported: ReportedAccount, look: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        desk: VenueDesk,
+        reported: ReportedAccount,
+        look: Callable[[str], None],
+        cancel: Callable[[str, str], None],
+    ) -> None:
         self._desk = desk
         self._reported = reported
         self._look = look
+        self._cancel = cancel
         self._beside: dict[int, float] = {}  # conId -> what the owner held when we held nothing
         desk.pump.on(PositionReported, self._told)
 
@@ -98,11 +106,24 @@ class HandWatch:
         missing = math.copysign(min(abs(ours), abs(ours - found)), -ours)
         why = (
             f"{ours:.12g} are held by this program and the broker has {found:.12g}: somebody has traded against them. "
-            f"If that closed them, cancel their protective orders in TWS and give the units what they lost "
-            f"(`halflife reconcile --adopt {symbol} --quantity {missing:.12g} --unit NAME --price P`), then --release"
+            f"Their protective orders are cancelled: they would open a position. If that closed them, give the units "
+            f"what they lost (`halflife reconcile --adopt {symbol} --quantity {missing:.12g} --unit NAME --price P`), "
+            f"then --release"
         )
         with desk.writing("halt"):
             desk.journal.halt(con_id, symbol, why)
         halt = book.halts.get((book.account, con_id, HaltCause.PERSON))
         if isinstance(halt, Halted):
             desk.halted([halt])
+        self._cancel_exits(con_id)
+
+    def _cancel_exits(self, con_id: int) -> None:
+        """Orders of ours that were to close what is not there any more: one that fills would open a position."""
+        for order in self._desk.journal.book.open_orders():
+            intent = order.intent
+            if intent.con_id != con_id or intent.role not in _CLOSING:
+                continue
+            parent = self._desk.journal.book.by_ref(intent.parent_ref) if intent.parent_ref else None
+            is_waiting = parent is not None and not parent.filled
+            if not is_waiting and not self._may_close(con_id, intent.sign, order.remaining):
+                self._cancel(order.ref, "what it was to close is not there any more")

@@ -20,6 +20,7 @@ from stores.outlet import Outlet
 
 logger = logging.getLogger(__name__)
 E = TypeVar("E", bound=Event)
+LOCKSTEP_SECONDS = 30.0  # real ones, for the gateway's answer; then who wants to stop is heard, and it is asked again
 STANDSTILL = 25  # questions for the time in a row that moved nothing
 _NAP = 0.02  # real seconds to wait for a connection in lockstep, at most
 _PAUSE = 0.002  # real seconds between two questions that moved nothing
@@ -170,7 +171,7 @@ class EventPump:
     def _advance(self) -> bool:
         before = self.clock.now()
         try:
-            self.store.current_time(timeout=0)
+            self.store.current_time(timeout=LOCKSTEP_SECONDS)
         except (NotSentError, UnansweredError) as error:  # the connection was lost; the store is at it
             logger.debug("time stands still until the store is connected again: %s", error)
         done = self._work()

@@ -20,7 +20,7 @@ import backtrader as bt
 from books.event_writer import EventWriter
 from books.intents import IntentJournal
 from books.journal import Journal
-from core.clock import Clock, SystemClock
+from core.clock import Clock, SteadyClock
 from core.config import settings_hash
 from core.errors import HalflifeError, LedgerError, SessionError
 from core.events import Bus, ExceptionEvent
@@ -81,7 +81,7 @@ class LiveSession:
         self._given = settings
         self._real_money = real_money
         self._store_settings = store or store_settings(self.settings)
-        self._clock = clock or SystemClock()
+        self._clock = clock or SteadyClock()
         self._lockstep = lockstep
         self._until = until
         self._marked = marked

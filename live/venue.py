@@ -64,7 +64,7 @@ class IBVenue:
         self._reconciler = Reconciler(desk)
         self._hearing = Hearing(desk, self._reconciler)
         self._shorts = ShortBook(store, pump, desk.deadlines, made) if shortable_ticks else None
-        hands = HandWatch(desk, self.reported, self._reconciler.look)
+        hands = HandWatch(desk, self.reported, self._reconciler.look, self._hearing.cancel)
         self._sender = Sender(desk, self._hearing, Previews(desk, self.reported), self._shorts, hands)
         pump.on(BarArrived, self._bar_arrived)
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from core.clock import Clock, SystemClock, VirtualClock, as_utc
+from core.clock import Clock, SteadyClock, SystemClock, VirtualClock, as_utc
 
 START = dt.datetime(2018, 12, 24, 18, 0, tzinfo=dt.UTC)
 
@@ -38,3 +38,20 @@ def test_as_utc_keeps_the_moment() -> None:
     assert as_utc(eastern) == START
     assert as_utc(eastern).tzinfo is dt.UTC
     assert as_utc(START.replace(tzinfo=None)) == START
+
+
+def test_a_steady_clock_does_not_follow_a_clock_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteadyClock()
+    before = clock.now()
+
+    class SetBack(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime(1999, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("core.clock.dt.datetime", SetBack)
+    assert SystemClock().now().year == 1999
+    after = clock.now()
+    assert before <= after < before + dt.timedelta(hours=1)
+    clock.sleep(0.01)
+    assert clock.now() >= after + dt.timedelta(seconds=0.01)
