@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from commands import gateway_options
 from commands.console import Debug, console, readable
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from live.session import LiveSession
 
 LOGS = "logs"
+DOUBLED_SECONDS = 1.0  # real ones: `timeout` and supervisors signal the process and its group, which is one wish
 STOPPED = (
     "Stopped at once. Orders at the broker stay as they are; the journal has them, and the next start compares both."
 )
@@ -123,6 +127,7 @@ def _rehearse(settings: Settings, speed: Speed, date: str | None, until: str | N
     from core.logs import setup_logging
     from feeds import complete
     from gateway.gateway import SAMPLE_DAY
+    from live.faults_told import what_struck
     from live.rehearsal import rehearsal
 
     settings = complete(settings)
@@ -135,12 +140,14 @@ def _rehearse(settings: Settings, speed: Speed, date: str | None, until: str | N
         day, what = (SAMPLE_DAY, "generated data") if stage is None else (stage.day, "data of the catalog")
         shown.say(f"[bold]Rehearsal[/bold] on the paper gateway: {what} of {day}, no account, no network.")
         end = _moment(until, settings, dt.datetime.combine(day, dt.time(0), dt.UTC))
-        session, _ = opened.enter_context(
+        session, gateway = opened.enter_context(
             rehearsal(
                 settings, stage=stage, speed=speed, until=end, faults=faults, tell=shown.tell, marked=shown.marked
             )
         )  # fmt: skip
         _run(session, shown)
+        for sentence in what_struck(faults, gateway.struck()):
+            shown.say(escape(sentence))
     assert session.places is not None  # it ran
     days = [str(day) for day in sorted(session.places.days.glob("*/*"))]
     shown.say(f"What it did once more, from its record: halflife replay {' '.join(days)}" if days else "")
@@ -181,17 +188,27 @@ def _run(session: LiveSession, shown: LiveConsole) -> None:
 
 @contextmanager
 def _stops(session: LiveSession) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks the session to stop; the second one ends it at once (KeyboardInterrupt)."""
+    """The first SIGINT or SIGTERM asks the session to stop; one that comes later ends it at once (KeyboardInterrupt).
+
+    What comes within ``DOUBLED_SECONDS`` of the first is the same one.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked: list[int] = []
+    asked: list[float] = []  # when the first one came, in seconds
 
     def answer(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        if len(asked) > 1 or not session.is_trading:
+        is_first, now = not asked, time.monotonic()
+        if is_first:
+            asked.append(now)
+        elif now < asked[0] + DOUBLED_SECONDS:
+            return
+        if not is_first or not session.is_trading:
             raise KeyboardInterrupt
-        session.ask_stop("Ctrl-C" if number == signal.SIGINT else "SIGTERM")
+        why = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        # Told here, since the session may be waiting; the console may be in the middle of a line of its own
+        os.write(2, f"{why}: stopping in order; once more, after a second, ends it at once.\n".encode())
+        session.ask_stop(why)
 
     previous = {number: signal.signal(number, answer) for number in SIGNALS}
     try:

@@ -5,6 +5,7 @@ Exit codes: 0 the same orders; 2 another order, or a record that cannot be read;
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def replay(
-    day: Annotated[str, typer.Argument(metavar="DAY", help="YYYY-MM-DD on which it began, or the folder of a record.")],
+    day: Annotated[
+        str,
+        typer.Argument(
+            metavar="DAY",
+            help="Day on which it began (YYYY-MM-DD; live, else the newest rehearsal), or a record's folder.",
+        ),
+    ],
     state: Annotated[
         Path | None, typer.Option("--state", metavar="DIR", help="Where live trading keeps its files: paths.state.")
     ] = None,
@@ -40,14 +47,35 @@ def replay(
 
 
 def _folders(day: str, state: Path, account: str) -> list[Path]:
-    from live.places import accounts_in, find_account
+    from live.places import accounts_in, find_account, rehearsed
     from live.record_files import records_of
 
     if Path(day).is_dir():
         return records_of(Path(), day)
-    if not accounts_in(state):
-        raise RecordError(f"{state}: no live day was recorded there; --state names another folder (paths.state)")
-    return records_of(find_account(state, account).days, day)
+    if not _is_day(day):
+        raise RecordError(f"'{day}' is neither a day (write YYYY-MM-DD) nor the folder of a record")
+    traded = accounts_in(state)
+    if traded and (Path(find_account(state, account).days) / day).is_dir():
+        return records_of(find_account(state, account).days, day)
+    rehearsals = [places.days for places in rehearsed(state) if account in ("", places.account)]
+    of_the_day = [days for days in rehearsals if (days / day).is_dir()]
+    if of_the_day:
+        return records_of(of_the_day[-1], day)  # of the newest rehearsal
+    if traded:
+        return records_of(find_account(state, account).days, day)  # raises, with the days that there are
+    known = sorted({folder.name for days in rehearsals for folder in days.glob("*")})
+    there = f"; rehearsals have {', '.join(known)}" if known else ""
+    raise RecordError(
+        f"{state}: no live day {day} was recorded there{there}; --state names another folder (paths.state)"
+    )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _replay(folder: Path) -> Replayed:

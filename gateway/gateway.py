@@ -23,6 +23,7 @@ from gateway.data.history import History
 from gateway.data.sample import make_sample
 from gateway.data.tape import Tape
 from gateway.driver import Driver, Lockstep, Paced, Still, Walk
+from gateway.faults.script import Rule
 from gateway.hours import hours_of, moment_of, moment_to_datetime
 from gateway.market import Accounts
 from gateway.session import Session
@@ -202,6 +203,11 @@ class Gateway:
         for future in left:
             if not future.done():
                 future.set_exception(GatewayError(_NOT_RUNNING))
+
+    def struck(self) -> frozenset[Rule]:
+        """Rules of the faults that have done something so far."""
+        actor = self.tws.actor
+        return frozenset() if actor is None else self.call(lambda tws: frozenset(actor.injector.struck))
 
     def now(self) -> dt.datetime:
         """The gateway's time, UTC."""

@@ -24,6 +24,11 @@ class BrokerTime:
     def now(self) -> dt.datetime:
         return self._pump.clock.now() + self._offset
 
+    @property
+    def offset(self) -> dt.timedelta:
+        """By how much IBKR's clock is ahead of the machine's; 0 for a difference that means nothing."""
+        return self._offset
+
     def call_at(self, when: dt.datetime, what: Callable[[], object]) -> Timer:
         """Do something when IBKR's clock is there."""
         return self._pump.call_at(when - self._offset, what)

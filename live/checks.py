@@ -12,6 +12,7 @@ from core.settings import Settings
 from engine.legs import legs_without_stops
 from stores.events import AccountKind
 
+MOST_OFF = dt.timedelta(hours=1)  # of the machine's clock; less is put right, and told
 QUALIFICATION = "qualification.toml"  # in paths.state, where the settings name no other
 
 
@@ -76,6 +77,17 @@ def check_account(
             f"account of the same user"
         )
     return found
+
+
+def check_clock(ours: dt.datetime, offset: dt.timedelta) -> None:
+    """Raise SessionError where IBKR's clock is ahead of ``ours`` (or behind it) by more than an hour."""
+    if abs(offset) <= MOST_OFF:
+        return
+    raise SessionError(
+        f"IBKR's clock is at {ours + offset:%Y-%m-%d %H:%M} UTC and this machine's at {ours:%Y-%m-%d %H:%M}, so "
+        f"neither bars nor opening hours can be right; let the machine keep its time by NTP (a paper gateway that "
+        f"plays another day is traded by `halflife live --rehearse`)"
+    )
 
 
 def qualification_file(settings: Settings) -> Path:

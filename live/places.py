@@ -10,6 +10,7 @@ from books.intents_lock import ProcessLock
 from core.errors import SessionError
 
 LIVE = "live"  # folder in paths.state
+REHEARSALS = "rehearsals"  # the same: each has a folder of its own in it, since each begins with a new account
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ class Places:
 def accounts_in(state: str | Path) -> list[str]:
     """Accounts that have an intent journal below ``state``, sorted."""
     return sorted(file.parent.name for file in (Path(state) / LIVE).glob("*/intents.sqlite"))
+
+
+def rehearsed(state: str | Path) -> list[Places]:
+    """Accounts of rehearsals below ``state``, or in the folder of rehearsals itself; the newest last."""
+    found = [
+        (file.parents[2].name, Places(file.parent))
+        for below in (Path(state) / REHEARSALS, Path(state))
+        for file in below.glob(f"*/{LIVE}/*/intents.sqlite")
+    ]
+    return [places for _, places in sorted(found, key=lambda each: each[0])]
 
 
 def find_account(state: str | Path, account: str = "") -> Places:

@@ -24,11 +24,11 @@ from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.gateway import SAMPLE_DAY, Speed
 from gateway.market import Accounts
+from live.places import REHEARSALS
 from live.session import LiveSession, Tell
 from stores import StoreSettings
 
 FILE = "rehearsal.toml"
-FOLDER = "rehearsals"  # in paths.state: each has a folder of its own, since each begins with a new account
 ACCOUNT = "DU1234567"
 AFTER_CLOSE = dt.timedelta(minutes=2)
 SYMBOLS = frozenset({XMPLA.symbol, XMPLB.symbol})
@@ -72,8 +72,13 @@ def rehearsal(
 ) -> Iterator[tuple[LiveSession, Gateway]]:
     """A session that is ready to ``run``, and its gateway, which runs. It stops by itself after the day.
 
-    Raises SessionError for settings that trade other instruments than there are.
+    Raises SessionError for settings that trade other instruments than there are, or name another account.
     """
+    if settings.live.account not in ("", ACCOUNT):
+        raise SessionError(
+            f"{settings.name} names the account {settings.live.account}, and a rehearsal trades {ACCOUNT}, which the "
+            f"paper gateway has made; rehearse with --set live.account={ACCOUNT}"
+        )
     others = sorted(set(settings.traded_symbols) - SYMBOLS)
     if others and stage is None:
         raise SessionError(
@@ -83,7 +88,7 @@ def rehearsal(
     day = stage.day if stage is not None else SAMPLE_DAY
     exchange = settings.instruments[settings.traded_symbols[0]].exchange
     close = ExchangeCalendar(exchange).close_of(day)
-    state = _folder(Path(settings.paths.state) / FOLDER)
+    state = _folder(Path(settings.paths.state) / REHEARSALS)
     changed = settings.model_copy(update={"paths": settings.paths.model_copy(update={"state": str(state)})})
     accounts = Accounts({ACCOUNT: settings.account.capital})
     if stage is None:

@@ -29,7 +29,7 @@ from core.settings import Settings
 from core.version import code_version
 from engine.build import bars_needed, build, resolve
 from live.broker import IBBroker
-from live.checks import check_account, check_settings, closed_until
+from live.checks import check_account, check_clock, check_settings, closed_until
 from live.feed import LiveHistory
 from live.hub import BarHub
 from live.instruments import qualify, references, without
@@ -124,6 +124,8 @@ class LiveSession:
         pump = EventPump(store, lockstep=self._lockstep)
         hub = BarHub(store, pump, settings=settings, instruments=instruments | beside, bus=self.bus)
         opened.callback(hub.close)
+        hub.time.compare()
+        check_clock(self._clock.now(), hub.time.offset)
         venue = IBVenue(
             store, intents, settings=settings, clock=self._clock, bus=self.bus, pump=pump,
             blind=lambda symbol: self.stopping.why or hub.blind(symbol), instruments=instruments,
@@ -131,7 +133,7 @@ class LiveSession:
         self._reconcile(pump, venue, intents)
         for sentence in ask_rates(store, settings, venue.reported):
             self.tell(sentence)
-        closed = closed_until(settings, self._clock.now())
+        closed = closed_until(settings, hub.now())
         if closed:
             self.tell(closed)
         history = LiveHistory.load(settings, hub, warm_up=bars_needed(settings))

@@ -183,7 +183,9 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
         (["live", "--rehearse", "--fault", "nightly_restrt"], "did you mean 'nightly_restart'?"),
         (["live", "--rehearse", "--set", "acount.capital=1"], "did you mean 'account'?"),
         (["live", "nowhere.toml"], "no such settings file"),
-        (["replay", "2024-06-12"], "no live day was recorded there"),
+        (["live", "--rehearse", "--set", "live.account=U999"], "the account U999, and a rehearsal trades DU1234567"),
+        (["replay", "2024-06-12"], "no live day 2024-06-12 was recorded there; --state names another folder"),
+        (["replay", "nonsense"], "'nonsense' is neither a day (write YYYY-MM-DD) nor the folder of a record"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments: list[str], words: str) -> None:
@@ -193,7 +195,10 @@ def test_what_cannot_be_is_one_sentence(arguments: list[str], words: str) -> Non
 
 
 def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
-    code, out, err = invoke("live", "--rehearse", "--until", "10:13")
+    code, out, err = invoke(
+        "live", "--rehearse", "--until", "10:13", "--set", "live.account=DU1234567", "--fault", "modify_twin",
+        "--fault", "status_duplicated", "--fault", "message_rate:count=1000",
+    )  # fmt: skip
     assert code == 0, err
     text = " ".join(out.split())
     assert "no account, no network" in text and "account DU1234567 (paper)" in text
@@ -202,10 +207,18 @@ def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
     cash = re.search(r"USD (-?[\d,.]+) by the book, (-?[\d,.]+) by the broker", text)
     assert cash is not None and cash[1] == cash[2].rstrip(".")
     assert "replay " in text
+    assert "Fault modify_twin: it never struck, since what it waits for did not come (on placeOrder where" in text
+    assert "Fault status_duplicated: it struck." in text
+    assert "Fault message_rate:count=1000: it held from the start." in text
     (record,) = Path("state/rehearsals").glob("*/live/DU1234567/days/2024-06-12/*")
     assert str(record) in out.replace("\n", "")
     code, out, err = invoke("replay", record)
     assert code == 0 and f"the same {12} orders" in " ".join(out.split()), out + err
+    for place in ("state", "state/rehearsals"):
+        code, out, err = invoke("replay", "2024-06-12", "--state", place)
+        assert code == 0 and str(record) in out.replace("\n", ""), out + err
+    code, out, err = invoke("replay", "2024-06-13")
+    assert code == 2 and "no live day 2024-06-13 was recorded there; rehearsals have 2024-06-12" in err
     turns = record / "turns.jsonl"
     turns.write_text(
         turns.read_text(encoding="utf-8").replace('"quantity":323.0', '"quantity":324.0', 1), encoding="utf-8"

@@ -62,6 +62,7 @@ class Injector:
         self.script = script
         self.seed = seed if seed is not None else script.seed or 0
         self.memory = Memory()
+        self.struck: set[Rule] = set()  # rules that did something
         self._now = now
         self._zone = ZoneInfo(zone)
         self._chance = random.Random(self.seed)
@@ -222,6 +223,7 @@ class Injector:
                     self._resume_later(rule, scene, actions[index + 1 :], arguments["seconds"])
                     break
                 verb.act(scene, **arguments)
+                self.struck.add(rule)
             except (AbsentError, FaultScriptError) as error:  # the latter: a $field that no parameter can be
                 self._complain(rule, scene, error)
         return scene.effects

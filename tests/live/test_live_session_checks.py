@@ -26,11 +26,12 @@ from core.errors import (
 )
 from core.settings import Settings
 from gateway import Gateway
+from gateway.data.clock import AcceleratedClock
 from gateway.data.contracts import ContractBook
 from gateway.data.sample import XMPLD as XMPLD_AT
 from gateway.data.sample import make_sample
 from gateway.market import Accounts
-from live.checks import check_account, check_settings, closed_until
+from live.checks import check_account, check_clock, check_settings, closed_until
 from live.places import Places
 from live.rehearsal import rehearsal_settings, rehearsal_store
 from live.session import LiveSession
@@ -142,6 +143,51 @@ def test_a_paper_account_is_not_taken_for_a_real_one() -> None:
 def test_a_closed_exchange_is_told_until_when(now: str, told: str) -> None:
     said = closed_until(rehearsal_settings(), dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC))
     assert said.startswith(told) and bool(said) == bool(told)
+
+
+# -- clocks -----------------------------------------------------------------------------------------------------------
+
+NOON = dt.datetime(2024, 6, 12, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("minutes", [-60, 0, 60])
+def test_a_clock_that_is_a_little_off_may_trade(minutes: int) -> None:
+    check_clock(NOON, dt.timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(("minutes", "theirs"), [(61, "2024-06-12 13:01"), (-61, "2024-06-12 10:59")])
+def test_a_clock_that_is_far_off_is_told_with_its_cure(minutes: int, theirs: str) -> None:
+    with pytest.raises(SessionError, match=f"IBKR's clock is at {theirs} UTC and this machine's at 2024-06-12 12:00"):
+        check_clock(NOON, dt.timedelta(minutes=minutes))
+
+
+def _paced(ahead: dt.timedelta) -> tuple[str, list[str]]:
+    """What ends a start in real time on a machine whose clock is off, and what was told before."""
+    settings, told = rehearsal_settings(), list[str]()
+    with Gateway.sample(speed=1.0) as tws:
+        clock = AcceleratedClock(tws.now() + ahead, 1.0)
+        session = LiveSession(
+            settings, store=rehearsal_store(tws, settings), clock=clock, until=clock.now(), tell=told.append
+        )
+        try:
+            session.run()
+        except SessionError as error:
+            assert tws.call(lambda state: len(state.market.orders)) == 0
+            return str(error), told
+    return "", told
+
+
+def test_a_start_on_another_day_than_ibkr_is_refused() -> None:
+    said, told = _paced(dt.timedelta(days=880))
+    assert "IBKR's clock is at 2024-06-12 13:29 UTC" in said and "keep its time by NTP" in said
+    assert not [text for text in told if "closed until" in text]
+
+
+def test_opening_hours_go_by_the_clock_of_ibkr() -> None:
+    """The machine is half an hour ahead, where the exchange has opened; at IBKR it has a minute to go."""
+    said, told = _paced(dt.timedelta(minutes=30))
+    assert not said
+    assert [text for text in told if text.startswith("XNYS is closed until Wednesday 2024-06-12 13:30 UTC")]
 
 
 # -- on a gateway -----------------------------------------------------------------------------------------------------
