@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,19 +20,21 @@ from feeds.aggregate import aggregate
 from gateway import Gateway
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History as GatewayHistory
-from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.sample import EURUSD, XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.model import Instrument
 
 STRATEGIES = {"reversion": {"reversion": desks.REVERSION}, "pair": {"pair": desks.PAIR}, "both": None}
 CLOSE = dt.datetime(2024, 6, 12, 20, 0, tzinfo=dt.UTC)
+EARLIER = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
 
 
-def sample_gateway(*faults: str, quotes: bool = False, seed: int = 1) -> Gateway:
-    """The sample's pair in dollars that are worth what the settings say: without its currency pair."""
+def sample_gateway(*faults: str, quotes: bool = False, seed: int = 1, has_rates: bool = False) -> Gateway:
+    """The sample's pair in dollars that are worth what the settings say; ``has_rates``: what EUR.USD is quoted at."""
     made = desks.sample(seed)
     bars = {each: made.bars[each] for each in (XMPLA, XMPLB)}
-    told = {each: made.quotes[each] for each in (XMPLA, XMPLB)} if quotes else None
+    shown = ((XMPLA, XMPLB) if quotes else ()) + ((EURUSD,) if has_rates else ())
+    told = {each: made.quotes[each] for each in shown} or None
     tape, book = Tape(bars, told, bar_seconds=1), made.book()
     return Gateway(tape, book, made.history(tape, book), speed="max", faults=faults, seed=seed)
 
@@ -79,6 +82,37 @@ def test_the_order_stream_is_that_of_the_backtest(which: str, minutes: int, quot
     assert [found.equity[bar] for bar in marks] == [expected.equity[bar] for bar in marks]
     with IntentJournal(lived.session.places.intents, "DU1234567") as journal:
         assert not audit(witness, journal.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("which", "minutes"), [("reversion", 60), ("pair", 60), pytest.param("both", 391, marks=pytest.mark.slow)]
+)
+def test_at_the_rates_of_ibkr_it_is_that_of_a_backtest_with_the_same_rates(
+    which: str, minutes: int, tmp_path: Path
+) -> None:
+    """With the default, ``live.fx = "broker"``, sizes follow a rate that moves during the day."""
+    end = min(CLOSE, CLOSE - dt.timedelta(minutes=390 - minutes))
+    settings, rates = desks.settings(STRATEGIES[which]), dict[dt.datetime, float]()
+    assert settings.live.fx == "broker"
+
+    def rated(when: dt.datetime, broker: Any) -> None:
+        rates[when] = broker.account.cash.fx.rate("USD", when)
+
+    with sample_gateway(has_rates=True) as gateway:
+        found = runs.live(settings, gateway, end + dt.timedelta(seconds=3), tmp_path, each_bar=rated).heard
+    assert len(set(rates.values())) >= minutes / 10
+    lines = [f"{when.isoformat()},{rate!r}" for when, rate in [(EARLIER, next(iter(rates.values()))), *rates.items()]]
+    (tmp_path / "usd.csv").write_text("\n".join(["date,rate", *lines]), encoding="utf-8")
+    costs = {"slippage": {"model": "none"}, "fx": {"files": {"USD": str(tmp_path / "usd.csv")}}}
+    rated_settings = desks.settings(STRATEGIES[which], costs=costs)
+    expected = runs.backtest(rated_settings, desks.history(until=end))
+    assert len(expected.orders) > minutes / 10
+    assert not first_difference(expected, found)
+    assert executions(found, end) == executions(expected, end)
+    marks = sorted(set(expected.equity) & set(found.equity))
+    assert [found.equity[bar] for bar in marks] == pytest.approx([expected.equity[bar] for bar in marks], abs=0.005)
+    # Control: at the constant rate of the settings it is another one, in sizes
+    assert first_difference(runs.backtest(settings, desks.history(until=end)), found)
 
 
 def test_the_comparison_would_tell_a_difference() -> None:
