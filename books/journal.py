@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     HALT = "halt"  # new orders halted, or allowed again
     DRAWDOWN = "drawdown"
     LEGS = "legs"  # a pair of which one leg lacks is hedged or unwound
+    PROTECTION = "protection"  # a position is held without a stop, or is protected again
     DRIFT = "drift"  # the broker's numbers have moved away from the book's
     EXCEPTION = "exception"  # something failed that should not
     NOTE = "note"  # anything a person should know

@@ -23,6 +23,7 @@ from core.events import (
     Level,
     MonitorEvent,
     OrderEvent,
+    ProtectionEvent,
     RefusalEvent,
 )
 from live.summary import SessionSummary
@@ -100,6 +101,14 @@ def in_words(event: MonitorEvent, suffix: str = "") -> str:
         case LegsEvent():
             what = f"{', '.join(event.legs)}; EUR {event.naked_eur:,.2f} without the other leg"
             return f"{event.unit}: the pair is {event.phase}: {what}"
+        case ProtectionEvent() if event.is_protected:
+            what = f"{event.size:+,.12g} {event.symbol} are protected" if event.size else f"{event.symbol} is flat"
+            return f"{event.unit}: {what} again"
+        case ProtectionEvent():
+            return (
+                f"{event.unit}: {event.size:+,.12g} {event.symbol} are held without a stop at the broker for more than "
+                f"{event.seconds:g} s; look at TWS"
+            )
         case DrawdownEvent():
             return f"drawdown of {event.drawdown:.1%} from a peak of EUR {event.peak_eur:,.2f}"
         case DriftEvent():

@@ -155,6 +155,22 @@ class LegsEvent(MonitorEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionEvent(MonitorEvent):
+    """A position stands without a working stop or exit at the broker, or does so no more."""
+
+    kind: ClassVar[str] = "protection"
+    unit: str
+    symbol: str
+    size: float  # signed units
+    seconds: float  # for which it has stood so, at least
+    is_protected: bool = False  # again, or it is gone
+
+    @property
+    def level(self) -> Level:
+        return Level.INFO if self.is_protected else Level.CRITICAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawdownEvent(MonitorEvent):
     kind: ClassVar[str] = "drawdown"
     equity_eur: float

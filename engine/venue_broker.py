@@ -22,12 +22,14 @@ from core.naming import symbol_of, unit_of
 from core.orders import Refusal, Role
 from core.settings import Settings
 from engine.legs import LegGuard
+from engine.mending import Mender
 from engine.venue import Ended, Venue, VenueListener, VenueOrder, VenueRefused
 from engine.venue_carried import VenueCarried
 from engine.venue_orders import changed, venue_order
 from risk.boundary import closes_parent, is_entry, order_view
 
 logger = logging.getLogger(__name__)
+_MAY_PASS = (Refusal.UNRESOLVED, Refusal.NOT_SENT)  # reasons of a venue to take no order now
 
 
 class VenueBroker(VenueCarried):
@@ -66,6 +68,7 @@ class VenueBroker(VenueCarried):
         self._oca_names: dict[int, str] = {}  # group of OcaGroups -> name at the venue
         self.carried_orders: list[bt.Order] = []  # of an earlier run, those that have ended too
         self._asked: set[int] = set()  # refs of orders whose cancellation was asked for
+        self._mender = Mender(self, self._asked)
 
     def start(self) -> None:
         super().start()
@@ -110,6 +113,7 @@ class VenueBroker(VenueCarried):
                 self._hear(moment, reports)
                 if self.legs is not None:
                     self.legs.check(moment)
+                self._mender.check(moment)
             self._is_under_way = False
         if is_new:
             self._end_bar(account, when)
@@ -119,8 +123,8 @@ class VenueBroker(VenueCarried):
         return float(data.close[-1 if self._is_under_way and len(data) > 1 and self._is_fresh(data) else 0])
 
     def _wake(self) -> dt.datetime | None:
-        due: dt.datetime | None = self.legs.next_due() if self.legs is not None else None
-        return due
+        dues = [self.legs.next_due() if self.legs is not None else None, self._mender.next_due()]
+        return min([due for due in dues if due is not None], default=None)
 
     def _open_venue(self, account: Account, when: dt.datetime) -> None:
         """Begin, at the first bar that counts or, live, when all bars of before are in."""
@@ -164,6 +168,8 @@ class VenueBroker(VenueCarried):
             self.venue.place(sent)
         except VenueRefused as error:
             self._reject(orders, error.refusal, error.detail)
+            if error.refusal in _MAY_PASS:
+                self._mender.refused(orders, self._moment())
             return
         for order, terms in zip(orders, sent, strict=True):
             self._sent[terms.ref], self._terms[order.ref] = order, terms
@@ -219,6 +225,7 @@ class VenueBroker(VenueCarried):
 
     def _end(self, order: bt.Order, report: Ended) -> None:
         super()._end(order, report)
+        self._mender.ended(order, report.when)
         parent = order.parent
         if report.how not in ("rejected", "margin") or parent is None or not closes_parent(order):
             return

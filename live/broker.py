@@ -13,6 +13,7 @@ from books.account import Account
 from core.orders import Refusal
 from engine.venue_broker import VenueBroker
 from live.drift import DriftWatch
+from live.protection import ProtectionWatch
 from live.values import BrokerRates, ReportedAccount
 from risk.boundary import is_entry
 from risk.events import KillAction
@@ -36,6 +37,8 @@ class IBBroker(VenueBroker):
     def __init__(self, venue: Any, **params: Any) -> None:
         super().__init__(venue, **params)
         self._watch = DriftWatch(venue.reported, venue.bus)
+        self._now: Callable[[], dt.datetime] | None = getattr(venue, "now", None)  # a record has no time of its own
+        self._guarded = ProtectionWatch(self, venue.bus)
         self._acts: deque[Callable[[], None]] = deque()
 
     @property
@@ -89,6 +92,8 @@ class IBBroker(VenueBroker):
         super().next()
         while self._acts:
             self._acts.popleft()()
+        if self._now is not None:
+            self._guarded.look(self._now())
 
     # -- the same on the way ----------------------------------------------------------------------------------------
 

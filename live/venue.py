@@ -92,6 +92,10 @@ class IBVenue:
         """Where monitoring is told."""
         return self._desk.bus
 
+    def now(self) -> dt.datetime:
+        """The time by which orders are watched, UTC."""
+        return self._desk.clock.now()
+
     @property
     def instruments(self) -> Mapping[str, Instrument]:
         return self._desk.instruments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import math
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from stores import Instrument
 from stores.records import PriceStep
 
 logger = logging.getLogger(__name__)
+SILENCE = dt.timedelta(minutes=15)  # before a refusal for the same cause is told again
 _BEFORE = (NotSentError, RequestError)  # nothing has left this machine
 
 
@@ -38,6 +40,8 @@ class Sender:
         self._shorts = shorts
         self._hands = hands
         self._names = OcaNames(desk.journal.book.journal_id)
+        # unit, symbol -> cause of refusals since an order last went out -> when it was told
+        self._refused: dict[tuple[str, str], dict[tuple[str, str], dt.datetime]] = {}
         self._steps: dict[str, tuple[PriceStep, ...]] = {}  # symbol -> its market rule
         for symbol, instrument in desk.instruments.items():
             rule = desk.store.market_rule(instrument.market_rule) if instrument.market_rule else ()
@@ -50,14 +54,25 @@ class Sender:
         try:
             self._place(orders)
         except VenueRefused as refused:
-            first = orders[0]
-            self._desk.bus.publish(
-                RefusalEvent(
-                    at=self._desk.clock.now(), unit=first.unit, symbol=first.symbol, by="journal",
-                    reason=str(refused.refusal), text=refused.detail,
-                )
-            )  # fmt: skip
+            self._tell(orders[0], refused)
             raise
+        for order in orders:
+            self._refused.pop((order.unit, order.symbol), None)
+
+    def _tell(self, order: VenueOrder, refused: VenueRefused) -> None:
+        """Once for each cause; what stays refused for it is told again from time to time."""
+        now, place = self._desk.clock.now(), (order.unit, order.symbol)
+        told = self._refused.setdefault(place, {})
+        cause = str(refused.refusal), refused.detail
+        last = told.get(cause)
+        if last is not None and now - last < SILENCE:
+            return
+        told[cause] = now
+        self._desk.bus.publish(
+            RefusalEvent(
+                at=now, unit=order.unit, symbol=order.symbol, by="journal", reason=cause[0], text=cause[1]
+            )
+        )  # fmt: skip
 
     def _place(self, orders: Sequence[VenueOrder]) -> None:
         desk = self._desk

@@ -25,6 +25,7 @@ from core.events import (
     Level,
     MonitorEvent,
     OrderEvent,
+    ProtectionEvent,
     RefusalEvent,
 )  # fmt: skip
 
@@ -42,6 +43,7 @@ EVENTS = [
     DrawdownEvent(at=NOON, equity_eur=79.0, peak_eur=100.0, limit=0.2),
     DriftEvent(at=NOON, what="cash EUR", book=100.0, reported=93.0, moved=-7.0),
     ExceptionEvent(at=NOON, where="here", error="ValueError", text="why"),
+    ProtectionEvent(at=NOON, unit="u", symbol="BAC", size=-10.0, seconds=10.0),
     LegsEvent(at=NOON, unit="u", trade="u@1", phase="unwound", naked_eur=950.0, legs=("A 10 of 10", "B 0 of 20")),
 ]
 

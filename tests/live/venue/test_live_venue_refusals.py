@@ -160,3 +160,19 @@ def test_a_change_while_there_is_no_connection_is_refused() -> None:
         with pytest.raises(VenueRefused):
             at.venue.modify(replace(order, limit_price=2.0))
         assert at.known(order).terms.limit_price == 1.0
+
+
+def test_a_refusal_is_told_once_for_its_cause_until_an_order_has_gone_out() -> None:
+    def refuse(at: Desk, why: str) -> int:
+        with failing(at, 1, NotSentError(why)), pytest.raises(VenueRefused, match=why):
+            at.venue.place([at.order()])
+        return len(at.on_bus(RefusalEvent))
+
+    with desk() as at:
+        assert [refuse(at, "the cable"), refuse(at, "the cable"), refuse(at, "the disk")] == [1, 1, 2]
+        at.after(890)
+        assert refuse(at, "the cable") == 2
+        at.after(15)
+        assert [refuse(at, "the cable"), refuse(at, "the cable")] == [3, 3]
+        at.venue.place([at.order()])
+        assert [refuse(at, "the cable"), refuse(at, "the cable")] == [4, 4]
