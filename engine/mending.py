@@ -20,7 +20,7 @@ from core.orders import Role
 
 logger = logging.getLogger(__name__)
 SETTLING = dt.timedelta(seconds=5)  # the fill that ended a stop may be told after its end
-RETRY = dt.timedelta(seconds=60)  # what was refused is not sent again before; a pair's guard has had its time by then
+RETRY = dt.timedelta(seconds=65)  # before what was refused goes again; bars of a minute and a pair's guard come first
 
 
 class MendedBroker(Protocol):
@@ -39,7 +39,7 @@ class Mender:
     def __init__(self, broker: MendedBroker, asked: Container[int]) -> None:
         self._broker = broker
         self._asked = asked
-        self._due: dict[bt.AbstractDataBase, tuple[dt.datetime, bt.Strategy]] = {}
+        self._due: dict[tuple[bt.AbstractDataBase, str], tuple[dt.datetime, bt.Strategy]] = {}  # data, role
         self._tried: dict[bt.AbstractDataBase, dt.datetime] = {}  # the last time
 
     def ended(self, order: bt.Order, when: dt.datetime) -> None:
@@ -57,14 +57,13 @@ class Mender:
                 self._lost(order, when, RETRY)
 
     def _lost(self, order: bt.Order, when: dt.datetime, wait: dt.timedelta) -> None:
-        if _role(order) not in (Role.STOP, Role.EXIT) or not hasattr(order.owner, "mend"):
+        role = _role(order)
+        if role not in (Role.STOP, Role.EXIT) or not hasattr(order.owner, "mend"):
             return
         due, tried = when + wait, self._tried.get(order.data)
         if tried is not None:
             due = max(due, tried + RETRY)
-        known = self._due.get(order.data)
-        if known is None or due < known[0]:
-            self._due[order.data] = due, order.owner
+        self._due[order.data, role] = due, order.owner  # the strategy itself may have tried again meanwhile
 
     def next_due(self) -> dt.datetime | None:
         """When ``check`` must be called even if nothing is reported."""
@@ -74,10 +73,10 @@ class Mender:
         """Mend what is due."""
         if not self._due:
             return
-        for data, (due, owner) in list(self._due.items()):
+        for (data, role), (due, owner) in list(self._due.items()):
             if due > when:
                 continue
-            del self._due[data]
+            del self._due[data, role]
             if self._broker.positions[data].size:
                 self._tried[data] = when
                 self._tell(owner)

@@ -89,22 +89,22 @@ def test_a_stop_that_went_is_put_back_within_seconds(how: str) -> None:
 
 
 def test_a_stop_that_goes_again_and_again_is_put_back_once_a_minute() -> None:
-    venue = Waking(ENTERED, ended("14:34:10", place=1), ended("14:34:16", place=2), ended("14:35:20", place=3))
-    assert run(venue, Keeps) == [("14:34:15", *STOP), ("14:35:15", *STOP), ("14:36:15", *STOP)]
+    venue = Waking(ENTERED, ended("14:34:10", place=1), ended("14:34:16", place=2), ended("14:35:21", place=3))
+    assert run(venue, Keeps) == [("14:34:15", *STOP), ("14:35:20", *STOP), ("14:36:25", *STOP)]
 
 
 def test_an_exit_that_was_refused_goes_again_after_a_minute() -> None:
     venue = Waking(
-        ENTERED, ended("14:33:01", "rejected", place=2), ended("14:34:02", "rejected", place=3),
-        filled("14:35:03", 100, 10.0, "x", place=4), ended("14:35:03", place=1),
+        ENTERED, ended("14:33:01", "rejected", place=2), ended("14:34:07", "rejected", place=3),
+        filled("14:35:13", 100, 10.0, "x", place=4), ended("14:35:13", place=1),
     )  # fmt: skip
-    assert run(venue, Leaves) == [("14:33:00", *EXIT), ("14:34:01", *EXIT), ("14:35:02", *EXIT)]
+    assert run(venue, Leaves) == [("14:33:00", *EXIT), ("14:34:06", *EXIT), ("14:35:12", *EXIT)]
 
 
 def test_an_exit_that_could_not_be_sent_is_sent_once_it_can() -> None:
     venue = Waking(ENTERED, filled("14:36:30", 100, 10.0, "x", place=2), refused_until="14:35:30")
-    assert run(venue, Leaves) == [("14:36:00", *EXIT)]
-    assert venue.tried[1:] == ["14:33:00", "14:34:00", "14:35:00", "14:36:00"]
+    assert run(venue, Leaves) == [("14:36:15", *EXIT)]
+    assert venue.tried[1:] == ["14:33:00", "14:34:05", "14:35:10", "14:36:15"]
 
 
 def test_the_end_of_a_stop_may_come_before_the_fill_that_ended_it() -> None:
