@@ -239,7 +239,9 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     venue = ReplayVenue(record, cursor)
     broker = IBBroker(venue, settings=record.settings)
     cerebro = build(record.settings, RecordedHistory(record, cursor), broker)
-    cerebro.progress = progress
+    if progress is not None:
+        in_all = sum(bool(turn.bars) for turn in record.turns)  # the graph knows those of before the start alone
+        cerebro.progress = lambda done, total: progress(cursor.bars, in_all)
     cerebro.addanalyzer(StateKeeper, state=record.about.get("state"), rearmed=not venue.killed)
     was = str(record.about.get("code_version", ""))
     code = "" if was == code_version() else f"it was recorded with halflife {was}, this is {code_version()}"

@@ -146,6 +146,13 @@ def test_a_day_gives_the_same_orders_again(folder: Path) -> None:
     assert "recorded with halflife test" in result.code
 
 
+def test_progress_ends_where_it_is_whole(folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    bars = replay(folder, progress=lambda done, total: told.append((done, total))).bars
+    assert told[-1] == (bars, bars) and all(done <= total == bars for done, total in told)
+    assert len(told) > 10
+
+
 def test_the_record_holds_what_was_refused_and_how_blind_it_was(folder: Path) -> None:
     entries = [entry for turn in read_record(folder).turns for entry in turn.entries]
     assert [entry.refused for entry in entries if isinstance(entry, Placed) and entry.refused] == [
