@@ -210,12 +210,18 @@ def _stops(session: LiveSession) -> Iterator[None]:
         os.write(2, f"{why}: stopping in order; once more, after a second, ends it at once.\n".encode())
         session.ask_stop(why)
 
+    def late(number: int, frame: FrameType | None) -> None:
+        """The session has stopped, and the other half of a doubled signal may still come."""
+        if time.monotonic() >= asked[0] + DOUBLED_SECONDS:
+            signal.signal(number, previous[signal.Signals(number)])
+            signal.raise_signal(number)
+
     previous = {number: signal.signal(number, answer) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, late if asked else handler)
 
 
 def _moment(until: str | None, settings: Settings, now: dt.datetime) -> dt.datetime | None:

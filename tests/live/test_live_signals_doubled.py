@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from commands import live as command
+from core.signals import SIGNALS
 
 
 class Session:
@@ -20,6 +22,15 @@ class Session:
 
     def ask_stop(self, why: str) -> None:
         self.asked.append(why)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """A doubled signal leaves a handler behind, for as long as its other half may come."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def send(number: signal.Signals) -> None:
@@ -44,6 +55,18 @@ def test_a_second_signal_that_comes_later_ends_it(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(KeyboardInterrupt), command._stops(session):  # type: ignore[arg-type]
         send(signal.SIGINT)
         time.sleep(0.1)
+        send(signal.SIGINT)
+    assert session.asked == ["Ctrl-C"]
+
+
+def test_the_other_half_may_come_when_the_session_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "DOUBLED_SECONDS", 0.2)
+    session = Session()
+    with command._stops(session):  # type: ignore[arg-type]
+        send(signal.SIGINT)
+    send(signal.SIGINT)
+    time.sleep(0.25)
+    with pytest.raises(KeyboardInterrupt):  # who handled it before does again
         send(signal.SIGINT)
     assert session.asked == ["Ctrl-C"]
 
