@@ -378,7 +378,7 @@ def test_long_random_histories(seed: int) -> None:
 
 def test_the_search_finds_a_desk_that_sends_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: where absence counts at the first word and doubt forbids nothing, an order is doubled."""
-    monkeypatch.setattr(IntentJournal, "why_not", lambda self, draft: "")
+    monkeypatch.setattr(IntentJournal, "why_not", lambda self, draft, **options: "")
     monkeypatch.setattr(Desk, "meet", lambda self: self.journal.settle([]))
     monkeypatch.setattr("books.intents_book.IntentBook.open_orders", lambda self: [])
     with pytest.raises(AssertionError):
