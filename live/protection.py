@@ -66,6 +66,6 @@ class ProtectionWatch:
 
     def _holding(self, data: bt.AbstractDataBase) -> Any:
         for strategy in self._broker.cerebro.runningstrats:
-            if data in strategy.datas:
+            if any(each is data for each in strategy.datas):  # `in` would compare prices
                 return getattr(strategy, "holdings", {}).get(data._name)
         return None
