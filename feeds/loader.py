@@ -66,7 +66,7 @@ def load(settings: Settings, *, warm_up: int = 0) -> History:
         if isinstance(source, AbstractContextManager):
             opened.enter_context(source)
         for symbol in settings.wanted_symbols:  # the traded ones come first
-            frame, said = _bars(source, settings, symbol, settings.data.bar, start)
+            frame, said = read_bars(source, settings, symbol, settings.data.bar, start)
             if symbol in traded and len(frame):
                 last = frame.index.max() if last is None else max(last, frame.index.max())
             elif last is not None:
@@ -101,7 +101,7 @@ def _matched_on(source: Source, settings: Settings, notes: list[str]) -> tuple[F
     """The finer bars and the quotes on which orders are filled, from ``data.start`` on. Raises FeedEmptyError."""
     bars, quotes, bar = Frames(), Frames(), settings.data.matching_bar
     for symbol in settings.traded_symbols:
-        frame, said = _bars(source, settings, symbol, bar, settings.data.start)
+        frame, said = read_bars(source, settings, symbol, bar, settings.data.start)
         notes += [note for note in said if _OUTSIDE not in note]  # that is said of the strategies' bars
         told = quotes_in(frame)
         if told is not None:
@@ -116,7 +116,7 @@ def _matched_on(source: Source, settings: Settings, notes: list[str]) -> tuple[F
     return bars, quotes
 
 
-def _bars(
+def read_bars(
     source: Source, settings: Settings, symbol: str, bar: BarSize, start: dt.date | None
 ) -> tuple[pd.DataFrame, list[str]]:
     """Bars of one symbol from ``start`` to ``data.end``, stamped with their close in UTC, and what to say of them."""

@@ -28,6 +28,7 @@ from live.hub import BarHub
 from live.instruments import without
 from live.line import Line
 from live.status import Status
+from live.stored import Range, joined, stored_bars
 from stores.errors import RequestError
 from stores.records import HistoryBar
 
@@ -49,7 +50,8 @@ class LiveHistory(History):
 
     @classmethod
     def load(cls, settings: Settings, hub: BarHub, *, warm_up: int) -> LiveHistory:
-        """Ask IBKR for the bars that a backtest would have which begins today, so that ``warm_up`` bars lie before it.
+        """The bars that a backtest would have which begins today, so that ``warm_up`` bars lie before it: from the
+        catalog where the settings trade on it and it has them (``live.stored``), and from IBKR.
 
         Subscribes the hub. Raises FeedEmptyError, FeedOverlapError (pairs), FeedError, and what ``IBStore.history``
         raises. References without bars are left out, with a note.
@@ -65,7 +67,9 @@ class LiveHistory(History):
             symbol: _range(member.line, start, now - dt.timedelta(seconds=hub.grace))
             for symbol, member in hub.members.items()
         }
-        rows, failed = _fetched(hub, wanted)
+        stored = stored_bars(settings, wanted)
+        behind = {symbol: _behind(bars, wanted[symbol]) for symbol, bars in stored.items()}
+        rows, failed = _fetched(hub, wanted | behind)
         frames: dict[str, pd.DataFrame] = {}
         notes: list[str] = []
         known: dict[str, tuple[dt.datetime, float | None]] = {}
@@ -74,6 +78,8 @@ class LiveHistory(History):
             if now - until < RECENT and until not in {line.stamp_of(row) for row in rows[symbol]}:
                 until = line.grid.last_at(until - dt.timedelta(seconds=1))  # HMDS may be behind: it comes live
             frame = _frame([bar for row in rows[symbol] if (bar := line.built_of(row)) is not None], after, until)
+            if symbol in stored:
+                frame = _with_stored(hub, symbol, stored[symbol], frame, (after, until), notes)
             if frame.empty and symbol not in settings.traded_symbols:
                 why = failed.get(symbol, "it has none")
                 notes.append(f"IBKR tells no bars of {symbol} before the start ({why}). {without(symbol, settings)}")
@@ -232,6 +238,29 @@ def _fetched(
         return {symbol: fetched(symbol) for symbol in wanted}, failed
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="halflife-backfill") as pool:
         return dict(zip(wanted, pool.map(fetched, wanted), strict=True)), failed
+
+
+def _behind(stored: pd.DataFrame, wanted: Range) -> Range:
+    """What is wanted behind stored bars, with the last of them."""
+    return stored.index[-2].to_pydatetime(), wanted[1]
+
+
+def _with_stored(
+    hub: BarHub, symbol: str, stored: pd.DataFrame, told: pd.DataFrame, wanted: Range, notes: list[str]
+) -> pd.DataFrame:
+    """The catalog's bars with IBKR's behind them; all of IBKR's where the two do not fit together."""
+    bars = joined(stored[stored.index <= wanted[1]], told)
+    if bars is not None:
+        log_event(logger, "from_catalog", symbol=symbol, bars=len(stored), until=stored.index[-1])
+        return bars
+    last = f"{stored.index[-1]:%Y-%m-%d %H:%M}"
+    notes.append(
+        f"{symbol}: the bars of the catalog were not used, since IBKR has the last of them ({last} UTC) at another "
+        "price or not at all; `halflife data pull` or `adjust` brings it up to date."
+    )
+    rows, _ = _fetched(hub, {symbol: wanted})
+    line = hub.members[symbol].line
+    return _frame([bar for row in rows[symbol] if (bar := line.built_of(row)) is not None], *wanted)
 
 
 def _frame(bars: list[BuiltBar], after: dt.datetime, until: dt.datetime) -> pd.DataFrame:

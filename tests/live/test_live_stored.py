@@ -1,0 +1,112 @@
+"""The catalog's bars before a live session: the same as IBKR's, and not used where they do not fit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from lived import desks, runs
+
+from core.settings import Settings
+from feeds import RawBars
+from feeds.catalog import Catalog
+from gateway import Gateway
+from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.tape import Tape
+from live.feed import LiveHistory
+from live.stored import joined
+from stores import IBStore
+
+END = dt.datetime(2024, 6, 12, 13, 45, 3, tzinfo=dt.UTC)
+DAYS = 8  # before the sample's: more than a session asks for
+COLUMNS = ["open", "high", "low", "close", "volume"]
+
+
+def settings(catalog: Path) -> Settings:
+    return desks.settings(
+        live={"fx": "settings"},
+        data={"source": "catalog", "bar": "1m", "matching_bar": "1s", "adjustment": "raw"},
+        instruments={symbol: {"currency": "USD", "exchange": "XNYS"} for symbol in desks.SYMBOLS},
+        paths={"catalog": str(catalog)},
+    )
+
+
+def keep(folder: Path, factor: float = 1.0, drop: dt.date | None = None) -> None:
+    """The minutes of the days before the sample's day, in a catalog."""
+    with Catalog(folder) as catalog:
+        for instrument in (XMPLA, XMPLB):
+            frame = desks.sample(minute_days=DAYS).frames[instrument][60][COLUMNS].astype(float)
+            if drop is not None:
+                frame = frame[frame.index.date != drop]
+            prices = frame.assign(**{name: frame[name] * factor for name in COLUMNS[:4]})
+            catalog.append(RawBars(instrument.symbol, "1m", prices, source="test"), currency="USD", exchange="XNYS")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Durations of the history that IBKR is asked for."""
+    durations: list[str] = []
+    history = IBStore.history
+
+    def counted(store: IBStore, instrument: object, *, duration: str, **rest: object) -> object:
+        durations.append(duration)
+        return history(store, instrument, duration=duration, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(IBStore, "history", counted)
+    return durations
+
+
+def session(chosen: Settings, state: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[runs.Lived, LiveHistory]:
+    made = desks.sample(minute_days=DAYS)
+    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
+    histories: list[LiveHistory] = []
+    load = LiveHistory.load
+
+    def loaded(*args: object, **rest: object) -> LiveHistory:
+        histories.append(load(*args, **rest))  # type: ignore[arg-type]
+        return histories[-1]
+
+    with monkeypatch.context() as patched, Gateway(tape, book, made.history(tape, book), speed="max") as gateway:
+        patched.setattr(LiveHistory, "load", loaded)
+        lived = runs.live(chosen, gateway, END, state)
+    return lived, histories[0]
+
+
+def test_stored_bars_stand_in_for_those_of_ibkr(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = desks.settings(live={"fx": "settings"})
+    expected, before = session(plain, tmp_path / "plain", monkeypatch)
+    asked.clear()
+    keep(tmp_path / "catalog")
+    found, stored = session(settings(tmp_path / "catalog"), tmp_path / "stored", monkeypatch)
+    for symbol, frame in stored.frames.items():
+        pd.testing.assert_frame_equal(frame, before.frames[symbol], check_freq=False)
+    assert found.heard.decisions == expected.heard.decisions and found.heard.decisions
+    assert asked and not any(each.endswith(("W", "M", "D")) for each in asked)  # seconds alone: the last bar
+
+
+@pytest.mark.parametrize(
+    ("factor", "drop", "note"),
+    [(0.5, None, "at another price"), (1.0, dt.date(2024, 6, 10), ""), (1.0, dt.date(2024, 6, 11), "")],
+)
+def test_bars_that_do_not_fit_are_not_used(
+    factor: float, drop: dt.date | None, note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, before = session(desks.settings(live={"fx": "settings"}), tmp_path / "plain", monkeypatch)
+    keep(tmp_path / "catalog", factor, drop)
+    _, stored = session(settings(tmp_path / "catalog"), tmp_path / "stored", monkeypatch)
+    for symbol, frame in stored.frames.items():
+        pd.testing.assert_frame_equal(frame, before.frames[symbol], check_freq=False)
+    assert any(note in each for each in stored.notes) if note else not any("catalog" in n for n in stored.notes)
+
+
+def test_two_that_differ_are_not_joined() -> None:
+    stamps = pd.date_range("2024-06-11 19:58", periods=3, freq="1min", tz="UTC")
+    stored = pd.DataFrame({name: [10.0, 10.1] for name in COLUMNS}, index=stamps[:2])
+    told = pd.DataFrame({name: [10.1, 10.2] for name in COLUMNS}, index=stamps[1:])
+    both = joined(stored, told)
+    assert both is not None and both["close"].tolist() == [10.0, 10.1, 10.2]
+    assert joined(stored, told * 2) is None and joined(stored, told[1:]) is None
