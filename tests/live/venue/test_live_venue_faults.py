@@ -258,6 +258,7 @@ def test_a_connection_that_is_lost_at_any_message_loses_and_doubles_nothing(wher
         at.venue.place([order])
         at.tws.advance(seconds=5)
         at.until(lambda: at.of(order, Charged))
+        at.reconnected()
         at.after(10, step=2)
         assert at.names(order) == ["Accepted", "Filled", "Charged"]
         assert at.held() == 100 and not at.journal.book.halts and at.venue.is_settled

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from books.intents import IntentJournal
 from books.intents_order import Order
 from core.errors import StoreError, UnansweredError
-from core.events import Bus, MonitorEvent
+from core.events import Bus, Connection, ConnectionEvent, MonitorEvent
 from core.settings import Settings
 from engine.venue import Carried, Report, VenueOrder
 from gateway import Gateway
@@ -129,6 +129,11 @@ class Desk:
             assert time.monotonic() < end, why or [str(each)[:200] for each in self.reports[-10:]]
             time.sleep(0.005)
 
+    def reconnected(self) -> None:
+        """The connection was lost, and stands again; in real time, as the store counts its pauses."""
+        self.until(lambda: Connection.LOST in [event.state for event in self.on_bus(ConnectionEvent)])
+        self.until(lambda: self.store.is_ready and self.venue.is_reconciled)
+
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def order(self, action: str = "BUY", kind: str = "MKT", quantity: float = 100, **terms: Any) -> VenueOrder:
@@ -181,7 +186,7 @@ class Desk:
     def held(self, symbol: str = "XMPLA") -> float:
         """The position at the gateway."""
         con_id = self.venue.instruments[symbol].con_id
-        return sum(each.position for each in self.store.positions() if each.contract.con_id == con_id)
+        return self.tws.call(lambda tws: sum(account.held(con_id) for account in tws.accounts))
 
 
 @contextlib.contextmanager
