@@ -10,6 +10,7 @@ from core.calendar import ExchangeCalendar
 from core.errors import QualificationError, RealMoneyError, SessionError
 from core.settings import Settings
 from engine.legs import legs_without_stops
+from live.backfill import SIZES
 from stores.events import AccountKind
 
 MOST_OFF = dt.timedelta(hours=1)  # of the machine's clock; less is put right, and told
@@ -18,16 +19,12 @@ QUALIFICATION = "qualification.toml"  # in paths.state, where the settings name 
 
 def check_settings(settings: Settings) -> None:
     """Raise SessionError, with every reason, for settings that can be backtested and not traded."""
-    reasons: list[str] = []
-    if settings.data.bar == "1s":
-        reasons.append('data.bar = "1s": IBKR sends bars of 5 seconds at the finest; set "1m", "1h" or "1d"')
+    reasons = objections_to_bars(settings)
     if settings.execution == "next_close":
         reasons.append(
             'execution = "next_close": a bar that is over cannot be traded at its own close any more; test with '
             '"next_open", and trade that'
         )
-    if settings.data.hours == "all":
-        reasons.append('data.hours = "all": orders and bars are those of regular hours; set "regular"')
     for symbol in settings.traded_symbols:
         instrument = settings.instruments[symbol]
         if instrument.kind == "index":
@@ -41,6 +38,19 @@ def check_settings(settings: Settings) -> None:
         )
     if reasons:
         raise SessionError(f"{settings.name} cannot be traded live: {'; '.join(reasons)}")
+
+
+def objections_to_bars(settings: Settings) -> list[str]:
+    """Why the bars of the settings cannot be had live, each with the cure."""
+    reasons: list[str] = []
+    if settings.data.bar not in SIZES:
+        wanted = ", ".join(f'"{bar}"' for bar in SIZES)
+        reasons.append(
+            f'data.bar = "{settings.data.bar}": IBKR sends bars of 5 seconds at the finest; set one of {wanted}'
+        )
+    if settings.data.hours != "regular":
+        reasons.append('data.hours = "all": orders and bars are those of regular hours; set "regular"')
+    return reasons
 
 
 def check_account(

@@ -28,7 +28,7 @@ from live.hub import BarHub
 from live.instruments import without
 from live.line import Line
 from live.status import Status
-from live.stored import Range, joined, stored_bars
+from live.stored import Range, behind, joined, misfit, stored_bars
 from stores.errors import RequestError
 from stores.records import HistoryBar
 
@@ -68,8 +68,7 @@ class LiveHistory(History):
             for symbol, member in hub.members.items()
         }
         stored = stored_bars(settings, wanted)
-        behind = {symbol: _behind(bars, wanted[symbol]) for symbol, bars in stored.items()}
-        rows, failed = _fetched(hub, wanted | behind)
+        rows, failed = _fetched(hub, wanted | {symbol: behind(bars, wanted[symbol]) for symbol, bars in stored.items()})
         frames: dict[str, pd.DataFrame] = {}
         notes: list[str] = []
         known: dict[str, tuple[dt.datetime, float | None]] = {}
@@ -240,23 +239,18 @@ def _fetched(
         return dict(zip(wanted, pool.map(fetched, wanted), strict=True)), failed
 
 
-def _behind(stored: pd.DataFrame, wanted: Range) -> Range:
-    """What is wanted behind stored bars, with the last of them."""
-    return stored.index[-2].to_pydatetime(), wanted[1]
-
-
 def _with_stored(
     hub: BarHub, symbol: str, stored: pd.DataFrame, told: pd.DataFrame, wanted: Range, notes: list[str]
 ) -> pd.DataFrame:
     """The catalog's bars with IBKR's behind them; all of IBKR's where the two do not fit together."""
-    bars = joined(stored[stored.index <= wanted[1]], told)
-    if bars is not None:
+    stored = stored[stored.index <= wanted[1]]
+    why = misfit(stored, told)
+    if not why:
         log_event(logger, "from_catalog", symbol=symbol, bars=len(stored), until=stored.index[-1])
-        return bars
-    last = f"{stored.index[-1]:%Y-%m-%d %H:%M}"
+        return joined(stored, told)
     notes.append(
-        f"{symbol}: the bars of the catalog were not used, since IBKR has the last of them ({last} UTC) at another "
-        "price or not at all; `halflife data pull` or `adjust` brings it up to date."
+        f"{symbol}: the bars of the catalog were not used: {why}; `halflife data pull` or `adjust` brings it up to "
+        "date."
     )
     rows, _ = _fetched(hub, {symbol: wanted})
     line = hub.members[symbol].line

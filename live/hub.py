@@ -14,6 +14,7 @@ from core.settings import Settings
 from live.aligning import Aligner, Step, groups_of
 from live.backfill import SIZES, Backfill
 from live.broker_time import BrokerTime
+from live.checks import objections_to_bars
 from live.gaps import Gaps
 from live.grid import Grid
 from live.line import Line
@@ -54,7 +55,8 @@ class BarHub:
         self, store: IBStore, pump: EventPump, *, settings: Settings, instruments: Mapping[str, Instrument],
         bus: Bus | None = None, kind: str = REALTIME,
     ) -> None:  # fmt: skip
-        check_live(settings)
+        if reasons := objections_to_bars(settings):
+            raise SettingsError(f"{settings.name} has no live bars: {'; '.join(reasons)}")
         self.store, self.pump, self.settings = store, pump, settings
         self.clock = pump.clock
         self.taps: list[Callable[[Step], None]] = []
@@ -321,16 +323,3 @@ class BarHub:
             state = Connection.DEGRADED if status.is_bad else Connection.CONNECTED
             text = f"data of {symbol}: {status.name}{f' ({stream.why})' if stream.why else ''}"
             self._bus.publish(ConnectionEvent(at=self.now(), state=state, text=text))
-
-
-def check_live(settings: Settings) -> None:
-    """Raise SettingsError for bars that cannot be had live."""
-    if settings.data.bar not in SIZES:
-        raise SettingsError(
-            f'data.bar = "{settings.data.bar}" cannot be traded live: IBKR streams bars of 5 seconds; use "1m", "1h" or'
-            ' "1d"'
-        )
-    if settings.data.hours != "regular":
-        raise SettingsError(
-            'data.hours = "all" cannot be traded live: orders are not filled outside regular hours; use "regular"'
-        )

@@ -24,11 +24,12 @@ from feeds.quality import COLUMNS, check_bars
 
 logger = logging.getLogger(__name__)
 SAME_PRICE = 0.005  # fraction by which the last stored close may differ from IBKR's
+OVERLAP = 2  # newest stored bars that IBKR is asked for, too: of a bar that has just ended its history may not know
 Range = tuple[dt.datetime, dt.datetime]  # after which, and up to which bars are wanted, UTC
 
 
 def stored_bars(settings: Settings, wanted: Mapping[str, Range]) -> dict[str, pd.DataFrame]:
-    """Symbol -> the stored bars of its range, at least two; symbols whose bars cannot be used are not in it.
+    """Symbol -> the stored bars of its range, more than ``OVERLAP``; symbols whose bars cannot be used are not in it.
 
     Empty where ``data.source`` is not the catalog. What keeps a symbol out is logged.
     """
@@ -65,7 +66,7 @@ def stored_bars(settings: Settings, wanted: Mapping[str, Range]) -> dict[str, pd
 
 def _lacks(frame: pd.DataFrame, calendar: ExchangeCalendar, first: dt.date) -> str:
     """Why bars do not do; "" = they do."""
-    if len(frame) < 2:
+    if len(frame) <= OVERLAP:
         return "it has no bars of the range"
     seen = calendar.sessions_of(pd.DatetimeIndex(frame.index))
     if seen[0] != first:
@@ -74,13 +75,23 @@ def _lacks(frame: pd.DataFrame, calendar: ExchangeCalendar, first: dt.date) -> s
     return f"it has no bar of {missing[0]}" if missing else ""
 
 
-def joined(stored: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame | None:
-    """The stored bars and, behind the last of them, those that IBKR told; None where the two do not fit together."""
+def behind(stored: pd.DataFrame, wanted: Range) -> Range:
+    """What IBKR is to tell beside stored bars: the newest ``OVERLAP`` of them and what follows."""
+    return stored.index[-1 - OVERLAP].to_pydatetime(), wanted[1]
+
+
+def misfit(stored: pd.DataFrame, told: pd.DataFrame) -> str:
+    """Why the bars that IBKR told cannot follow the stored ones; "" = they can."""
     last = stored.index[-1]
     if last not in told.index:
-        return None
+        return f"IBKR does not have the last of them ({last:%Y-%m-%d %H:%M} UTC)"
     ours, theirs = float(stored["close"].iloc[-1]), float(told["close"][told.index == last].iloc[0])
     if abs(theirs / ours - 1.0) > SAME_PRICE:
-        return None
-    both: pd.DataFrame = pd.concat([stored, told[told.index > last]])
+        return f"IBKR has the last of them ({last:%Y-%m-%d %H:%M} UTC) at {theirs:g}, and they at {ours:g}"
+    return ""
+
+
+def joined(stored: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
+    """The stored bars and, behind the last of them, those that IBKR told."""
+    both: pd.DataFrame = pd.concat([stored, told[told.index > stored.index[-1]]])
     return both

@@ -53,11 +53,6 @@ class ReportedAccount:
         return dict(self._cash)
 
     @property
-    def total_cash(self) -> float | None:
-        """All cash in the account's currency."""
-        return self.value("TotalCashBalance", BASE) or self.value("TotalCashValue")
-
-    @property
     def rates(self) -> dict[str, float]:
         """The account's currency for one unit: ExchangeRate, or what the pair was quoted at until it is told."""
         return self.quoted | self._rates

@@ -16,7 +16,7 @@ from gateway import Gateway
 from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
 from live.feed import LiveHistory
-from live.stored import joined
+from live.stored import joined, misfit
 from stores import IBStore
 
 END = dt.datetime(2024, 6, 12, 13, 45, 3, tzinfo=dt.UTC)
@@ -90,7 +90,7 @@ def test_stored_bars_stand_in_for_those_of_ibkr(
 
 @pytest.mark.parametrize(
     ("factor", "drop", "note"),
-    [(0.5, None, "at another price"), (1.0, dt.date(2024, 6, 10), ""), (1.0, dt.date(2024, 6, 11), "")],
+    [(0.5, None, ", and they at "), (1.0, dt.date(2024, 6, 10), ""), (1.0, dt.date(2024, 6, 11), "")],
 )
 def test_bars_that_do_not_fit_are_not_used(
     factor: float, drop: dt.date | None, note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -107,6 +107,6 @@ def test_two_that_differ_are_not_joined() -> None:
     stamps = pd.date_range("2024-06-11 19:58", periods=3, freq="1min", tz="UTC")
     stored = pd.DataFrame({name: [10.0, 10.1] for name in COLUMNS}, index=stamps[:2])
     told = pd.DataFrame({name: [10.1, 10.2] for name in COLUMNS}, index=stamps[1:])
-    both = joined(stored, told)
-    assert both is not None and both["close"].tolist() == [10.0, 10.1, 10.2]
-    assert joined(stored, told * 2) is None and joined(stored, told[1:]) is None
+    assert not misfit(stored, told) and joined(stored, told)["close"].tolist() == [10.0, 10.1, 10.2]
+    assert misfit(stored, told * 2) == "IBKR has the last of them (2024-06-11 19:59 UTC) at 20.2, and they at 10.1"
+    assert misfit(stored, told[1:]) == "IBKR does not have the last of them (2024-06-11 19:59 UTC)"

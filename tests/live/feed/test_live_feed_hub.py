@@ -354,7 +354,7 @@ def test_a_closed_hub_says_so_and_may_be_closed_twice() -> None:
 
 
 def test_what_cannot_be_had_live_is_refused_with_the_cure() -> None:
-    with pytest.raises(SettingsError, match='data.bar = "1s" cannot be traded live.*use "1m", "1h" or "1d"'):
+    with pytest.raises(SettingsError, match='data.bar = "1s": IBKR sends.*set one of "1m", "1h", "1d"'):
         BarHub(Telling(), EventPump(Telling()), settings=settings_of(bar="1s"), instruments={})  # type: ignore[arg-type]
     everything = settings_of().model_copy(
         update={"data": settings_of(bar="1m").data.model_copy(update={"hours": "all"})}
