@@ -20,6 +20,7 @@ from live.stored import joined, misfit
 from stores import IBStore
 
 END = dt.datetime(2024, 6, 12, 13, 45, 3, tzinfo=dt.UTC)
+BEFORE = dt.datetime(2024, 6, 12, tzinfo=dt.UTC)
 DAYS = 8  # before the sample's: more than a session asks for
 COLUMNS = ["open", "high", "low", "close", "volume"]
 
@@ -33,11 +34,12 @@ def settings(catalog: Path) -> Settings:
     )
 
 
-def keep(folder: Path, factor: float = 1.0, drop: dt.date | None = None) -> None:
-    """The minutes of the days before the sample's day, in a catalog."""
+def keep(folder: Path, factor: float = 1.0, drop: dt.date | None = None, until: dt.datetime = BEFORE) -> None:
+    """The minutes of the days before the sample's day, or of more, in a catalog."""
     with Catalog(folder) as catalog:
         for instrument in (XMPLA, XMPLB):
-            frame = desks.sample(minute_days=DAYS).frames[instrument][60][COLUMNS].astype(float)
+            frame = desks.history(minute_days=DAYS).frames[instrument.symbol][COLUMNS]
+            frame = frame[frame.index <= until]
             if drop is not None:
                 frame = frame[frame.index.date != drop]
             prices = frame.assign(**{name: frame[name] * factor for name in COLUMNS[:4]})
@@ -58,7 +60,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return durations
 
 
-def session(chosen: Settings, state: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[runs.Lived, LiveHistory]:
+def session(
+    chosen: Settings, state: Path, monkeypatch: pytest.MonkeyPatch, start: dt.datetime | None = None
+) -> tuple[runs.Lived, LiveHistory]:
     made = desks.sample(minute_days=DAYS)
     tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
     histories: list[LiveHistory] = []
@@ -68,7 +72,8 @@ def session(chosen: Settings, state: Path, monkeypatch: pytest.MonkeyPatch) -> t
         histories.append(load(*args, **rest))  # type: ignore[arg-type]
         return histories[-1]
 
-    with monkeypatch.context() as patched, Gateway(tape, book, made.history(tape, book), speed="max") as gateway:
+    gateway = Gateway(tape, book, made.history(tape, book), speed="max", start=start)
+    with monkeypatch.context() as patched, gateway:
         patched.setattr(LiveHistory, "load", loaded)
         lived = runs.live(chosen, gateway, END, state)
     return lived, histories[0]
@@ -101,6 +106,31 @@ def test_bars_that_do_not_fit_are_not_used(
     for symbol, frame in stored.frames.items():
         pd.testing.assert_frame_equal(frame, before.frames[symbol], check_freq=False)
     assert any(note in each for each in stored.notes) if note else not any("catalog" in n for n in stored.notes)
+
+
+def test_a_history_that_does_not_know_the_newest_bar_yet_is_joined(
+    tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = dt.datetime(2024, 6, 12, 13, 38, 5, tzinfo=dt.UTC)
+    told = IBStore.history
+
+    def behind(store: IBStore, *args: object, **rest: object) -> list[object]:
+        rows = told(store, *args, **rest)  # type: ignore[arg-type]
+        is_early = store.clock.now() < start + dt.timedelta(seconds=5)
+        return [row for row in rows if not (is_early and row.start == start - dt.timedelta(seconds=65))]
+
+    monkeypatch.setattr(IBStore, "history", behind)
+    _, before = session(desks.settings(live={"fx": "settings"}), tmp_path / "plain", monkeypatch, start)
+    asked.clear()
+    keep(tmp_path / "catalog", until=start)
+    lived, stored = session(settings(tmp_path / "catalog"), tmp_path / "stored", monkeypatch, start)
+    for symbol, frame in stored.frames.items():
+        assert frame.index[-1] == pd.Timestamp("2024-06-12 13:37", tz="UTC")
+        pd.testing.assert_frame_equal(frame, before.frames[symbol], check_freq=False)
+        pd.testing.assert_frame_equal(stored.counted(symbol), before.counted(symbol))
+        assert stored.counted(symbol).index[0] == pd.Timestamp("2024-06-12 13:38", tz="UTC")
+    assert not [note for note in stored.notes if "catalog" in note] and lived.heard.equity
+    assert asked and not any(each.endswith(("W", "M", "D")) for each in asked)
 
 
 def test_two_that_differ_are_not_joined() -> None:

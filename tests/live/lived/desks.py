@@ -80,9 +80,12 @@ def sample(seed: int = 1, sessions: int = 1, minute_days: int = 3) -> Sample:
     return make_sample(DAY, seed, sessions=sessions, minute_days=minute_days)
 
 
-def history(seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False) -> History:
+def history(
+    seed: int = 1, sessions: int = 1, until: dt.datetime | None = None, quotes: bool = False,
+    minute_days: int = 3,
+) -> History:  # fmt: skip
     """What a backtest over the sample's day loads: its minutes, those of the days before, and its seconds."""
-    made = sample(seed, sessions)
+    made = sample(seed, sessions, minute_days)
     calendar = ExchangeCalendar("XNYS")
     frames, fine, told = {}, {}, {}
     for instrument in (XMPLA, XMPLB):
