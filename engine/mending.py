@@ -42,6 +42,15 @@ class Mender:
         self._due: dict[tuple[bt.AbstractDataBase, str], tuple[dt.datetime, bt.Strategy]] = {}  # data, role
         self._tried: dict[bt.AbstractDataBase, dt.datetime] = {}  # the last time
 
+    def carried(self, orders: Iterable[bt.Order], when: dt.datetime) -> None:
+        """Orders of an earlier run are taken up: stops may have gone while nobody was there, told or not."""
+        self._due.clear()
+        stops = [order for order in orders if _role(order) == Role.STOP]
+        working = {id(order.data) for order in stops if order.alive()}
+        for order in stops:
+            if id(order.data) not in working and self._broker.positions[order.data].size:
+                self._lost(order, when, SETTLING)
+
     def ended(self, order: bt.Order, when: dt.datetime) -> None:
         """The venue has ended an order."""
         if order.ref in self._asked or order.status == bt.Order.Completed:
@@ -80,7 +89,7 @@ class Mender:
             if self._broker.positions[data].size:
                 self._tried[data] = when
                 self._tell(owner)
-                holding = owner.holdings.get(data._name)
+                holding = owner.taken_up(data)
                 if holding is not None:
                     log_event(logger, "mend", when=when, data=data._name, symbol=symbol_of(data), size=holding.size)
                     owner.mend(holding)

@@ -130,6 +130,7 @@ class VenueBroker(VenueCarried):
         """Begin, at the first bar that counts or, live, when all bars of before are in."""
         self._is_open = True
         orders = self.carried_orders = self._carry(account, self.venue.open(), when)
+        self._mender.carried(orders, when)
         if orders and self.legs is not None:
             self.legs.carried(orders)
 

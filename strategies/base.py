@@ -145,6 +145,12 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         if self.p.unit and (is_first or self._is_begun):  # a data without unit may hold another strategy's position
             self.holdings.update(recover(self))
 
+    def taken_up(self, data: Any) -> Holding | None:
+        """Also before the first bar that counts, of what an earlier run has left."""
+        if not self._is_begun and self.p.unit and data._name not in self.holdings:
+            self.holdings.update(recover(self))
+        return self.holding(data)
+
     def _stop(self) -> None:
         if self.passed_over is not None:
             self.passed_over.count(self, is_turn=False)

@@ -36,6 +36,10 @@ class ProtectedOrders(bt.Strategy):
     def holding(self, data: Any) -> Holding | None:
         return self.holdings.get(data._name) if self.holdings else None
 
+    def taken_up(self, data: Any) -> Holding | None:
+        """The holding of a data, for who mends between two bars."""
+        return self.holding(data)
+
     def label(self) -> str:
         """Name of the unit in trade ids and log lines."""
         return type(self).__name__
@@ -146,7 +150,7 @@ class ProtectedOrders(bt.Strategy):
     # -- notifications ------------------------------------------------------------------------------------------
 
     def notify_order(self, order: Order) -> None:
-        holding = self.holdings.get(order.data._name) or self._taken_up(order)
+        holding = self.holdings.get(order.data._name) or self._ordered_again(order)
         if holding is None and order.executed.exbits:
             self.notify_stray(order)
             return
@@ -190,7 +194,7 @@ class ProtectedOrders(bt.Strategy):
                 holding.stop, holding.stop_price = order, float(order.created.price)
                 holding.stop_reason = str(order.info.get("reason") or holding.stop_reason)
 
-    def _taken_up(self, order: Order) -> Holding | None:
+    def _ordered_again(self, order: Order) -> Holding | None:
         """The holding of an entry that the broker orders once more, as it does with the late leg of a pair."""
         if "retry_of" not in order.info or order.info.get("role") != Role.ENTRY or not order.alive():
             return None

@@ -39,12 +39,15 @@ def cancelling(gateway: Gateway) -> tuple[Callable[[dt.datetime, Any], None], li
         if done or not any(position.size for position in broker.positions.values()):
             return
         done.append(when)
-        gateway.call(lambda tws: tws.market.cancel(stops_of(tws)[0]))
-
-    def stops_of(tws: Any) -> list[Order]:
-        return [order for order in tws.market.open_orders() if order.terms["orderType"] == "STP"]
+        first = stops_at(gateway)[0]
+        gateway.call(lambda tws: tws.market.cancel(first))
 
     return look, done
+
+
+def stops_at(gateway: Gateway) -> list[Order]:
+    """Those that work."""
+    return [o for o in gateway.call(lambda tws: list(tws.market.open_orders())) if o.terms["orderType"] == "STP"]
 
 
 def lived(gateway: Gateway, state: Path) -> tuple[runs.Lived, dt.datetime]:
@@ -69,6 +72,29 @@ def test_a_stop_that_was_cancelled_is_back_before_the_next_bar_and_replayed_alik
     again = replayed(folder)
     assert again.is_same, again.difference
     assert again.orders == len(found.heard.orders)
+
+
+def test_a_stop_that_went_while_nobody_was_there_is_back_before_the_first_bar_and_replayed_alike(
+    tmp_path: Path,
+) -> None:
+    settings = desks.settings({"reversion": desks.OFTEN["reversion"]}, live={"fx": "settings"})
+    with sample() as gateway:
+        held = OPEN + dt.timedelta(minutes=6, seconds=3)
+        runs.live(settings, gateway, held, tmp_path)
+        (stop,) = stops_at(gateway)
+        gateway.call(lambda tws: tws.market.cancel(stop))
+        assert not stops_at(gateway)
+        began = gateway.now()
+        until = began + dt.timedelta(seconds=20)
+        again = runs.live(settings, gateway, until, tmp_path)
+        assert until < began.replace(second=0) + dt.timedelta(seconds=60)  # no bar has come meanwhile
+        (back,) = stops_at(gateway)
+    assert not again.heard.equity or max(again.heard.equity) <= began
+    assert (back.terms["auxPrice"], back.quantity) == (stop.terms["auxPrice"], stop.quantity)
+    assert [event for event in again.events if isinstance(event, ProtectionEvent)] == []
+    folder = max(days(again))
+    replay = replayed(folder)
+    assert replay.is_same and replay.orders == 1, replay.difference
 
 
 def test_a_position_that_stays_bare_is_told_and_told_again_once_it_is_not(
