@@ -269,6 +269,7 @@ class LiveSettings(Table):
     zone: str = "America/New_York"  # time zone of this TWS: its midnight is how far back executions reach
     on_stop: Literal["keep", "flatten"] = "keep"  # keep positions and their protective orders, or close them
     flatten_seconds: Positive = 60.0  # how long a flatten may take before it is given up and told
+    stream: Literal["realtime", "update"] = "realtime"  # bars of 5 seconds, or IBKR's own bars (keepUpToDate)
     delayed_data: bool = False  # True: entries on delayed data are allowed
     stale_seconds: Positive = 15.0  # silence of a stream within the session after which it is asked for anew
     grace_seconds: NonNegative = 2.0  # how long a bar waits for the other instruments of its units

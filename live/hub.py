@@ -33,7 +33,7 @@ from stores.events import (
     StreamState,
     Synchronised,
 )
-from stores.streams import REALTIME, UPDATES
+from stores.streams import UPDATES
 
 logger = logging.getLogger(__name__)
 HISTORY_SECONDS = 3.0  # for an answer of history, beyond the grace
@@ -47,13 +47,13 @@ __all__ = ["BarHub", "Step"]
 class BarHub:
     """Subscribes to the bars of all wanted symbols and puts out steps. Everything happens in the pump's thread.
 
-    ``kind``: ``realtime`` (bars of 5 seconds) or ``update`` (keepUpToDate). ``taps`` are called with each step as it is
-    delivered to the graph. Raises SettingsError for bars and hours that cannot be had live.
+    ``taps`` are called with each step as it is delivered to the graph. Raises SettingsError for bars and hours that
+    cannot be had live.
     """
 
     def __init__(
         self, store: IBStore, pump: EventPump, *, settings: Settings, instruments: Mapping[str, Instrument],
-        bus: Bus | None = None, kind: str = REALTIME,
+        bus: Bus | None = None,
     ) -> None:  # fmt: skip
         if reasons := objections_to_bars(settings):
             raise SettingsError(f"{settings.name} has no live bars: {'; '.join(reasons)}")
@@ -62,7 +62,7 @@ class BarHub:
         self.taps: list[Callable[[Step], None]] = []
         self.is_closed = False
         self.desk = Desk(self._wait, self._delivered)
-        self._bus, self._kind = bus, kind
+        self._bus = bus
         self._live = settings.live
         self.grace = max(self._live.grace_seconds, SETTLED if settings.data.bar == "1d" else 0.0)
         self._grids: dict[str, Grid] = {}
@@ -116,7 +116,7 @@ class BarHub:
             member.line.begin(*known[symbol])
             member.stream.begin(now)
             handle = self.store.subscribe_bars(
-                member.line.instrument, kind=self._kind, bar=SIZES[self.settings.data.bar], duration="1 D"
+                member.line.instrument, kind=self._live.stream, bar=SIZES[self.settings.data.bar], duration="1 D"
             )
             member.stream.handle = handle
             self._by_handle[handle] = member
@@ -264,7 +264,7 @@ class BarHub:
     @property
     def _patience(self) -> float:
         """Seconds for which a stream may be silent; keepUpToDate tells of a bar when the next one begins."""
-        length = next(iter(self._grids.values())).seconds if self._kind == UPDATES else 0
+        length = next(iter(self._grids.values())).seconds if self._live.stream == UPDATES else 0
         return self._live.stale_seconds + length
 
     def _subscribe_anew(self, member: Member) -> None:

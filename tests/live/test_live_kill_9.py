@@ -136,4 +136,4 @@ def test_every_point_with_every_seed(zygote: Zygote, point: str, which: str, tmp
         ended, witness, intents = kill(zygote, tmp_path, point, which, seed)
         killed += ended == "killed"
         check(witness, intents)
-    assert killed >= 0.9 * SEEDS, f"only {killed} of {SEEDS} came to {point}"
+    assert killed >= min(0.9 * SEEDS, SEEDS - 1), f"only {killed} of {SEEDS} came to {point}"

@@ -84,6 +84,22 @@ def test_the_order_stream_is_that_of_the_backtest(which: str, minutes: int, quot
         assert not audit(witness, journal.snapshot())
 
 
+def test_on_bars_that_ibkr_keeps_up_to_date_the_orders_are_the_same_some_seconds_later(tmp_path: Path) -> None:
+    end = dt.datetime(2024, 6, 12, 14, 30, tzinfo=dt.UTC)
+    settings = desks.settings(live={"fx": "settings", "stream": "update"})
+    expected = runs.backtest(settings, desks.history(until=end))
+    with sample_gateway() as gateway:
+        found = runs.live(settings, gateway, end + dt.timedelta(seconds=10), tmp_path).heard
+
+    def choices(heard: runs.Heard) -> list[tuple[object, ...]]:
+        return [(o.bar, o.unit, o.symbol, o.action, o.kind, o.role) for o in heard.orders if o.bar < end]
+
+    assert choices(found) == choices(expected) and len(choices(found)) > 20
+    sent = {order.ref: order for order in found.orders if order.kind == "MKT"}
+    waits = [fill.when - sent[fill.ref].bar for fill in found.reports if fill.ref in sent and isinstance(fill, Filled)]
+    assert max(waits) <= dt.timedelta(seconds=10)  # IBKR tells of a bar when the next one begins
+
+
 @pytest.mark.parametrize(
     ("which", "minutes"), [("reversion", 60), ("pair", 60), pytest.param("both", 391, marks=pytest.mark.slow)]
 )

@@ -194,7 +194,7 @@ class Play:
 @contextmanager
 def playing(
     market: Market, *faults: str, settings: Settings | None = None, start: dt.datetime | None = None,
-    kind: str = "realtime", speed: Speed = "max", store: dict[str, Any] | None = None,
+    speed: Speed = "max", store: dict[str, Any] | None = None,
 ) -> Iterator[Play]:  # fmt: skip
     """A session at the gateway of a market. ``store``: changes of the store's settings."""
     tape, book = market.tape(), market.book()
@@ -203,7 +203,7 @@ def playing(
         with IBStore(replace(STORE, port=tws.port, **changes), tws.tws.clock) as opened:
             pump = EventPump(opened, lockstep=speed == "max")
             instruments = {symbol: opened.qualify(ContractSpec(symbol)) for symbol in settings.wanted_symbols}
-            hub = BarHub(opened, pump, settings=settings, instruments=instruments, kind=kind)
+            hub = BarHub(opened, pump, settings=settings, instruments=instruments)
             play = Play(tws, opened, pump, hub, settings)
             pump.on(BarArrived, play.pieces.append)
             try:
