@@ -16,7 +16,7 @@ from lived.chaos import CASES, Case
 
 from books.intents import IntentJournal
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.sample import EURUSD, XMPLA, XMPLB
 from gateway.data.tape import Tape
 
 PACE = 120.0
@@ -42,8 +42,9 @@ def test_there_are_enough_and_each_names_the_thread_that_tells_of_it() -> None:
 @pytest.mark.parametrize("which", list(desks.OFTEN))
 def test_nothing_is_doubled_or_lost(case: Case, which: str, tmp_path: Path) -> None:
     made = desks.sample()
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    settings = desks.settings({which: desks.OFTEN[which]}, live={"fx": "settings"})
+    rates = {EURUSD: made.quotes[EURUSD]}  # sizes follow what IBKR says of the dollar, the default
+    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, rates, bar_seconds=1), made.book()
+    settings = desks.settings({which: desks.OFTEN[which]})
     speed = PACE if case.is_paced else "max"
     gateway = Gateway(tape, book, made.history(tape, book), speed=speed, faults=case.faults, seed=1)
     witness = runs.attended(gateway)
