@@ -26,7 +26,7 @@ from lived.witness import Witness
 from books.intents import IntentJournal
 from core.orders import Role
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.sample import EURUSD, XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.tws import Tws
 from live.places import Places
@@ -85,7 +85,8 @@ def kill(zygote: Zygote, folder: Path, point: str, which: str, seed: int) -> tup
     """Kill a session at a point, let the next one take over; how the first ended, and what is true."""
     chance = random.Random(f"{point} {which} {seed}")
     made = desks.sample(1 + seed % 5, minute_days=1)
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
+    rates = {EURUSD: made.quotes[EURUSD]}
+    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, rates, bar_seconds=1), made.book()
     faults = [HELD] if point in RARE else []
     gateway = Gateway(tape, book, made.history(tape, book), speed="max", seed=seed, faults=faults)
     witness = runs.attended(gateway)

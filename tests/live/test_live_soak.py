@@ -21,7 +21,7 @@ from books.intents import IntentJournal
 from core.calendar import ExchangeCalendar
 from core.settings import CostSettings
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
+from gateway.data.sample import EURUSD, XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.market import Accounts
 
@@ -51,10 +51,9 @@ def handles() -> int:
 @pytest.mark.slow
 def test_days_and_nights(tmp_path: Path) -> None:
     made = desks.sample(3, sessions=DAYS)
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    settings = desks.settings(
-        live={"fx": "settings"}, instruments={symbol: {"borrow_rate": 0.0} for symbol in desks.SYMBOLS}
-    )
+    rates = {EURUSD: made.quotes[EURUSD]}
+    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, rates, bar_seconds=1), made.book()
+    settings = desks.settings(instruments={symbol: {"borrow_rate": 0.0} for symbol in desks.SYMBOLS})
     accounts = Accounts(interest=CashBook.from_settings("EUR", CostSettings()).interest)  # as the book has it
     script = tmp_path / "by_chance.fault"
     script.write_text(BY_CHANCE, encoding="utf-8")

@@ -30,7 +30,7 @@ def live(order: dict[str, object]) -> None:
     if order.get("point"):
         points.arm(str(order["point"]), int(str(order["count"])))
     which = str(order["which"])
-    settings = desks.settings({which: desks.OFTEN[which]}, live={"fx": "settings"})
+    settings = desks.settings({which: desks.OFTEN[which]})
     settings = settings.model_copy(update={"paths": settings.paths.model_copy(update={"state": str(order["state"])})})
     session = LiveSession(
         settings, store=runs.lockstep_at(int(str(order["port"]))), clock=ToldClock(Path(str(order["clock"]))),
