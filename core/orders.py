@@ -60,6 +60,11 @@ class Refusal(StrEnum):
     NOT_SENT = "not_sent"  # nothing has left this machine
     INVALID = "invalid_order"  # size or price that is zero, negative or not finite
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the venue has not taken the order for a reason of this moment: it may be sent again soon."""
+        return self in (Refusal.UNRESOLVED, Refusal.NOT_SENT)
+
 
 @dataclass(slots=True)
 class OrderView:

@@ -180,9 +180,12 @@ class GatedBroker(bt.brokers.BackBroker):
         for order in [o for o in self.pending if is_entry(o, self.positions[o.data].size)]:
             self.cancel(order)
         if action.flatten:
-            for data, position in list(self.positions.items()):
-                if position.size:
-                    self._flatten(data, position.size)
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for data, position in list(self.positions.items()):
+            if position.size:
+                self.flatten(data, position.size)
 
     def _closes(self, gate: OrderGate) -> dict[str, float]:
         """The closes of this bar by symbol; the gate is told of the volatility index before."""
@@ -195,7 +198,7 @@ class GatedBroker(bt.brokers.BackBroker):
     def _on_kill(self, action: KillAction) -> None:
         """The kill switch has tripped on this bar: called before anything is done about it."""
 
-    def _flatten(self, data: bt.AbstractDataBase, size: float) -> None:
+    def flatten(self, data: bt.AbstractDataBase, size: float) -> None:
         """Close at market, one exit for each OCA group that closes, in it: protective orders stay until it has filled.
 
         What works against the position beyond its size would open after the flatten: it is trimmed or cancelled.
@@ -234,7 +237,14 @@ class GatedBroker(bt.brokers.BackBroker):
     ) -> bt.Order:
         """Close ``size`` units of a position at market, in the OCA group of ``oco``; ``about`` goes into its info."""
         send = self.sell if position > 0 else self.buy
+        trade = self._trade_of(data)
+        if trade:
+            about.setdefault("trade", trade)
         order: bt.Order = send(
             self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, role=Role.EXIT, reason=reason, **about
         )
         return order
+
+    def _trade_of(self, data: bt.AbstractDataBase) -> str:
+        """The trade that was sent last for a data: what is held is its."""
+        return next((str(o.info.trade) for o in reversed(self.orders) if o.data is data and o.info.get("trade")), "")

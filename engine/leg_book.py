@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import backtrader as bt
 
-from core.orders import Role
+from core.orders import Refusal, Role
 from core.settings import LegSettings
 from risk.boundary import closes_parent
 from risk.legs import EPSILON, Leg, PairWatch, Phase, late_leg
 
 _REFUSED = frozenset({bt.Order.Rejected, bt.Order.Margin})
 _A_MOMENT = dt.timedelta(seconds=1)
+_SOON = dt.timedelta(seconds=5)
 
 
 class LegBook:
@@ -32,6 +33,7 @@ class LegBook:
         self.refs: AbstractSet[int] = frozenset()  # of the orders that work
         self.exit: bt.Order | None = None  # the last one that the guard has sent
         self.exit_sent: dt.datetime | None = None
+        self.position: float | None = None  # of the data at the broker, signed; None before the first look
         self._most = 0.0  # the most that the entries have filled
         self.is_shrunk = False  # a correction took back what the entries had filled
 
@@ -41,9 +43,10 @@ class LegBook:
         if role == Role.ENTRY or (not role and not closes_parent(order) and order.isbuy() == (self.sign > 0)):
             self.entries.add(order.ref)
 
-    def take(self, working: AbstractSet[int]) -> None:
-        """See which orders work and whether a correction has taken anything back."""
+    def take(self, working: AbstractSet[int], position: float) -> None:
+        """See which orders work, what the broker holds and whether a correction has taken anything back."""
         self.refs = working
+        self.position = position
         entered = self.sign * self._filled(self.entries)
         self.is_shrunk = entered < self._most - EPSILON
         self._most = max(self._most, entered)
@@ -60,7 +63,13 @@ class LegBook:
 
     @property
     def held(self) -> float:
-        return self._filled(self.orders.keys())
+        """What the trade's orders have filled, and no more than the broker has: an exit must never open a position."""
+        filled = self._filled(self.orders.keys())
+        if self.position is None:
+            return filled
+        if filled > 0.0:
+            return max(min(filled, self.position), 0.0)
+        return min(max(filled, self.position), 0.0)
 
     @property
     def has_closed(self) -> bool:
@@ -77,12 +86,15 @@ class LegBook:
         return min(stops, key=lambda order: order.ref) if stops else None
 
     def next_exit(self, timeout: dt.timedelta) -> dt.datetime | None:
-        """When an exit may be sent; None: now. One that was refused is sent again after ``timeout``, one that was
-        cancelled after a second."""
+        """When an exit may be sent; None: now. One that was refused is sent again after ``timeout``, one that could not
+        be sent just then after some seconds, one that was cancelled after a second."""
         last = self.exit
         if last is None or self.exit_sent is None or last.ref in self.refs or not last.executed.remsize:
             return None
-        return self.exit_sent + (timeout if last.status in _REFUSED else _A_MOMENT)
+        if last.status not in _REFUSED:
+            return self.exit_sent + _A_MOMENT
+        refusal = last.info.get("refusal")
+        return self.exit_sent + (min(timeout, _SOON) if refusal and Refusal(refusal).may_pass else timeout)
 
     def closes(self, order: bt.Order) -> bool:
         """Whether a working order is about to close the leg: an exit, or a stop that has fired and fills."""
@@ -131,9 +143,10 @@ class Pair:
     def leg_of(self, order: bt.Order) -> LegBook:
         return next(leg for leg in self.legs if leg.data is order.data)
 
-    def take(self, working: AbstractSet[int]) -> None:
+    def take(self, working: AbstractSet[int], positions: Mapping[int, float]) -> None:
+        """``positions``: id of a data -> what the broker holds of it."""
         for leg in self.legs:
-            leg.take(working)
+            leg.take(working, positions[id(leg.data)])
 
     def views(self) -> tuple[Leg, Leg]:
         one, other = (leg.view(self.asked) for leg in self.legs)

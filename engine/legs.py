@@ -32,6 +32,8 @@ _KEPT = dt.timedelta(days=2)  # how long a pair that is over is remembered: its 
 class LegBroker(Protocol):
     """What the guard needs of a broker."""
 
+    positions: Any  # data -> position
+
     def get_orders_open(self) -> Sequence[bt.Order]:
         """Orders that may still fill, those just sent included."""
 
@@ -91,8 +93,10 @@ class LegGuard:
             if len(datas) != 2 or newest[unit] != trade:
                 continue
             pair = Pair(self._settings, own[0].owner, trade)
-            for data in datas:
-                orders_of = [order for order in own if order.data is data]
+            first = min(order.ref for order in own)
+            for data in datas:  # what closed the pair may have been sent for no trade
+                nameless = [o for o in orders if o.data is data and not o.info.get("trade") and o.ref > first]
+                orders_of = [order for order in own if order.data is data] + nameless
                 pair.legs.append(restored(data, orders_of, self._broker.fx_rate(data)))
             filled = [float(order.executed.dt) for order in own if order.executed.size]
             if filled:
@@ -149,7 +153,7 @@ class LegGuard:
 
     def _look(self, pair: Pair, when: dt.datetime) -> bool:
         """Decide and act; whether anything was sent or cancelled."""
-        pair.take(self._gather())
+        pair.take(self._gather(), {id(leg.data): self._broker.positions[leg.data].size for leg in pair.legs})
         views = pair.views()
         phase = pair.watch.look(when, *views)
         if phase is not pair.told and max(naked_eur(*views), hopeless_eur(*views)) > EPSILON:

@@ -21,6 +21,7 @@ from core.logs import log_event
 from core.naming import symbol_of, unit_of
 from core.orders import Refusal, Role
 from core.settings import Settings
+from engine.flattening import Flattener
 from engine.legs import LegGuard
 from engine.mending import Mender
 from engine.venue import Ended, Venue, VenueListener, VenueOrder, VenueRefused
@@ -29,7 +30,6 @@ from engine.venue_orders import changed, venue_order
 from risk.boundary import closes_parent, is_entry, order_view
 
 logger = logging.getLogger(__name__)
-_MAY_PASS = (Refusal.UNRESOLVED, Refusal.NOT_SENT)  # reasons of a venue to take no order now
 
 
 class VenueBroker(VenueCarried):
@@ -69,6 +69,8 @@ class VenueBroker(VenueCarried):
         self.carried_orders: list[bt.Order] = []  # of an earlier run, those that have ended too
         self._asked: set[int] = set()  # refs of orders whose cancellation was asked for
         self._mender = Mender(self, self._asked)
+        self._is_closing = False  # everything has to go before the session ends
+        self._flattener = Flattener(self, self._wants_flat)
 
     def start(self) -> None:
         super().start()
@@ -114,6 +116,7 @@ class VenueBroker(VenueCarried):
                 if self.legs is not None:
                     self.legs.check(moment)
                 self._mender.check(moment)
+                self._flattener.check(moment)
             self._is_under_way = False
         if is_new:
             self._end_bar(account, when)
@@ -123,7 +126,8 @@ class VenueBroker(VenueCarried):
         return float(data.close[-1 if self._is_under_way and len(data) > 1 and self._is_fresh(data) else 0])
 
     def _wake(self) -> dt.datetime | None:
-        dues = [self.legs.next_due() if self.legs is not None else None, self._mender.next_due()]
+        legs = self.legs.next_due() if self.legs is not None else None
+        dues = [legs, self._mender.next_due(), self._flattener.next_due()]
         return min([due for due in dues if due is not None], default=None)
 
     def _open_venue(self, account: Account, when: dt.datetime) -> None:
@@ -133,6 +137,7 @@ class VenueBroker(VenueCarried):
         self._mender.carried(orders, when)
         if orders and self.legs is not None:
             self.legs.carried(orders)
+        self._flattener.check(when)
 
     def _end_bar(self, account: Account, when: dt.datetime) -> None:
         self._when = self._bar = when
@@ -169,7 +174,7 @@ class VenueBroker(VenueCarried):
             self.venue.place(sent)
         except VenueRefused as error:
             self._reject(orders, error.refusal, error.detail)
-            if error.refusal in _MAY_PASS:
+            if error.refusal.may_pass:
                 self._mender.refused(orders, self._moment())
             return
         for order, terms in zip(orders, sent, strict=True):
@@ -221,6 +226,27 @@ class VenueBroker(VenueCarried):
             book = f"{unit_of(order.data)}/{symbol_of(order.data)}"
             name = self._oca_names[group] = f"{book}@{bar:%Y%m%dT%H%M%S}#{abs(group)}"
         return name
+
+    # ------------------------------------------------------------------ being flat
+
+    def close_all(self) -> None:
+        """Close everything at market, and again what was not closed: the session ends."""
+        self._is_closing = True
+        self._flattener.check(self._moment())
+
+    def _close_all(self) -> None:
+        self._flattener.check(self._moment())
+
+    def _wants_flat(self) -> bool:
+        """Whether nothing may be held: a stop wants it, or a kill switch that flattens has tripped."""
+        return self._is_closing or (self._settings.risk.kill_switch.flatten and self._is_killed())
+
+    def _is_killed(self) -> bool:
+        return self.gate is not None and self.gate.killed
+
+    def _trade_of(self, data: bt.AbstractDataBase) -> str:
+        carried = [str(o.info.trade) for o in self.carried_orders if o.data is data and o.info.get("trade")]
+        return super()._trade_of(data) or (carried[-1] if carried else "")
 
     # ------------------------------------------------------------------ changing one's mind
 

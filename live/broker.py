@@ -104,6 +104,9 @@ class IBBroker(VenueBroker):
             return Refusal.KILLED, f"the kill switch is latched ({killed}); re-arm it with `halflife reconcile --rearm`"
         return super()._objection(orders)
 
+    def _is_killed(self) -> bool:
+        return bool(self.venue.killed) or super()._is_killed()
+
     def _on_kill(self, action: KillAction) -> None:
         self.venue.kill(action.reason)
         super()._on_kill(action)

@@ -77,9 +77,7 @@ class Stopping:
         seconds = CANCEL_SECONDS
         if self._live.on_stop == "flatten":
             seconds = max(seconds, self._live.flatten_seconds)
-            for data, position in list(self._broker.positions.items()):
-                if position.size:
-                    self._broker._flatten(data, position.size)
+            self._broker.close_all()
         end = self._pump.clock.now().timestamp() + seconds
         self._pump.call_later(0.0, lambda: self._look(end))
 
