@@ -32,6 +32,7 @@ class ExitReason(StrEnum):
     OTHER_LEG = "other_leg"  # the other leg of the pair was closed or refused
     COINTEGRATION = "cointegration"  # the gate of a pair no longer holds
     KILL = "kill"
+    SESSION = "session"  # the live session was stopped, and its settings want it flat
     SIGNAL = "signal"  # any strategy that gives no reason
 
 

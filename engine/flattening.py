@@ -15,7 +15,7 @@ import backtrader as bt
 
 from core.logs import log_event
 from core.naming import symbol_of
-from core.orders import Role
+from core.orders import ExitReason, Role
 
 logger = logging.getLogger(__name__)
 RETRY = dt.timedelta(seconds=15)  # before an exit that has ended without closing is followed by another one
@@ -29,21 +29,22 @@ class FlattenedBroker(Protocol):
     def working(self) -> tuple[bt.Order, ...]:
         """Orders that were sent and have not ended."""
 
-    def flatten(self, data: bt.AbstractDataBase, size: float) -> None:
+    def flatten(self, data: bt.AbstractDataBase, size: float, reason: ExitReason) -> None:
         """Close a position at market, under its protective orders."""
 
 
 class Flattener:
-    """``is_wanted``: whether everything has to go at this moment."""
+    """``why``: for which reason everything has to go at this moment; None = it has not."""
 
-    def __init__(self, broker: FlattenedBroker, is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, broker: FlattenedBroker, why: Callable[[], ExitReason | None]) -> None:
         self._broker = broker
-        self._is_wanted = is_wanted
+        self._why = why
         self._tried: dict[bt.AbstractDataBase, dt.datetime] = {}  # the last time
 
     def check(self, when: dt.datetime) -> None:
         """Close what is held, has no exit at work and was not tried just now."""
-        if not self._is_wanted():
+        why = self._why()
+        if why is None:
             self._tried.clear()
             return
         for data, size in self._bare():
@@ -53,11 +54,11 @@ class Flattener:
             if tried is not None:
                 log_event(logger, "flatten_again", level=logging.WARNING, when=when, symbol=symbol_of(data), size=size)
             self._tried[data] = when
-            self._broker.flatten(data, size)
+            self._broker.flatten(data, size, why)
 
     def next_due(self) -> dt.datetime | None:
         """When ``check`` must be called even if nothing is reported."""
-        if not self._tried or not self._is_wanted():
+        if not self._tried or self._why() is None:
             return None
         return min([self._tried[data] + RETRY for data, _ in self._bare() if data in self._tried], default=None)
 

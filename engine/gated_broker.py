@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import backtrader as bt
 
@@ -198,7 +198,7 @@ class GatedBroker(bt.brokers.BackBroker):
     def _on_kill(self, action: KillAction) -> None:
         """The kill switch has tripped on this bar: called before anything is done about it."""
 
-    def flatten(self, data: bt.AbstractDataBase, size: float) -> None:
+    def flatten(self, data: bt.AbstractDataBase, size: float, reason: ExitReason = ExitReason.KILL) -> None:
         """Close at market, one exit for each OCA group that closes, in it: protective orders stay until it has filled.
 
         What works against the position beyond its size would open after the flatten: it is trimmed or cancelled.
@@ -220,7 +220,7 @@ class GatedBroker(bt.brokers.BackBroker):
             exits.append((share, orders[0]))
         for units, order in [*exits, (left, None)]:
             if units:
-                self._send_exit(data, size, units, order)
+                self._send_exit(data, size, units, order, reason)
 
     def _trim(self, order: bt.Order, units: float) -> None:
         """Leave so many units (> 0) of a working order to be filled."""
@@ -232,14 +232,12 @@ class GatedBroker(bt.brokers.BackBroker):
         position: float,
         size: float,
         oco: bt.Order | None,
-        reason: str = ExitReason.KILL,
-        **about: Any,
+        reason: ExitReason,
     ) -> bt.Order:
-        """Close ``size`` units of a position at market, in the OCA group of ``oco``; ``about`` goes into its info."""
+        """Close ``size`` units of a position at market, in the OCA group of ``oco``."""
         send = self.sell if position > 0 else self.buy
         trade = self._trade_of(data)
-        if trade:
-            about.setdefault("trade", trade)
+        about = {"trade": trade} if trade else {}
         order: bt.Order = send(
             self._owners[data], data, size, exectype=bt.Order.Market, oco=oco, role=Role.EXIT, reason=reason, **about
         )

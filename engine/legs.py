@@ -109,6 +109,13 @@ class LegGuard:
         if pair is not None:
             pair.leg_of(order).add(order)
 
+    def unsettled(self) -> list[str]:
+        """Pairs of which more than the cap is naked, or that are being hedged or unwound; a sentence each."""
+        pairs = [(unit, pair) for (unit, _), pair in self.pairs.items() if not pair.is_over]
+        open_ones = [(u, p) for u, p in pairs if p.watch.phase is not Phase.WATCHED or p.watch.since is not None]
+        held = [(u, [f"{symbol_of(leg.data)} {leg.held:+g}" for leg in p.legs if leg.held]) for u, p in open_ones]
+        return [f"{unit} has one leg without the other ({', '.join(legs)})" for unit, legs in held if legs]
+
     def next_due(self) -> dt.datetime | None:
         """When ``check`` must be called even if nothing is reported; what it was called for is not named again."""
         dues = [due for pair in self.pairs.values() if (due := pair.due()) is not None]

@@ -74,6 +74,10 @@ class Mender:
             due = max(due, tried + RETRY)
         self._due[order.data, role] = due, order.owner  # the strategy itself may have tried again meanwhile
 
+    def without_stop(self) -> list[bt.AbstractDataBase]:
+        """Datas that are held and whose stop is about to be put back."""
+        return [data for data, role in self._due if role == Role.STOP and self._broker.positions[data].size]
+
     def next_due(self) -> dt.datetime | None:
         """When ``check`` must be called even if nothing is reported."""
         return min([due for due, _ in self._due.values()], default=None)

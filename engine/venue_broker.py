@@ -19,7 +19,7 @@ from books.kept_account import KeptAccount
 from core.errors import EngineError
 from core.logs import log_event
 from core.naming import symbol_of, unit_of
-from core.orders import Refusal, Role
+from core.orders import ExitReason, Refusal, Role
 from core.settings import Settings
 from engine.flattening import Flattener
 from engine.legs import LegGuard
@@ -70,7 +70,7 @@ class VenueBroker(VenueCarried):
         self._asked: set[int] = set()  # refs of orders whose cancellation was asked for
         self._mender = Mender(self, self._asked)
         self._is_closing = False  # everything has to go before the session ends
-        self._flattener = Flattener(self, self._wants_flat)
+        self._flattener = Flattener(self, self._why_flat)
 
     def start(self) -> None:
         super().start()
@@ -237,9 +237,11 @@ class VenueBroker(VenueCarried):
     def _close_all(self) -> None:
         self._flattener.check(self._moment())
 
-    def _wants_flat(self) -> bool:
-        """Whether nothing may be held: a stop wants it, or a kill switch that flattens has tripped."""
-        return self._is_closing or (self._settings.risk.kill_switch.flatten and self._is_killed())
+    def _why_flat(self) -> ExitReason | None:
+        """Why nothing may be held: a stop wants it, or a kill switch that flattens has tripped."""
+        if self._is_closing:
+            return ExitReason.SESSION
+        return ExitReason.KILL if self._settings.risk.kill_switch.flatten and self._is_killed() else None
 
     def _is_killed(self) -> bool:
         return self.gate is not None and self.gate.killed
@@ -247,6 +249,11 @@ class VenueBroker(VenueCarried):
     def _trade_of(self, data: bt.AbstractDataBase) -> str:
         carried = [str(o.info.trade) for o in self.carried_orders if o.data is data and o.info.get("trade")]
         return super()._trade_of(data) or (carried[-1] if carried else "")
+
+    def unsettled(self) -> list[str]:
+        """What must not be left alone: pairs with one leg, stops that are being put back. A sentence each."""
+        bare = [f"{symbol_of(data)} is held without its stop" for data in self._mender.without_stop()]
+        return [*(self.legs.unsettled() if self.legs is not None else ()), *bare]
 
     # ------------------------------------------------------------------ changing one's mind
 

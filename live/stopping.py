@@ -1,6 +1,7 @@
 """How a session stops: entries are cancelled, positions keep their protective orders or are closed, then it ends.
 
-Everything happens between two turns of Cerebro, in its thread.
+A pair that lacks a leg, or a stop that is just being put back, is waited for. Everything happens between two turns of
+Cerebro, in its thread.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import backtrader as bt
 
+from core.orders import Role
 from core.settings import LiveSettings
 from live.hub import BarHub
 from live.pump import EventPump
@@ -18,7 +20,7 @@ from live.recording import RecordingVenue
 from risk.boundary import is_entry
 
 logger = logging.getLogger(__name__)
-CANCEL_SECONDS = 10.0  # for entries to be cancelled, by the clock
+CANCEL_SECONDS = 10.0  # for entries to be cancelled, by the clock; a pair has the time of its guard besides
 LOOK_SECONDS = 0.25
 ABANDON_SECONDS = 2.0  # for the answers to be written, by the clock
 
@@ -74,16 +76,22 @@ class Stopping:
             self._recording.seal()
         for order in self._entries():
             self._broker.cancel(order, why="the session stops")
-        seconds = CANCEL_SECONDS
+        seconds = CANCEL_SECONDS + float(self._broker.p.settings.risk.legs.timeout_seconds)
         if self._live.on_stop == "flatten":
             seconds = max(seconds, self._live.flatten_seconds)
             self._broker.close_all()
         end = self._pump.clock.now().timestamp() + seconds
         self._pump.call_later(0.0, lambda: self._look(end))
+        self._pump.when_still.append(lambda: self._look(end))  # no timer comes due any more
 
     def _entries(self) -> list[bt.Order]:
         broker = self._broker
         return [order for order in broker.working() if is_entry(order, broker.positions[order.data].size)]
+
+    def _exits(self) -> list[bt.Order]:
+        """Exits at market of what is flat already."""
+        broker = self._broker
+        return [o for o in broker.working() if o.info.get("role") == Role.EXIT and not broker.positions[o.data].size]
 
     def _open(self) -> list[str]:
         """What is still to be waited for."""
@@ -91,10 +99,13 @@ class Stopping:
         if self._live.on_stop == "flatten":
             held = self._broker.positions.items()
             waits += [f"{data._name} still holds {position.size:g}" for data, position in held if position.size]
-        return waits
+            waits += [f"an exit of {order.data._name} still works" for order in self._exits()]
+        return [*waits, *self._broker.unsettled()]
 
     def _look(self, end: float) -> None:
         assert self._pump is not None and self._hub is not None  # it has begun
+        if self._hub.is_closed:
+            return
         waits = self._open()
         if waits and self._pump.clock.now().timestamp() < end and not self._pump.is_still:
             self._pump.call_later(LOOK_SECONDS, lambda: self._look(end))

@@ -99,6 +99,7 @@ EXIT_REASONS = {
     "other_leg": "Other leg closed",
     "cointegration": "Cointegration lost",
     "kill": "Kill switch",
+    "session": "End of the session",
     "signal": "Signal",
 }
 REFUSALS = {
