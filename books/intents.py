@@ -22,6 +22,7 @@ from books.intents_order import Order
 from books.intents_records import EPSILON, BrokerOrder, Commission, Draft, Execution, Intent, Record, Terms
 from books.intents_ref import OrderRef, new_journal_id
 from books.intents_states import AT_BROKER, UNRESOLVED, HaltCause, OrderState
+from books.intents_taken import accepted, adopted
 from core.clock import Clock, SystemClock
 from core.errors import IntentError
 from core.orders import Role
@@ -282,21 +283,17 @@ class IntentJournal:
         """End the halts of an instrument (``con_id`` 0: those of the account)."""
         self._append([rec.Released(at=self._clock.now(), account=self.account, con_id=con_id, why=why, cause=cause)])
 
-    def accept(self, con_id: int, symbol: str, quantity: float, why: str, unit: str = "") -> None:
+    def accept(
+        self, con_id: int, symbol: str, quantity: float, why: str, unit: str = "", price: float | None = None
+    ) -> None:
         """Accept a difference of ``quantity`` signed units: as the owner's own, or into the book of ``unit``.
 
-        The halts that a difference of positions gave reason for end with it.
+        ``price``: per unit, of what goes into a unit's book. The halts that the difference gave reason for end with the
+        last part of it. Raises IntentError for units of the owner's own against those of a unit, and for a unit's that
+        close something without a price.
         """
-        carried = rec.Carried(
-            at=self._clock.now(), account=self.account, con_id=con_id, symbol=symbol, unit=unit, quantity=quantity,
-            price=None, why=f"accepted: {why}",
-        )  # fmt: skip
-        ends = [
-            rec.Released(at=carried.at, account=self.account, con_id=con_id, why=carried.why, cause=cause)
-            for cause in (HaltCause.POSITION, HaltCause.AMBIGUOUS)
-            if (self.account, con_id, cause) in self._book.halts
-        ]
-        self._append([carried, *ends])
+        with self._mutex:
+            self._append(accepted(self._book, con_id, symbol, quantity, why, unit, price, self._clock.now()))
 
     def adopt(self, con_id: int, symbol: str, unit: str, quantity: float, price: float) -> None:
         """Move signed units that the owner holds into the book of ``unit``, at a price per unit.
@@ -304,21 +301,7 @@ class IntentJournal:
         Raises IntentError where the owner does not hold as many.
         """
         with self._mutex:
-            own = self._book.unit_size("", con_id)
-            if quantity * own <= 0.0 or abs(quantity) > abs(own) + EPSILON:
-                raise IntentError(
-                    f"{quantity:.12g} {symbol} cannot be adopted: held by hand are {own:.12g}; give at most that"
-                )
-            at = self._clock.now()
-            self._append(
-                [
-                    rec.Carried(
-                        at=at, account=self.account, con_id=con_id, symbol=symbol, unit=into, quantity=size,
-                        price=price, why=f"adopted by {unit}",
-                    )
-                    for into, size in (("", -quantity), (unit, quantity))
-                ]
-            )  # fmt: skip
+            self._append(adopted(self._book, con_id, symbol, unit, quantity, price, self._clock.now()))
 
     def kill(self, why: str) -> None:
         """Latch the kill switch: no entries until it is re-armed, in this process and the next."""

@@ -20,6 +20,7 @@ from books.intents_records import EPSILON, BrokerOrder, Execution, Record
 from books.intents_ref import OrderRef
 from books.intents_states import DONE, SELF_LIFTING, HaltCause, OrderState
 from core.errors import IntentError
+from live.reconcile_commands import mends
 from live.reconcile_positions import Candidate, candidates, explain, price_of
 from live.reconcile_records import BrokerSnapshot, Doubt, Doubts, Finding, FindingKind, Reconciliation
 
@@ -98,7 +99,9 @@ class _Run:
             for halt in [*found, *([record] if isinstance(record, rec.Halted) else [])]:
                 if halt is not record:
                     self.book.apply(halt)
-                self.find(FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, mends(halt))
+                self.find(
+                    FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, mends(halt, self.book)
+                )
             after = self.book.by_ref(record.ref)
             if before not in DONE and after is not None and after.state in DONE:
                 text = f"{after.ref} is {after.state}, {after.filled:.12g} of {after.quantity:.12g} filled"
@@ -136,7 +139,7 @@ class _Run:
         )  # fmt: skip
         stands = self.book.halts.get((account, con_id, cause))
         if stands is not None and (stands.why, stands.expected, stands.found) == (why, expected, found):
-            self.find(FindingKind.HALT, why, con_id, ref, expected, found, mends(made))
+            self.find(FindingKind.HALT, why, con_id, ref, expected, found, mends(made, self.book))
         else:
             self.write(made)
 
@@ -326,17 +329,3 @@ class _Run:
                     text = f"{balances[currency] - expected:.2f} {currency} moved by something else than executions"
                     self.find(FindingKind.CASH, text, 0, "", expected, balances[currency])
         self.write(rec.CashSeen(at=self.at, account=self.book.account, balances=balances, flows=flows))
-
-
-def mends(halt: rec.Halted) -> tuple[str, ...]:
-    """The commands that accept or mend what halts, by conId."""
-    name = str(halt.con_id)
-    release = f"halflife reconcile --release {name}"
-    if halt.cause not in SELF_LIFTING:
-        return (release,)
-    difference = (halt.found or 0.0) - (halt.expected or 0.0)
-    accept = f"halflife reconcile --accept {name} --quantity {difference:.12g}"
-    commands = [accept, f"{accept} --unit UNIT"]
-    if halt.cause is HaltCause.AMBIGUOUS:
-        commands.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")
-    return tuple(commands)

@@ -356,10 +356,7 @@ def test_a_difference_halts_at_the_second_look_and_ends_when_it_is_gone(desk: De
         desk.order()
     finding = desk.look().of(FindingKind.HALT)[0]
     assert finding.text.startswith("40 found, 100 expected") and desk.halts() == {HaltCause.POSITION: (100.0, 40.0)}
-    assert finding.commands == (
-        "halflife reconcile --accept 7 --quantity -60",
-        "halflife reconcile --accept 7 --quantity -60 --unit UNIT",
-    )
+    assert finding.commands == ("halflife reconcile --accept 7 --quantity -60 --unit unit --price PRICE",)
     with pytest.raises(IntentError, match="BAC is halted .position: 40 found, 100 expected"):
         desk.order()
     records = len(desk.journal._file._database.rows("SELECT id FROM records"))
