@@ -50,6 +50,7 @@ class IntentJournal:
         self._mutex = RLock()
         self._closed_by = "it has not been reconciled since the start"
         self._held: frozenset[int] = frozenset()
+        self._open_to_exits: frozenset[int] = frozenset()
         self._lock = ProcessLock(self.path.with_name(self.path.name + ".lock"), f"{KIND} {self.path}")
         try:
             self._file = IntentFile(self.path, account, journal_id or new_journal_id(), self._clock.now())
@@ -90,7 +91,8 @@ class IntentJournal:
     def why_not(self, draft: Draft, *, past_halts: bool = False) -> str:
         """Why an order may not be sent now, one sentence with the cure; "" = it may.
 
-        ``past_halts``: halts do not count, as for an order that can only take risk away.
+        ``past_halts``: halts do not count, nor does a doubt about nothing but a position, as for an order that can
+        only take risk away.
         """
         with self._mutex:
             if self._closed_by:
@@ -102,7 +104,7 @@ class IntentJournal:
                 return f"{what} is halted ({halt.cause}: {halt.why}); see `halflife reconcile`"
             for order in self._book.in_doubt(draft.con_id):
                 return f"the outcome of {order.ref} on {draft.symbol} is not known ({order.why}); wait until it is"
-            if draft.con_id in self._held:
+            if draft.con_id in self._held - (self._open_to_exits if past_halts else frozenset()):
                 return f"{draft.symbol} has a difference that is being asked about; wait for the next reconciliation"
             return ""
 
@@ -243,8 +245,12 @@ class IntentJournal:
             at = self._clock.now()
             self._append([rec.OutcomeUnknown(at=at, ref=ref, why=why) for ref in refs])
 
-    def settle(self, records: Iterable[Record] = (), held: Iterable[int] = (), *, version: int | None = None) -> bool:
-        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that wait for the next one.
+    def settle(
+        self, records: Iterable[Record] = (), held: Iterable[int] = (), *, version: int | None = None,
+        open_to_exits: Iterable[int] = (),
+    ) -> bool:  # fmt: skip
+        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that wait for the next one;
+        ``open_to_exits``: those among them on which an order may go out that only takes risk away.
 
         ``version``: of the book that was reconciled. Where other records have come since, nothing is taken in and False
         is returned: reconcile again. Use ``live.reconcile.settle`` rather than this.
@@ -253,7 +259,7 @@ class IntentJournal:
             if version not in (None, self._book.version):
                 return False
             self._append(list(records))
-            self._held, self._closed_by = frozenset(held), ""
+            self._held, self._open_to_exits, self._closed_by = frozenset(held), frozenset(open_to_exits), ""
             return True
 
     def resolve(self, ref: str, shares: float, price: float, why: str) -> None:

@@ -46,7 +46,9 @@ def reconcile(
 
 def settle(journal: IntentJournal, result: Reconciliation) -> bool:
     """Write what was found and open the journal. False where it has moved on meanwhile: reconcile again."""
-    return journal.settle(result.records, result.held, version=result.version)
+    return journal.settle(
+        result.records, result.held, version=result.version, open_to_exits=result.open_to_exits
+    )  # fmt: skip
 
 
 class _Run:
@@ -120,11 +122,11 @@ class _Run:
         symbol = self.book.symbols.get(con_id, "")
         self.findings.append(Finding(kind, text, con_id, symbol, ref, expected, found, commands))
 
-    def is_seen_twice(self, key: str, con_id: int) -> bool:
+    def is_seen_twice(self, key: str, con_id: int, *, of_position: bool = False) -> bool:
         """Whether the same was seen at an earlier look, ``grace`` ago; else it is a doubt until the next."""
         earlier = self.before.get(key) or Doubt(self.at, con_id)
         seen_twice = self.at - earlier.since >= self.grace and earlier.since < self.at
-        self.doubts[key] = replace(earlier, is_confirmed=seen_twice)
+        self.doubts[key] = replace(earlier, is_confirmed=seen_twice, of_position=of_position)
         return seen_twice
 
     def halt(
@@ -290,7 +292,7 @@ class _Run:
         waits = any(doubt.con_id == key[1] and not doubt.is_confirmed for doubt in self.doubts.values())
         # Both numbers: two fills of one size in two looks are not one difference seen twice
         seen = f"position {key[0]} {key[1]} {round(expected, 6)!r} {round(found, 6)!r}"
-        if self.is_seen_twice(seen, key[1]) and not waits:
+        if self.is_seen_twice(seen, key[1], of_position=True) and not waits:
             for other in SELF_LIFTING - {cause}:
                 if (*key, other) in self.book.halts:
                     self.write(rec.Released(at=self.at, account=key[0], con_id=key[1], why=text, cause=other))

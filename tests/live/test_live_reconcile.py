@@ -367,6 +367,19 @@ def test_a_difference_halts_at_the_second_look_and_ends_when_it_is_gone(desk: De
     desk.order()
 
 
+def test_a_position_in_doubt_lets_exits_out_and_an_order_in_doubt_does_not(desk: Desk) -> None:
+    intent = desk.order()
+    desk.journal.execution(fill(intent, 100.0))
+    desk.says(executions=(fill(intent, 100.0),))  # the position is older than the fill
+    assert desk.look().held == {7}
+    leave = replace(DRAFT, role=Role.EXIT, action="SELL")
+    assert "a difference that is being asked about" in desk.journal.why_not(leave)
+    assert not desk.journal.why_not(leave, past_halts=True)
+    desk.says(executions=(fill(intent, 100.0),), open_orders=(report(intent),))  # it is filled, and open
+    assert desk.look().held == {7}
+    assert "a difference that is being asked about" in desk.journal.why_not(leave, past_halts=True)
+
+
 def test_a_difference_of_a_moment_does_not_halt(desk: Desk) -> None:
     intent = desk.order()
     desk.journal.reported(report(intent))
