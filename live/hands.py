@@ -170,7 +170,7 @@ class HandWatch:
             why = (
                 f"{ours:.12g} are held by this program and the broker has {self._found(con_id):.12g}: somebody has "
                 f"traded against them. Their protective orders are cancelled: they would open a position. If that "
-                f"closed them, give the units what they lost ({commands}), then --release {con_id}"
+                f"closed them, give the units what they lost ({commands}), then `halflife reconcile --release {con_id}`"
             )
             with desk.writing("halt"):
                 desk.journal.halt(con_id, symbol, why)
