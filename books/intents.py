@@ -22,6 +22,7 @@ from books.intents_order import Order
 from books.intents_records import EPSILON, BrokerOrder, Commission, Draft, Execution, Intent, Record, Terms
 from books.intents_ref import OrderRef, new_journal_id
 from books.intents_states import AT_BROKER, UNRESOLVED, HaltCause, OrderState
+from books.intents_taken import accepted, adopted
 from core.clock import Clock, SystemClock
 from core.errors import IntentError
 from core.orders import Role
@@ -49,6 +50,7 @@ class IntentJournal:
         self._mutex = RLock()
         self._closed_by = "it has not been reconciled since the start"
         self._held: frozenset[int] = frozenset()
+        self._open_to_exits: frozenset[int] = frozenset()
         self._lock = ProcessLock(self.path.with_name(self.path.name + ".lock"), f"{KIND} {self.path}")
         try:
             self._file = IntentFile(self.path, account, journal_id or new_journal_id(), self._clock.now())
@@ -89,7 +91,8 @@ class IntentJournal:
     def why_not(self, draft: Draft, *, past_halts: bool = False) -> str:
         """Why an order may not be sent now, one sentence with the cure; "" = it may.
 
-        ``past_halts``: halts do not count, as for an order that can only take risk away.
+        ``past_halts``: halts do not count, nor does a doubt about nothing but a position, as for an order that can
+        only take risk away.
         """
         with self._mutex:
             if self._closed_by:
@@ -101,7 +104,7 @@ class IntentJournal:
                 return f"{what} is halted ({halt.cause}: {halt.why}); see `halflife reconcile`"
             for order in self._book.in_doubt(draft.con_id):
                 return f"the outcome of {order.ref} on {draft.symbol} is not known ({order.why}); wait until it is"
-            if draft.con_id in self._held:
+            if draft.con_id in self._held - (self._open_to_exits if past_halts else frozenset()):
                 return f"{draft.symbol} has a difference that is being asked about; wait for the next reconciliation"
             return ""
 
@@ -242,8 +245,12 @@ class IntentJournal:
             at = self._clock.now()
             self._append([rec.OutcomeUnknown(at=at, ref=ref, why=why) for ref in refs])
 
-    def settle(self, records: Iterable[Record] = (), held: Iterable[int] = (), *, version: int | None = None) -> bool:
-        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that wait for the next one.
+    def settle(
+        self, records: Iterable[Record] = (), held: Iterable[int] = (), *, version: int | None = None,
+        open_to_exits: Iterable[int] = (),
+    ) -> bool:  # fmt: skip
+        """Take in what a reconciliation has found, all or none, and open; ``held``: conIds that wait for the next one;
+        ``open_to_exits``: those among them on which an order may go out that only takes risk away.
 
         ``version``: of the book that was reconciled. Where other records have come since, nothing is taken in and False
         is returned: reconcile again. Use ``live.reconcile.settle`` rather than this.
@@ -252,7 +259,7 @@ class IntentJournal:
             if version not in (None, self._book.version):
                 return False
             self._append(list(records))
-            self._held, self._closed_by = frozenset(held), ""
+            self._held, self._open_to_exits, self._closed_by = frozenset(held), frozenset(open_to_exits), ""
             return True
 
     def resolve(self, ref: str, shares: float, price: float, why: str) -> None:
@@ -282,21 +289,17 @@ class IntentJournal:
         """End the halts of an instrument (``con_id`` 0: those of the account)."""
         self._append([rec.Released(at=self._clock.now(), account=self.account, con_id=con_id, why=why, cause=cause)])
 
-    def accept(self, con_id: int, symbol: str, quantity: float, why: str, unit: str = "") -> None:
+    def accept(
+        self, con_id: int, symbol: str, quantity: float, why: str, unit: str = "", price: float | None = None
+    ) -> None:
         """Accept a difference of ``quantity`` signed units: as the owner's own, or into the book of ``unit``.
 
-        The halts that a difference of positions gave reason for end with it.
+        ``price``: per unit, of what goes into a unit's book. The halts that the difference gave reason for end with the
+        last part of it. Raises IntentError for units of the owner's own against those of a unit, and for a unit's that
+        close something without a price.
         """
-        carried = rec.Carried(
-            at=self._clock.now(), account=self.account, con_id=con_id, symbol=symbol, unit=unit, quantity=quantity,
-            price=None, why=f"accepted: {why}",
-        )  # fmt: skip
-        ends = [
-            rec.Released(at=carried.at, account=self.account, con_id=con_id, why=carried.why, cause=cause)
-            for cause in (HaltCause.POSITION, HaltCause.AMBIGUOUS)
-            if (self.account, con_id, cause) in self._book.halts
-        ]
-        self._append([carried, *ends])
+        with self._mutex:
+            self._append(accepted(self._book, con_id, symbol, quantity, why, unit, price, self._clock.now()))
 
     def adopt(self, con_id: int, symbol: str, unit: str, quantity: float, price: float) -> None:
         """Move signed units that the owner holds into the book of ``unit``, at a price per unit.
@@ -304,21 +307,7 @@ class IntentJournal:
         Raises IntentError where the owner does not hold as many.
         """
         with self._mutex:
-            own = self._book.unit_size("", con_id)
-            if quantity * own <= 0.0 or abs(quantity) > abs(own) + EPSILON:
-                raise IntentError(
-                    f"{quantity:.12g} {symbol} cannot be adopted: held by hand are {own:.12g}; give at most that"
-                )
-            at = self._clock.now()
-            self._append(
-                [
-                    rec.Carried(
-                        at=at, account=self.account, con_id=con_id, symbol=symbol, unit=into, quantity=size,
-                        price=price, why=f"adopted by {unit}",
-                    )
-                    for into, size in (("", -quantity), (unit, quantity))
-                ]
-            )  # fmt: skip
+            self._append(adopted(self._book, con_id, symbol, unit, quantity, price, self._clock.now()))
 
     def kill(self, why: str) -> None:
         """Latch the kill switch: no entries until it is re-armed, in this process and the next."""

@@ -7,17 +7,19 @@ what was seen before. It holds no file and no clock: reconciliation works on cop
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from books import intents_records as rec
-from books.intents_order import Key, Order
+from books.intents_order import Key, Order, within
 from books.intents_records import EPSILON, Commission, Execution, Record, split_exec_id
 from books.intents_states import DONE, IN_DOUBT, NEVER_LIVED, OPEN, UNRESOLVED, HaltCause, OrderState, state_of_status
 
 _WAKES = frozenset({OrderState.ABSENT, OrderState.WITHDRAWN})  # that they come alive is an alarm
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 class IntentBook:
@@ -34,6 +36,7 @@ class IntentBook:
         self.commissions: dict[tuple[str, int], Commission] = {}  # root of execId, revision -> what it cost
         self.carried: dict[tuple[str, int, str], float] = defaultdict(float)  # account, conId, unit -> units
         self.taken: tuple[rec.Carried, ...] = ()  # units that came into a unit's book without an order
+        self.beside: dict[int, float] = defaultdict(float)  # conId -> owner's own units, held since no unit held any
         self.symbols: dict[int, str] = {}  # conId -> symbol
         self.traded: set[Key] = set()  # instruments that ever had an intent
         self.halts: dict[tuple[str, int, HaltCause], rec.Halted] = {}
@@ -44,6 +47,8 @@ class IntentBook:
         self.version = 0  # grows with every change: two books of one version are the same
         self.cash: rec.CashSeen | None = None
         self._units: dict[tuple[str, int, str], float] = defaultdict(float)  # executions by account, conId, unit
+        self._holding: dict[int, int] = defaultdict(int)  # conId -> units of the settings that hold some
+        self._since: dict[int, dt.datetime] = {}  # conId -> when the first of these units came
         self._flows: dict[str, float] = defaultdict(float)  # currency -> money moved by executions and commissions
 
     # -- questions ------------------------------------------------------------------------------------------------
@@ -240,12 +245,13 @@ class IntentBook:
         if known is not None:
             self._book(known, -1.0)
         self._book(record, 1.0)
+        self._look_beside(execution.con_id, execution.when, 0.0 if order is not None else execution.signed)
 
     def _book(self, seen: rec.ExecutionSeen, times: float) -> None:
         execution = seen.execution
         order = self._touch(seen)
         unit = order.intent.unit if order else ""
-        self._units[execution.account, execution.con_id, unit] += times * execution.signed
+        self._move(self._units, (execution.account, execution.con_id, unit), times * execution.signed)
         currency, multiplier = execution.currency, execution.multiplier
         if order is not None:
             currency, multiplier = currency or order.intent.currency, order.intent.multiplier
@@ -259,6 +265,26 @@ class IntentBook:
             order.value += times * execution.shares * execution.price
             if times > 0.0:
                 self._settle(order)
+
+    def _move(self, sizes: dict[tuple[str, int, str], float], key: tuple[str, int, str], quantity: float) -> None:
+        """Bring units into one book."""
+        account, con_id, unit = key
+        before = self.unit_size(unit, con_id)
+        sizes[key] += quantity
+        if unit and account == self.account:
+            after = self.unit_size(unit, con_id)
+            self._holding[con_id] += (abs(after) > EPSILON) - (abs(before) > EPSILON)
+
+    def _look_beside(self, con_id: int, when: dt.datetime, by_hand: float = 0.0) -> None:
+        """``by_hand``: units that came to the owner at ``when``; where that was before ours they are only told late."""
+        own = self.unit_size("", con_id)
+        if not self._holding[con_id]:
+            self.beside[con_id], self._since[con_id] = own, _NEVER
+            return
+        if not by_hand:
+            self._since[con_id] = min(self._since.get(con_id, _NEVER), when)
+        late = by_hand if when < self._since.get(con_id, _NEVER) else 0.0
+        self.beside[con_id] = within(self.beside[con_id] + late, own)
 
     def _settle(self, order: Order) -> None:
         """Decide the state from what was filled and what the broker has said of the end."""
@@ -317,7 +343,8 @@ class IntentBook:
 
     def _carry(self, record: rec.Carried) -> None:
         self.symbols.setdefault(record.con_id, record.symbol)
-        self.carried[record.account, record.con_id, record.unit] += record.quantity
+        self._move(self.carried, (record.account, record.con_id, record.unit), record.quantity)
+        self._look_beside(record.con_id, record.at, 0.0 if record.unit else record.quantity)
         if record.unit and record.account == self.account:
             self.taken += (record,)
 

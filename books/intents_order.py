@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 
 from books.intents_records import EPSILON, ChangeIntended, Intent, Terms
@@ -56,3 +57,8 @@ class Order:
     def limit(self) -> float:
         """The most that may be filled, units."""
         return max(self.quantity, self.change.quantity if self.change else 0.0)
+
+
+def within(kept: float, now: float) -> float:
+    """Of units held once, those that are held still: signed, never beyond ``now`` and never more than before."""
+    return math.copysign(min(abs(kept), abs(now)), kept) if kept * now > 0.0 else 0.0

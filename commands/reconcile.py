@@ -40,7 +40,7 @@ def reconcile(
         typer.Option(
             "--accept",
             metavar="SYMBOL",
-            help="Accept a difference: as your own, or with --unit into its book.",
+            help="Accept a difference: as your own, or with --unit into its book, at --price.",
             show_default=False,
         ),
     ] = "",
@@ -76,7 +76,13 @@ def reconcile(
         typer.Option("--filled", metavar="N", help="Units filled that no execution tells.", show_default=False),
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price", metavar="P", help="In the instrument's currency.", show_default=False)
+        float | None,
+        typer.Option(
+            "--price",
+            metavar="P",
+            help="Per unit, in the instrument's currency. --accept needs it where units of --unit are closed.",
+            show_default=False,
+        ),
     ] = None,
     release: Annotated[
         str,
@@ -98,6 +104,8 @@ def reconcile(
         chosen = [name for name, given in _given(accept, adopt, resolve, release, rearm) if given]
         if len(chosen) > 1:
             raise SessionError(f"{' and '.join(chosen)} are two decisions; give them one after the other")
+        if price is not None and not (accept or adopt or resolve):
+            raise SessionError("--price belongs to --accept, --adopt or --resolve; leave it out here")
         config = load_settings(settings) if settings is not None else None
         places = _places(config, state, account)
         if chosen:
@@ -152,18 +160,20 @@ def _decide(
         if accept:
             con_id, symbol = _instrument(book, accept)
             size = _difference(book, con_id, symbol) if quantity is None else _number("--quantity", quantity)
-            journal.accept(con_id, symbol, size, why, unit)
-            said = f"{size:+,.12g} {symbol} accepted {f'into the book of {unit}' if unit else 'as your own'}."
+            journal.accept(con_id, symbol, size, why, unit, _price(price))
+            at = f" at {price:,.12g}" if price is not None else ""
+            said = f"{size:+,.12g} {symbol}{at} accepted {f'into the book of {unit}' if unit else 'as your own'}."
         elif adopt:
-            if quantity is None or price is None or not unit:
+            paid = _price(price)
+            if quantity is None or paid is None or not unit:
                 raise SessionError("--adopt needs --quantity, --unit and --price")
             con_id, symbol = _instrument(book, adopt)
-            journal.adopt(con_id, symbol, unit, _number("--quantity", quantity), _number("--price", price))
+            journal.adopt(con_id, symbol, unit, _number("--quantity", quantity), paid)
             said = f"{quantity:+,.12g} {symbol} at {price:,.12g} adopted by {unit}."
         elif resolve:
             if filled is None or (price is None and filled):
                 raise SessionError("--resolve needs --filled and, where anything was filled, --price")
-            journal.resolve(resolve, _number("--filled", filled), _number("--price", price or 0.0), why)
+            journal.resolve(resolve, _number("--filled", filled), _price(price) or 0.0, why)
             said = f"{resolve}: {filled:,.12g} filled, and done."
         elif release:
             con_id, symbol = (0, WHOLE_ACCOUNT) if release in ("0", WHOLE_ACCOUNT) else _instrument(book, release)
@@ -217,10 +227,20 @@ def _difference(book: IntentBook, con_id: int, symbol: str) -> float:
 
 
 def _check_unit(unit: str, book: IntentBook, config: Settings | None) -> None:
-    known = set(config.units) if config is not None else {order.intent.unit for order in book.orders.values()}
+    if config is not None:
+        known = set(config.units)
+    else:
+        holding = {held for held, _ in book.unit_positions() if held}
+        known = {order.intent.unit for order in book.orders.values()} | holding
     if unit not in known:
         hint = did_you_mean(unit, known) or "; give the settings file, which names its units"
         raise SessionError(f"there is no unit {unit!r}{hint}")
+
+
+def _price(value: float | None) -> float | None:
+    if value is not None and _number("--price", value) <= 0.0:
+        raise SessionError(f"--price {value} is no price; give what one unit was traded at, above zero")
+    return value
 
 
 def _number(name: str, value: float) -> float:

@@ -12,7 +12,7 @@ from rich.text import Text
 from books.intents_book import IntentBook
 from books.intents_order import Order
 from books.intents_states import AT_BROKER
-from live.reconcile import mends
+from live.reconcile_commands import mends
 
 
 def standing(book: IntentBook, suffix: str = "") -> Iterator[RenderableType]:
@@ -25,7 +25,7 @@ def standing(book: IntentBook, suffix: str = "") -> Iterator[RenderableType]:
         )  # fmt: skip
     for halt in sorted(book.halts.values(), key=lambda halt: halt.at):
         name = halt.symbol or ("the account" if not halt.con_id else str(halt.con_id))
-        lines = "".join(f"\n  {command}{suffix}" for command in mends(halt))
+        lines = "".join(f"\n  {command}{suffix}" for command in mends(halt, book))
         yield Text.assemble(
             ("Halted ", "bold red"), (name, "bold"), f" since {halt.at:%Y-%m-%d %H:%M} UTC ({halt.cause}): {halt.why}",
             lines,

@@ -11,13 +11,15 @@ import math
 from collections.abc import Callable, Sequence
 
 from books.intents_records import EPSILON, Halted
-from books.intents_states import HaltCause
+from books.intents_states import SELF_LIFTING, HaltCause
+from books.intents_taken import adopt_commands
 from core.orders import Role
 from engine.venue import VenueOrder
 from live.reconcile import GRACE_SECONDS
-from live.values import ReportedAccount
+from live.reconcile_store import CURRENCY_PAIR
 from live.venue_desk import VenueDesk
-from stores.events import PositionReported
+from live.venue_positions import LAG, Ours, ToldPosition
+from stores.events import ExecutionReported, PositionReported, Synchronised
 
 _CLOSING = frozenset({Role.EXIT, Role.STOP, Role.TARGET})
 
@@ -43,18 +45,15 @@ class HandWatch:
     orderRef, and why."""
 
     def __init__(
-        self,
-        desk: VenueDesk,
-        reported: ReportedAccount,
-        look: Callable[[str], None],
-        cancel: Callable[[str, str], None],
-    ) -> None:
+        self, desk: VenueDesk, look: Callable[[str], None], cancel: Callable[[str, str], None]
+    ) -> None:  # fmt: skip
         self._desk = desk
-        self._reported = reported
         self._look = look
         self._cancel = cancel
-        self._beside: dict[int, float] = {}  # conId -> what the owner held when we held nothing
+        self._positions: dict[int, ToldPosition] = {}  # conId -> what the broker has
         desk.pump.on(PositionReported, self._told)
+        desk.pump.on(ExecutionReported, self._executed)
+        desk.pump.on(Synchronised, self._synchronised)
 
     def objection(self, orders: Sequence[VenueOrder]) -> str:
         """Why these orders, which close, may not go out; "" = they may."""
@@ -69,52 +68,115 @@ class HandWatch:
                 )
         return ""
 
+    # -- sizes ----------------------------------------------------------------------------------------------------
+
     def _ours(self, con_id: int) -> float:
         units = self._desk.journal.book.unit_positions()
         return sum(size for (unit, held), size in units.items() if unit and held == con_id)
 
+    def _position(self, con_id: int) -> ToldPosition:
+        """What the broker has, with units of ours as they are now."""
+        book = self._desk.journal.book
+        sizes = [size for (unit, held), size in book.unit_positions().items() if unit and held == con_id]
+        ours = Ours(self._desk.clock.now(), sum(sizes), not sizes)
+        if con_id not in self._positions:
+            self._positions[con_id] = ToldPosition(ours, book.beside.get(con_id, 0.0))
+        position = self._positions[con_id]
+        position.move(ours)
+        return position
+
     def _found(self, con_id: int) -> float:
-        told = self._reported.positions.get(con_id)
-        return told.position if told is not None else 0.0
+        return self._position(con_id).found(self._desk.clock.now())
+
+    def _found_for_us(self, con_id: int) -> float:
+        """Without what the owner has held against ours since before: it is left alone."""
+        beside = self._position(con_id).beside
+        return self._found(con_id) - (beside if beside * self._ours(con_id) < 0.0 else 0.0)
 
     def _may_close(self, con_id: int, sign: int, quantity: float) -> bool:
+        return may_close(sign, quantity, self._ours(con_id), self._found_for_us(con_id))
+
+    def _is_there(self, con_id: int) -> bool:
+        """Whether the broker has what our units hold."""
         ours = self._ours(con_id)
-        beside = self._beside.get(con_id)
-        if beside is None:
-            book = self._desk.journal.book
-            beside = book.carried.get((book.account, con_id, ""), 0.0)
-        against = beside if beside * ours < 0.0 else 0.0
-        return may_close(sign, quantity, ours, self._found(con_id) - against)
+        return abs(ours) <= EPSILON or self._may_close(con_id, -1 if ours > 0.0 else 1, abs(ours))
+
+    # -- events ---------------------------------------------------------------------------------------------------
 
     def _told(self, event: PositionReported) -> None:
-        con_id = event.contract.con_id
-        ours = self._ours(con_id)
-        if abs(ours) <= EPSILON:
-            self._beside[con_id] = event.position
-        elif not self._may_close(con_id, -1 if ours > 0.0 else 1, abs(ours)):
-            # A fill of ours may be on its way: it counts if it is still so
-            self._desk.deadlines.set(f"position {con_id}", GRACE_SECONDS, lambda: self._judge(con_id))
+        desk, con_id = self._desk, event.contract.con_id
+        if event.account != desk.journal.account or event.contract.sec_type == CURRENCY_PAIR:
+            return
+        position, now = self._position(con_id), desk.clock.now()
+        was_behind = position.is_behind(now)
+        position.hear(event.position, now)
+        if not position.is_odd:
+            desk.deadlines.drop(f"position {con_id}")
+        elif was_behind:  # it may be older than fills of ours besides, so it is asked before it counts
+            desk.deadlines.set(f"position {con_id}", LAG.total_seconds(), lambda: self._judge(con_id))
+            self._look(f"position {event.position:.12g} of conId {con_id} while fills are under way")
+        else:  # a fill of ours may be on its way: it counts if it is still so
+            desk.deadlines.set(f"position {con_id}", GRACE_SECONDS, lambda: self._judge(con_id))
+
+    def _executed(self, event: ExecutionReported) -> None:
+        desk, con_id = self._desk, event.contract.con_id
+        if event.account != desk.journal.account or event.contract.sec_type == CURRENCY_PAIR:
+            return
+        if self._position(con_id).is_behind(desk.clock.now()):
+            desk.deadlines.set(f"fill {con_id}", LAG.total_seconds(), lambda: self._missing(con_id))
+
+    def _missing(self, con_id: int) -> None:
+        """The position that belongs to the last fill is due: without it the broker is asked."""
+        ours, found = self._ours(con_id), self._found(con_id)
+        if abs(found - ours - self._position(con_id).own) > EPSILON:
+            self._look(f"conId {con_id}: no position has come after the last fill")
+
+    def _synchronised(self, event: Synchronised) -> None:
+        book = self._desk.journal.book
+        expected = book.positions()
+        for con_id in sorted({*self._positions, *(each.con_id for each in self._desk.instruments.values())}):
+            position = self._position(con_id)
+            if abs(position.told - expected.get((book.account, con_id), 0.0)) <= EPSILON:
+                position.agree(book.beside.get(con_id, 0.0))
+                if not self._is_there(con_id):
+                    self._withhold(con_id)
+                continue
+            if not position.is_known:
+                position.settle()
+            is_halted = any((book.account, con_id, cause) in book.halts for cause in SELF_LIFTING)
+            if is_halted and not self._is_there(con_id):
+                self._cancel_exits(con_id)
 
     def _judge(self, con_id: int) -> None:
-        desk, ours = self._desk, self._ours(con_id)
-        if abs(ours) <= EPSILON or self._may_close(con_id, -1 if ours > 0.0 else 1, abs(ours)):
+        desk, position = self._desk, self._position(con_id)
+        waits = any(order.intent.con_id == con_id for order in desk.journal.book.in_doubt())
+        if position.is_odd and (waits or not desk.is_journal_sound):  # executions are on their way into the journal
+            desk.deadlines.set(f"position {con_id}", GRACE_SECONDS, lambda: self._judge(con_id))
             return
-        book = desk.journal.book
-        if (book.account, con_id, HaltCause.PERSON) in book.halts:
-            return
-        found, symbol = self._found(con_id), book.symbols.get(con_id, str(con_id))
-        missing = math.copysign(min(abs(ours), abs(ours - found)), -ours)
-        why = (
-            f"{ours:.12g} are held by this program and the broker has {found:.12g}: somebody has traded against them. "
-            f"Their protective orders are cancelled: they would open a position. If that closed them, give the units "
-            f"what they lost (`halflife reconcile --adopt {symbol} --quantity {missing:.12g} --unit NAME --price P`), "
-            f"then --release"
-        )
-        with desk.writing("halt"):
-            desk.journal.halt(con_id, symbol, why)
-        halt = book.halts.get((book.account, con_id, HaltCause.PERSON))
-        if isinstance(halt, Halted):
-            desk.halted([halt])
+        position.settle()
+        if not self._is_there(con_id):
+            self._withhold(con_id)
+            self._look(f"conId {con_id}: what was traded against it is to be in the journal")
+
+    # -- what follows ---------------------------------------------------------------------------------------------
+
+    def _withhold(self, con_id: int) -> None:
+        """The owner has traded against what units hold: halt, and take exits back that would open a position."""
+        desk, book = self._desk, self._desk.journal.book
+        if (book.account, con_id, HaltCause.PERSON) not in book.halts:
+            ours, symbol = self._ours(con_id), book.symbols.get(con_id, str(con_id))
+            missing = math.copysign(min(abs(ours), abs(ours - self._found_for_us(con_id))), -ours)
+            commands = ", ".join(f"`{command}`" for command in adopt_commands(book, con_id, missing))
+            why = (
+                f"{ours:.12g} are held by this program and the broker has {self._found(con_id):.12g}: somebody has "
+                f"traded against them. Their protective orders are cancelled: they would open a position. If that "
+                f"closed them, give the units what they lost ({commands}), then `halflife reconcile --release {con_id}`"
+            )
+            with desk.writing("halt"):
+                desk.journal.halt(con_id, symbol, why)
+            halt = book.halts.get((book.account, con_id, HaltCause.PERSON))
+            if isinstance(halt, Halted):
+                desk.halted([halt])
         self._cancel_exits(con_id)
 
     def _cancel_exits(self, con_id: int) -> None:

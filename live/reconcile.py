@@ -20,6 +20,7 @@ from books.intents_records import EPSILON, BrokerOrder, Execution, Record
 from books.intents_ref import OrderRef
 from books.intents_states import DONE, SELF_LIFTING, HaltCause, OrderState
 from core.errors import IntentError
+from live.reconcile_commands import mends
 from live.reconcile_positions import Candidate, candidates, explain, price_of
 from live.reconcile_records import BrokerSnapshot, Doubt, Doubts, Finding, FindingKind, Reconciliation
 
@@ -45,7 +46,9 @@ def reconcile(
 
 def settle(journal: IntentJournal, result: Reconciliation) -> bool:
     """Write what was found and open the journal. False where it has moved on meanwhile: reconcile again."""
-    return journal.settle(result.records, result.held, version=result.version)
+    return journal.settle(
+        result.records, result.held, version=result.version, open_to_exits=result.open_to_exits
+    )  # fmt: skip
 
 
 class _Run:
@@ -98,7 +101,9 @@ class _Run:
             for halt in [*found, *([record] if isinstance(record, rec.Halted) else [])]:
                 if halt is not record:
                     self.book.apply(halt)
-                self.find(FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, mends(halt))
+                self.find(
+                    FindingKind.HALT, halt.why, halt.con_id, halt.ref, halt.expected, halt.found, mends(halt, self.book)
+                )
             after = self.book.by_ref(record.ref)
             if before not in DONE and after is not None and after.state in DONE:
                 text = f"{after.ref} is {after.state}, {after.filled:.12g} of {after.quantity:.12g} filled"
@@ -117,11 +122,11 @@ class _Run:
         symbol = self.book.symbols.get(con_id, "")
         self.findings.append(Finding(kind, text, con_id, symbol, ref, expected, found, commands))
 
-    def is_seen_twice(self, key: str, con_id: int) -> bool:
+    def is_seen_twice(self, key: str, con_id: int, *, of_position: bool = False) -> bool:
         """Whether the same was seen at an earlier look, ``grace`` ago; else it is a doubt until the next."""
         earlier = self.before.get(key) or Doubt(self.at, con_id)
         seen_twice = self.at - earlier.since >= self.grace and earlier.since < self.at
-        self.doubts[key] = replace(earlier, is_confirmed=seen_twice)
+        self.doubts[key] = replace(earlier, is_confirmed=seen_twice, of_position=of_position)
         return seen_twice
 
     def halt(
@@ -136,7 +141,7 @@ class _Run:
         )  # fmt: skip
         stands = self.book.halts.get((account, con_id, cause))
         if stands is not None and (stands.why, stands.expected, stands.found) == (why, expected, found):
-            self.find(FindingKind.HALT, why, con_id, ref, expected, found, mends(made))
+            self.find(FindingKind.HALT, why, con_id, ref, expected, found, mends(made, self.book))
         else:
             self.write(made)
 
@@ -287,7 +292,7 @@ class _Run:
         waits = any(doubt.con_id == key[1] and not doubt.is_confirmed for doubt in self.doubts.values())
         # Both numbers: two fills of one size in two looks are not one difference seen twice
         seen = f"position {key[0]} {key[1]} {round(expected, 6)!r} {round(found, 6)!r}"
-        if self.is_seen_twice(seen, key[1]) and not waits:
+        if self.is_seen_twice(seen, key[1], of_position=True) and not waits:
             for other in SELF_LIFTING - {cause}:
                 if (*key, other) in self.book.halts:
                     self.write(rec.Released(at=self.at, account=key[0], con_id=key[1], why=text, cause=other))
@@ -326,17 +331,3 @@ class _Run:
                     text = f"{balances[currency] - expected:.2f} {currency} moved by something else than executions"
                     self.find(FindingKind.CASH, text, 0, "", expected, balances[currency])
         self.write(rec.CashSeen(at=self.at, account=self.book.account, balances=balances, flows=flows))
-
-
-def mends(halt: rec.Halted) -> tuple[str, ...]:
-    """The commands that accept or mend what halts, by conId."""
-    name = str(halt.con_id)
-    release = f"halflife reconcile --release {name}"
-    if halt.cause not in SELF_LIFTING:
-        return (release,)
-    difference = (halt.found or 0.0) - (halt.expected or 0.0)
-    accept = f"halflife reconcile --accept {name} --quantity {difference:.12g}"
-    commands = [accept, f"{accept} --unit UNIT"]
-    if halt.cause is HaltCause.AMBIGUOUS:
-        commands.append("halflife reconcile --resolve ORDER_REF --filled QUANTITY --price PRICE")
-    return tuple(commands)

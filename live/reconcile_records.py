@@ -76,6 +76,7 @@ class Doubt:
     since: dt.datetime
     con_id: int
     is_confirmed: bool = False  # seen twice: it waits for nothing any more
+    of_position: bool = False  # the position is not the expected one; else it is about an order
 
 
 Doubts = Mapping[str, Doubt]
@@ -94,6 +95,13 @@ class Reconciliation:
     def held(self) -> frozenset[int]:
         """conIds on which nothing may be ordered before the next look."""
         return frozenset(doubt.con_id for doubt in self.doubts.values() if not doubt.is_confirmed)
+
+    @property
+    def open_to_exits(self) -> frozenset[int]:
+        """Of these, conIds where a position alone is in doubt, which may be older than a fill: the venue knows what of
+        it can be closed (``live.hands``)."""
+        about_orders = {doubt.con_id for doubt in self.doubts.values() if not (doubt.is_confirmed or doubt.of_position)}
+        return self.held - about_orders
 
     @property
     def is_settled(self) -> bool:

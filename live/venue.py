@@ -17,7 +17,7 @@ from books.intents_records import EPSILON, Execution
 from books.intents_records import Carried as Taken
 from books.intents_states import OPEN
 from core.clock import Clock
-from core.errors import LedgerError
+from core.errors import IntentError, LedgerError
 from core.events import Bus
 from core.settings import Settings
 from engine.venue import Carried, Filled, Report, VenueOrder
@@ -64,7 +64,7 @@ class IBVenue:
         self._reconciler = Reconciler(desk)
         self._hearing = Hearing(desk, self._reconciler)
         self._shorts = ShortBook(store, pump, desk.deadlines, made) if shortable_ticks else None
-        hands = HandWatch(desk, self.reported, self._reconciler.look, self._hearing.cancel)
+        hands = HandWatch(desk, self._reconciler.look, self._hearing.cancel)
         self._sender = Sender(desk, self._hearing, Previews(desk, self.reported), self._shorts, hands)
         pump.on(BarArrived, self._bar_arrived)
 
@@ -170,25 +170,37 @@ class IBVenue:
     def _carried_units(self, record: Taken, place: int) -> Carried:
         """Units that were adopted, or accepted into a unit's book: as a fill, at what they cost."""
         made = order_of_taken(record, place)
-        price = record.price
-        if price is None:
-            held = self.reported.positions.get(record.con_id)
-            price = held.avg_cost if held is not None else self._last_price(record)
         fill: Report = Filled(
-            ref=made.ref, when=record.at, exec_id=f"taken.{place}", quantity=abs(record.quantity), price=price,
-            is_estimate=True,
+            ref=made.ref, when=record.at, exec_id=f"taken.{place}", quantity=abs(record.quantity),
+            price=record.price if record.price is not None else self._price_of(record), is_estimate=True,
         )  # fmt: skip
         return Carried(made, (fill,), False)
 
-    def _last_price(self, record: Taken) -> float:
-        """Of the last fill in the unit's book before: what was accepted has no price of its own."""
-        found = [
-            seen.execution
-            for seen in self._desk.journal.book.executions.values()
-            if seen.execution.con_id == record.con_id and seen.execution.when <= record.at
+    def _price_of(self, record: Taken) -> float:
+        """Of units that were accepted without a price: what IBKR says that they cost, else the price in the journal
+        that is nearest in time. Raises IntentError where there is none."""
+        held = self.reported.positions.get(record.con_id)
+        if held is not None and held.position * record.quantity > 0.0 and held.avg_cost > 0.0:
+            return held.avg_cost
+        book, con_id = self._desk.journal.book, record.con_id
+        known = [
+            (seen.execution.when, seen.execution.price)
+            for seen in book.executions.values()
+            if seen.execution.con_id == con_id and seen.execution.price > 0.0
         ]
-        last = max(found, key=lambda each: each.when, default=None)
-        return last.price if last is not None else self._desk.prices.get(record.con_id, 0.0)
+        known += [(each.at, each.price) for each in book.taken if each.con_id == con_id and each.price]
+        if known:
+            return min(known, key=lambda told: abs(told[0] - record.at))[1]
+        left = book.unit_size(record.unit, con_id)
+        steps = [-left] if abs(left) > EPSILON else [record.quantity, -record.quantity]
+        commands = " and then ".join(
+            f"`halflife reconcile --accept {con_id} --quantity {step:.12g} --unit {record.unit} --price PRICE`"
+            for step in steps
+        )
+        raise IntentError(
+            f"{record.quantity:+.12g} {record.symbol} came into the book of {record.unit} on {record.at:%Y-%m-%d} "
+            f"without a price, and nothing tells one since they are gone; say at which price they went: {commands}"
+        )
 
     def play(
         self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]

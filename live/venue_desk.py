@@ -20,7 +20,7 @@ from core.settings import Settings
 from engine.venue import Corrected, Filled, Report
 from live.deadlines import Deadlines
 from live.pump import EventPump
-from live.reconcile import mends
+from live.reconcile_commands import mends
 from live.venue_reports import Teller
 from stores import IBStore, Instrument
 
@@ -141,7 +141,7 @@ class VenueDesk:
             self.bus.publish(
                 HaltEvent(
                     at=self.clock.now(), symbol=halt.symbol, cause=str(halt.cause), text=halt.why,
-                    expected=halt.expected, found=halt.found, commands=mends(halt),
+                    expected=halt.expected, found=halt.found, commands=mends(halt, self.journal.book),
                 )
             )  # fmt: skip
 

@@ -78,25 +78,45 @@ def test_it_shows_differences_and_the_commands_that_mend_them(file: Path) -> Non
     assert code == 0, err
     assert "50 found, -50 expected" in out and ref_of(file, "meanrev") in out
     assert "BUY 100 BAC LMT 13.5 GTC" in out and "no answer within 10 s" in " ".join(out.split())
-    assert f"halflife reconcile --accept {AIG} --quantity 100" in out
+    assert f"halflife reconcile --accept {AIG} --quantity 50 --unit pairs --price PRICE" in out
+    assert f"halflife reconcile --accept {AIG} --quantity 50\n" in out
     assert re.search(r"pairs +│ AIG +│ +-50", out)
 
 
-def test_the_command_it_shows_ends_the_halt(file: Path) -> None:
-    _, out, _ = invoke("reconcile")
-    (shown,) = [line for line in out.splitlines() if "--accept" in line and "--unit" not in line]
-    code, out, err = invoke(*shlex.split(shown)[1:])
+def test_the_commands_it_shows_end_the_halt_one_after_the_other(file: Path) -> None:
+    """The unit's part first, which closes what it holds, and then what is left, as the owner's own."""
+    for words, expected in (
+        ("+50 AIG at 48 accepted into the book of pairs.", {}),
+        ("+50 AIG accepted as your own.", {("", AIG): 50.0}),
+    ):
+        _, out, _ = invoke("reconcile")
+        shown = next(line for line in out.splitlines() if "--accept" in line).replace("PRICE", "48")
+        code, out, err = invoke(*shlex.split(shown)[1:])
+        assert code == 0 and words in out, err
+        book = read_book(file)
+        assert book.unit_positions() == expected
+        assert bool(book.halts) is not bool(expected)
+    assert [(record.unit, record.quantity, record.price) for record in book.taken] == [("pairs", 50.0, 48.0)]
+
+
+def test_what_is_left_of_a_difference_is_halted_with_its_numbers(file: Path) -> None:
+    code, out, err = invoke("reconcile", "--accept", "AIG", "--unit", "pairs", "--quantity", 20, "--price", 48)
     assert code == 0, err
-    assert "+100 AIG accepted as your own." in out
-    book = read_book(file)
-    assert not book.halts and book.unit_positions()["", AIG] == 100.0
-    assert book.unit_positions()["pairs", AIG] == -50.0
+    (halt,) = read_book(file).halts.values()
+    assert (halt.expected, halt.found) == (-30.0, 50.0) and "50 found, -30 expected: a part" in " ".join(out.split())
+    assert f"--accept {AIG} --quantity 30 --unit pairs --price PRICE" in out
 
 
 def test_a_difference_goes_into_the_book_of_a_unit_by_its_symbol(file: Path) -> None:
-    code, out, err = invoke("reconcile", "--accept", "aig", "--unit", "pairs")
+    code, out, err = invoke("reconcile", "--accept", "aig", "--unit", "pairs", "--price", "47.5")
     assert code == 0, err
-    assert "into the book of pairs" in out and read_book(file).unit_positions() == {("pairs", AIG): 50.0}
+    assert "+100 AIG at 47.5 accepted into the book of pairs" in out
+    assert read_book(file).unit_positions() == {("pairs", AIG): 50.0} and not read_book(file).halts
+
+
+def test_help_says_when_a_price_is_needed() -> None:
+    code, out, _ = invoke("reconcile", "--help")
+    assert code == 0 and "--accept needs it where units of --unit are closed" in " ".join(out.replace("│", " ").split())
 
 
 def test_an_outcome_is_resolved_by_hand(file: Path) -> None:
@@ -122,6 +142,17 @@ def test_a_kill_is_shown_and_armed_again(file: Path) -> None:
         (["--accept", "BCA"], "did you mean 'BAC'?"),
         (["--accept", "BAC"], "no difference of BAC is known; give --quantity"),
         (["--accept", "AIG", "--unit", "pair"], "did you mean 'pairs'?"),
+        (
+            ["--accept", "AIG"],
+            "+100 AIG cannot be accepted as your own: pairs holds -50, and with units of yours against that its exit "
+            f"would open a position; give `halflife reconcile --accept {AIG} --quantity 50 --unit pairs --price PRICE` "
+            f"and then `halflife reconcile --accept {AIG} --quantity 50`",
+        ),
+        (["--accept", "AIG", "--quantity", "20"], f"--accept {AIG} --quantity 20 --unit pairs --price PRICE`"),
+        (["--accept", "AIG", "--unit", "pairs"], "closes what pairs holds (-50), and nothing tells at which price"),
+        (["--accept", "AIG", "--unit", "pairs", "--price", "0"], "--price 0.0 is no price"),
+        (["--accept", "AIG", "--quantity", "-5", "--price", "48"], "-5 AIG as your own has no price"),
+        (["--release", "AIG", "--price", "48"], "--price belongs to --accept, --adopt or --resolve"),
         (["--accept", "AIG", "--quantity", "nan"], "is not a finite number"),
         (["--adopt", "AIG", "--quantity", "5"], "--adopt needs --quantity, --unit and --price"),
         (["--adopt", "AIG", "--quantity", "5", "--unit", "pairs", "--price", "1"], "held by hand are 0"),

@@ -356,10 +356,7 @@ def test_a_difference_halts_at_the_second_look_and_ends_when_it_is_gone(desk: De
         desk.order()
     finding = desk.look().of(FindingKind.HALT)[0]
     assert finding.text.startswith("40 found, 100 expected") and desk.halts() == {HaltCause.POSITION: (100.0, 40.0)}
-    assert finding.commands == (
-        "halflife reconcile --accept 7 --quantity -60",
-        "halflife reconcile --accept 7 --quantity -60 --unit UNIT",
-    )
+    assert finding.commands == ("halflife reconcile --accept 7 --quantity -60 --unit unit --price PRICE",)
     with pytest.raises(IntentError, match="BAC is halted .position: 40 found, 100 expected"):
         desk.order()
     records = len(desk.journal._file._database.rows("SELECT id FROM records"))
@@ -368,6 +365,19 @@ def test_a_difference_halts_at_the_second_look_and_ends_when_it_is_gone(desk: De
     desk.says(positions=(held(100.0),))
     assert desk.look().of(FindingKind.RELEASED) and not desk.halts()
     desk.order()
+
+
+def test_a_position_in_doubt_lets_exits_out_and_an_order_in_doubt_does_not(desk: Desk) -> None:
+    intent = desk.order()
+    desk.journal.execution(fill(intent, 100.0))
+    desk.says(executions=(fill(intent, 100.0),))  # the position is older than the fill
+    assert desk.look().held == {7}
+    leave = replace(DRAFT, role=Role.EXIT, action="SELL")
+    assert "a difference that is being asked about" in desk.journal.why_not(leave)
+    assert not desk.journal.why_not(leave, past_halts=True)
+    desk.says(executions=(fill(intent, 100.0),), open_orders=(report(intent),))  # it is filled, and open
+    assert desk.look().held == {7}
+    assert "a difference that is being asked about" in desk.journal.why_not(leave, past_halts=True)
 
 
 def test_a_difference_of_a_moment_does_not_halt(desk: Desk) -> None:

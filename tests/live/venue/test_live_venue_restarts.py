@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from atibkr.desk import Desk, desk
 
+from books.intents_records import Carried as Taken
+from core.errors import IntentError
 from core.orders import Refusal
 from engine.venue import Accepted, Carried, Charged, Corrected, Ended, Filled, VenueRefused
 
@@ -146,6 +148,56 @@ def test_units_that_were_adopted_are_carried_as_a_fill() -> None:
         fill = found.reports[0]
         assert isinstance(fill, Filled) and (fill.quantity, fill.price, fill.is_estimate) == (50.0, 123.0, True)
         assert (found.order.unit, found.order.action, found.is_working) == ("rev", "BUY", False)
+
+
+def prices(at: Desk) -> list[tuple[str, float, float]]:
+    return [(each.order.action, fill.quantity, fill.price) for each in at.carried for fill in fills(each)]
+
+
+def fills(carried: Carried) -> list[Filled]:
+    return [report for report in carried.reports if isinstance(report, Filled)]
+
+
+def test_units_that_left_a_book_are_carried_at_the_price_that_was_given() -> None:
+    with desk() as at:
+        con_id = at.venue.instruments["XMPLA"].con_id
+        at.journal.accept(con_id, "XMPLA", 50.0, "by hand")
+        at.journal.adopt(con_id, "XMPLA", "rev", 50.0, 100.0)
+        at.journal.accept(con_id, "XMPLA", -50.0, "sold by hand, days ago", "rev", 97.5)
+        at.restart()
+        assert prices(at) == [("BUY", 50.0, 100.0), ("SELL", 50.0, 97.5)]
+
+
+def without_price(at: Desk, quantity: float) -> None:
+    """As versions before let it be accepted."""
+    con_id = at.venue.instruments["XMPLA"].con_id
+    made = Taken(
+        at=at.store.clock.now(), account=at.journal.account, con_id=con_id, symbol="XMPLA", unit="rev",
+        quantity=quantity, price=None, why="accepted: test",
+    )  # fmt: skip
+    at.journal.settle([made])
+
+
+def test_units_without_a_price_have_the_nearest_one_of_the_journal_and_never_none() -> None:
+    with desk() as at:
+        con_id = at.venue.instruments["XMPLA"].con_id
+        at.journal.accept(con_id, "XMPLA", 50.0, "by hand")
+        at.journal.adopt(con_id, "XMPLA", "rev", 50.0, 100.0)
+        without_price(at, -50.0)
+        at.restart()
+        assert prices(at) == [("BUY", 50.0, 100.0), ("SELL", 50.0, 100.0)]
+
+
+def test_units_of_which_no_price_is_known_are_told_with_the_command_that_gives_one() -> None:
+    with desk() as at:
+        without_price(at, 50.0)
+        con_id = at.venue.instruments["XMPLA"].con_id
+        command = f"--accept {con_id} --quantity -50 --unit rev --price PRICE"
+        with pytest.raises(IntentError, match=command):
+            at.restart()
+        at.journal.accept(con_id, "XMPLA", -50.0, "sold by hand", "rev", 97.5)  # as it says
+        at.restart()
+        assert prices(at) == [("BUY", 50.0, 97.5), ("SELL", 50.0, 97.5)]
 
 
 def test_units_of_strategies_that_are_gone_are_told() -> None:
