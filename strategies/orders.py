@@ -15,6 +15,7 @@ from strategies.holding import DEAD, FILLING, JUST_SENT, Holding
 from strategies.tally import Tally
 
 logger = logging.getLogger(__name__)
+_ROUNDING = 1e-9  # units; less than this is nothing
 
 
 class ProtectedOrders(bt.Strategy):
@@ -269,14 +270,14 @@ class ProtectedOrders(bt.Strategy):
                 continue
             is_stop = kept is holding.stop or kept is holding.beside
             most, left = size - stopped if is_stop else size, abs(float(order.executed.remsize))
-            if order.isbuy() == (holding.size > 0) or not most:  # it would open
+            if order.isbuy() == (holding.size > 0) or most <= _ROUNDING:  # it would open
                 self.cancel(order)
                 continue
-            if left > most:
+            if left > most + _ROUNDING:
                 self._resize(holding, order, most)
             stopped += min(left, most) if is_stop else 0.0
         stop = working.get(holding.stop.ref) if holding.stop is not None else None
-        if not holding.exit_reason and stop is not None and 0.0 < stopped < size:
+        if not holding.exit_reason and stop is not None and 0.0 < stopped < size - _ROUNDING:
             self._stop_more(holding, stop, size - stopped)
 
     def _stop_more(self, holding: Holding, stop: Order, units: float) -> None:
