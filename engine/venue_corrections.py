@@ -26,6 +26,7 @@ class Booked:
 
     order: bt.Order
     fill: Fill | None
+    before: tuple[float, float] | None = None  # slippage (price) and fees that it had, once it was corrected
 
 
 class VenueCorrections(AccountBroker):
@@ -50,24 +51,20 @@ class VenueCorrections(AccountBroker):
             order.executed.comm += more
 
     def _correct(self, account: Account, report: Corrected) -> None:
-        """Book an execution anew. Its order stands as it was, with fewer or more units filled, and is notified.
+        """Book an execution that stands anew. Its order stands as it was, with fewer or more units filled, and is
+        notified.
 
         An exit that is taken back leaves a position that nobody expects: strategies hear of it and act.
         """
-        if report.exec_id in self._booked:
-            return
         booked = self._booked[report.corrects]
         self._booked[report.exec_id] = booked
         order, old = booked.order, booked.fill
-        sign, fees = 1 if order.isbuy() else -1, old.fees if old is not None else 0.0
-        if old is None:
-            log_event(logger, "correction of what was taken back", level=logging.WARNING, exec_id=report.exec_id)
-            return
-        slip = old.price - old.unslipped_price
+        assert old is not None  # else there is nothing to book anew
+        sign, fees, slip = 1 if order.isbuy() else -1, old.fees, old.price - old.unslipped_price
         size, price = sign * report.quantity, report.price + slip
         was_over = order.status == bt.Order.Completed
         left = account.correct(old, size, price, report.price, report.when)
-        booked.fill = left[0] if left else None
+        booked.fill, booked.before = left[0] if left else None, (slip, fees)
         self._append(order, report.when, -old.size, old.price, -fees)
         if size:
             self._append(order, report.when, size, price, fees)

@@ -16,11 +16,12 @@ from typing import Any
 import backtrader as bt
 
 from books.account import Account
-from books.charges import MonthlyVolume, OrderFees
+from books.charges import Charge, MonthlyVolume, OrderFees
 from books.trades import Fill, FillTime
 from core.logs import log_event
 from engine.lean.execution import execute, split
 from engine.matching import reason_of
+from engine.mending import Mender
 from engine.slippage import NoSlippage, SlippageModel, slippage_model
 from engine.venue import Accepted, ChangeRefused, Charged, Corrected, Ended, Filled, Report, Resized, VenueOrder
 from engine.venue_corrections import Booked, VenueCorrections
@@ -38,6 +39,8 @@ _ENDS = {
 
 class VenueReports(VenueCorrections):
     """The listening half of ``engine.venue_broker.VenueBroker``."""
+
+    _mender: Mender
 
     def _open_reports(self) -> None:
         costs = self._settings.costs
@@ -66,7 +69,10 @@ class VenueReports(VenueCorrections):
             if order is None:
                 log_event(logger, "unknown order", level=logging.WARNING, ref=report.ref, report=repr(report))
                 continue
+            is_late = isinstance(report, Filled) and order.ref in self._ends
             self._take_in(account, order, report)
+            if is_late or isinstance(report, Corrected | ChangeRefused):
+                self._mender.corrected(order, when, is_refused=isinstance(report, ChangeRefused))
             if self.legs is not None:
                 self.legs.heard(order)
 
@@ -96,30 +102,45 @@ class VenueReports(VenueCorrections):
             case Charged():
                 self._charge(account, report)
             case Corrected():
-                if report.corrects in self._booked:
-                    self._correct(account, report)
-                elif report.quantity:  # what it corrects was never told
-                    self._fill(account, order, _as_fill(report))
+                self._revise(account, order, report)
+
+    def _revise(self, account: Account, order: bt.Order, report: Corrected) -> None:
+        """A correction of an execution that stands, that was taken back before, or that was never told."""
+        before = self._booked.get(report.corrects)
+        if report.exec_id in self._booked:
+            log_event(logger, "correction told again", ref=order.ref, exec_id=report.exec_id)
+        elif before is not None and before.fill is not None:
+            self._correct(account, report)
+        else:
+            booked = before or Booked(order, None)
+            if report.quantity:
+                self._fill(account, order, _as_fill(report), booked.before)
+                booked.fill = self._booked[report.exec_id].fill
+            log_event(
+                logger, "execution corrected", level=logging.WARNING, ref=order.ref, exec_id=report.exec_id,
+                corrects=report.corrects, size=f"{0 if before else 'not told'} -> {report.quantity:g}",
+            )  # fmt: skip
+            self._booked[report.corrects] = self._booked[report.exec_id] = booked  # each is booked once
 
     # ------------------------------------------------------------------ fills
 
-    def _fill(self, account: Account, order: bt.Order, report: Filled) -> None:
+    def _fill(
+        self, account: Account, order: bt.Order, report: Filled, again: tuple[float, float] | None = None
+    ) -> None:
+        """``again``: slippage and fees of an execution that was taken back and stands again: they hold again."""
         if report.exec_id in self._booked:
             log_event(logger, "execution told again", ref=order.ref, exec_id=report.exec_id)
             return
         data, when = order.data, report.when
         sign, key = 1 if order.isbuy() else -1, self._keys[data]
-        paid = self._paid(order, report, sign)
+        paid = self._paid(order, report, sign) if again is None else report.price + again[0]
         position, size = self.positions[data], sign * report.quantity
         before, average = position.size, position.price
         _, _, opened, closed = split(before, average, size, paid)
         at_market = order.exectype in (bt.Order.Market, bt.Order.Close)
         if not at_market:
             self._in_bar.add(key)
-        fees = self._fees.get(order.ref)
-        if fees is None:
-            fees = self._fees[order.ref] = OrderFees(self._month)
-        charge = self._schedule(data).charge(fees, abs(size), report.price, sign < 0, report.adds_liquidity, when)
+        charge = self._estimate(order, report) if again is None else Charge(commission=again[1])
         fill = Fill(
             book=key,
             when=when,
@@ -159,6 +180,16 @@ class VenueReports(VenueCorrections):
             child.activate()
         if row is not None and self.gate is not None:
             self.gate.on_trade(row)
+
+    def _estimate(self, order: bt.Order, report: Filled) -> Charge:
+        """What an execution costs by the instrument's schedule."""
+        fees = self._fees.get(order.ref)
+        if fees is None:
+            fees = self._fees[order.ref] = OrderFees(self._month)
+        schedule = self._schedule(order.data)
+        return schedule.charge(
+            fees, report.quantity, report.price, order.issell(), report.adds_liquidity, report.when
+        )  # fmt: skip
 
     def _paid(self, order: bt.Order, report: Filled, sign: int) -> float:
         """The price with the slippage of the settings, where the venue knows of none; never beyond a limit."""

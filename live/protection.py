@@ -1,4 +1,4 @@
-"""Tells where a position stands at the broker with no order that would close it."""
+"""Tells where a position stands at the broker with fewer units that would close it than it has."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 PATIENCE = dt.timedelta(seconds=10)  # by then a stop that was lost has been put back (engine.mending)
 _STEP = dt.timedelta(seconds=1)
 _PROTECTS = frozenset({Role.STOP, Role.EXIT})
+_ROUNDING = 1e-9  # units
 
 
 class ProtectionWatch:
-    """Publishes a ProtectionEvent once for each position that stands bare, and when it is protected again or gone.
+    """Publishes a ProtectionEvent for each position that stands bare, whole or in part, with the units that no stop and
+    no exit covers; again where they become more; and when all of it is protected again or gone.
 
     Positions whose strategy trades without stops are let be.
     """
@@ -29,8 +31,8 @@ class ProtectionWatch:
         self._broker = broker
         self._bus = bus
         self._looked: dt.datetime | None = None
-        self._since: dict[bt.AbstractDataBase, dt.datetime] = {}
-        self._told: set[bt.AbstractDataBase] = set()
+        self._bare: dict[bt.AbstractDataBase, tuple[float, dt.datetime]] = {}  # units that are bare, since when so many
+        self._told: dict[bt.AbstractDataBase, float] = {}  # the most that were told
 
     def look(self, now: dt.datetime) -> None:
         """Call often; it looks once a second."""
@@ -38,13 +40,15 @@ class ProtectionWatch:
             return
         self._looked = now
         for data, position in self._broker.positions.items():
-            if position.size and self._is_bare(data, position.size):
-                since = self._since.setdefault(data, now)
-                if data not in self._told and now - since >= PATIENCE:
-                    self._told.add(data)
-                    self._tell(data, now, position.size)
-            elif self._since.pop(data, None) is not None and data in self._told:
-                self._told.remove(data)
+            bare = self._bare_units(data, position.size)
+            if bare:
+                before, since = self._bare.get(data, (0.0, now))
+                since = now if bare > before + _ROUNDING else since
+                self._bare[data] = bare, since
+                if now - since >= PATIENCE and bare > self._told.get(data, 0.0) + _ROUNDING:
+                    self._told[data] = bare
+                    self._tell(data, now, bare if position.size > 0 else -bare)
+            elif self._bare.pop(data, None) is not None and self._told.pop(data, 0.0):
                 self._tell(data, now, position.size, is_protected=True)
 
     def _tell(self, data: bt.AbstractDataBase, now: dt.datetime, size: float, *, is_protected: bool = False) -> None:
@@ -55,17 +59,29 @@ class ProtectionWatch:
             )
         )  # fmt: skip
 
-    def _is_bare(self, data: bt.AbstractDataBase, size: float) -> bool:
+    def _bare_units(self, data: bt.AbstractDataBase, size: float) -> float:
+        """Units (>= 0) that would stay if everything that closes them filled; 0 where that is as it should be."""
+        if not size:
+            return 0.0
+        groups: dict[str, float] = {}  # OCA group, or an order of none -> units: of a group no more than that fill
         for order in self._broker.working():
             if order.data is data and order.isbuy() == (size < 0) and order.info.get("role") in _PROTECTS:
-                return False
-        holding = self._holding(data)
-        if holding is None:
-            return not self._broker.p.settings.risk.legs.accept_without_stops
-        return holding.stop_price is not None
+                terms = self._broker.terms_of(order)
+                group = (terms.oca_group if terms is not None else "") or f"#{order.ref}"
+                groups[group] = max(groups.get(group, 0.0), abs(float(order.executed.remsize)))
+        bare = abs(size) - sum(groups.values())
+        return bare if bare > _ROUNDING and self._needs_stop(data) else 0.0
 
-    def _holding(self, data: bt.AbstractDataBase) -> Any:
+    def _needs_stop(self, data: bt.AbstractDataBase) -> bool:
+        """By what its strategy says, never by a stop that is missing: units that were given to it have none yet."""
+        strategy = self._strategy(data)
+        if not hasattr(strategy, "has_stops"):
+            return not self._broker.p.settings.risk.legs.accept_without_stops
+        holding = strategy.holdings.get(data._name)
+        return bool(strategy.has_stops) and not (holding is not None and holding.is_bare)
+
+    def _strategy(self, data: bt.AbstractDataBase) -> Any:
         for strategy in self._broker.cerebro.runningstrats:
             if any(each is data for each in strategy.datas):  # `in` would compare prices
-                return getattr(strategy, "holdings", {}).get(data._name)
+                return strategy
         return None

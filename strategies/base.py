@@ -76,6 +76,7 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
     default_sizer: ClassVar[type[CappedSizer]] = FixedRisk
     data_count: ClassVar[int] = 1
     half_life: Any = None  # indicator of the time stop, on the first data
+    stop_reason: ClassVar[ExitReason] = ExitReason.STOP  # of the stop that an entry carries
 
     # -- what can be checked before a run -----------------------------------------------------------------------
 
@@ -136,7 +137,29 @@ class BookStrategy(ProtectedOrders, metaclass=_OwnDatas):
         self.watch()
         if self._is_new() and self.data.datetime[0] >= self._first and self._has_settled():
             self.plan = None
+            for holding in list(self.holdings.values()) if self.holdings else ():
+                self._give_stop(holding)
             self.decide()
+
+    @property
+    def has_stops(self) -> bool:
+        """Whether entries carry a stop at the broker, by the strategy's parameters."""
+        return True
+
+    def stop_for(self, data: Any, sign: int) -> float | None:
+        """Where the strategy puts the stop of an entry (``sign``: +1 long) at this bar's close; None: there is no rule
+        that needs no more than the bars."""
+        return None
+
+    def _give_stop(self, holding: Holding) -> None:
+        """Units that were given to the unit have no stop of their own: they have the one of an entry on this bar."""
+        is_waiting = holding.entry is not None or holding.exit is not None or holding.exit_reason
+        if not holding.is_taken_over or holding.is_bare or holding.stop_price is not None or is_waiting:
+            return
+        price = self.stop_for(holding.data, holding.sign) if self.has_stops and holding.size else None
+        if price is not None and math.isfinite(price) and price > 0:
+            holding.stop_price, holding.stop_reason = price, str(self.stop_reason)
+            self.mend(holding)
 
     def _recover(self) -> None:
         """Take up what was held before: a broker with bars before ``trade_from`` knows of it from then on."""

@@ -24,8 +24,11 @@ class Holding:
     stop_reason: str
     stop_price: float | None = None
     target_price: float | None = None
+    is_bare: bool = False  # it was entered without a stop, as its strategy wanted it
+    is_taken_over: bool = False  # found at the broker, not entered here
     entry: Any = None
     stop: Any = None
+    beside: Any = None  # a second stop, for units beyond what the bracket of the first one may close
     target: Any = None
     exit: Any = None
     exit_reason: str = ""  # set once the strategy wants to be flat, or by the protective order that filled
@@ -45,24 +48,27 @@ class Holding:
     @property
     def orders(self) -> list[Any]:
         """Orders that may still fill."""
-        return [order for order in (self.entry, self.stop, self.target, self.exit) if order is not None]
+        every = self.entry, self.stop, self.beside, self.target, self.exit
+        return [order for order in every if order is not None]
 
     @property
     def over(self) -> bool:
         """Flat with nothing working."""
         if self.entry is not None or self.stop is not None or self.target is not None or self.exit is not None:
             return False
-        return not self.size
+        return self.beside is None and not self.size
 
     def slot(self, ref: int) -> str:
-        """``entry``, ``stop``, ``target`` or ``exit``; empty when the order is not (or no longer) in a slot."""
+        """Name of the slot, as ``entry`` or ``stop``; empty when the order is not (or no longer) in one."""
         if self.entry is not None and self.entry.ref == ref:
             return "entry"
         if self.stop is not None and self.stop.ref == ref:
             return "stop"
         if self.target is not None and self.target.ref == ref:
             return "target"
-        return "exit" if self.exit is not None and self.exit.ref == ref else ""
+        if self.exit is not None and self.exit.ref == ref:
+            return "exit"
+        return "beside" if self.beside is not None and self.beside.ref == ref else ""
 
     def book(self, order: Any) -> str:
         """Take in a notification; return the slot that the order had when it came."""

@@ -203,8 +203,7 @@ class MeanReversion(BookStrategy):
         if self.is_filtered(sign, self.blocked(sign)):
             return
         close, atr = float(self.data.close[0]), float(self.ind["atr"][0])
-        away = atr * self.p.stop_atr if self.p.stop == "atr" else close * self.p.stop_fraction
-        stop = to_tick(self.data, close - sign * away)
+        stop = self.stop_for(self.data, sign)
         target = None
         if self.p.target != "none":
             gain = atr * self.p.target_atr if self.p.target == "atr" else close * self.p.target_fraction
@@ -215,6 +214,11 @@ class MeanReversion(BookStrategy):
         holding = self.enter(self.data, sign, size, stop, target, self.p.entry)
         if holding is not None and self.half_life is not None:
             holding.time_limit = self.time_limit(float(self.half_life[0]))
+
+    def stop_for(self, data: Any, sign: int) -> float:
+        close = float(data.close[0])
+        away = float(self.ind["atr"][0]) * self.p.stop_atr if self.p.stop == "atr" else close * self.p.stop_fraction
+        return to_tick(data, close - sign * away)
 
     def signal(self) -> int:
         """+1 or -1 on the bar on which the stretch reaches the entry level, else 0."""

@@ -15,6 +15,7 @@ from strategies.holding import DEAD, FILLING, JUST_SENT, Holding
 from strategies.tally import Tally
 
 logger = logging.getLogger(__name__)
+_ROUNDING = 1e-9  # units; less than this is nothing
 
 
 class ProtectedOrders(bt.Strategy):
@@ -24,7 +25,8 @@ class ProtectedOrders(bt.Strategy):
     cancels the other. Both are priced from the close of the signal bar, which is known when the order is sent (the
     fill may be elsewhere). An exit is one market order in the OCA group of the stop, so that the stop stays until the
     exit has filled. What the broker may leave behind (an entry that ends after a part fill, a stop that it cancelled,
-    an exit that it refused) is put right by ``mend`` once all notifications of a bar are in.
+    an exit that it refused, orders that close more or less than is held) is put right by ``mend`` once all
+    notifications of a bar are in.
     """
 
     hears_last = True  # that an order is on its way changes nothing here
@@ -83,6 +85,7 @@ class ProtectedOrders(bt.Strategy):
             stop_reason=str(stop_reason),
             stop_price=stop_price,
             target_price=target_price,
+            is_bare=stop_price is None,
         )
         self.holdings[data._name] = holding
         self.log("signal", data, trade=holding.trade, sign=sign, size=size, close=close, stop=stop_price,
@@ -122,6 +125,8 @@ class ProtectedOrders(bt.Strategy):
         if stop is None and holding.stop_price is not None and holding.size * holding.sign > 0:
             self._reprotect(holding)  # the exit may be refused
             stop = holding.stop
+        if holding.beside is not None:  # the exit is in the group of the other one
+            self.cancel(holding.beside)
         self.log("exit", holding.data, trade=holding.trade, size=holding.size, bars=holding.bars,
                  reason=holding.exit_reason)  # fmt: skip
         sign = -1 if holding.size > 0 else 1
@@ -213,7 +218,7 @@ class ProtectedOrders(bt.Strategy):
                  price=order.executed.price, position=holding.size)  # fmt: skip
         if name == "entry":
             self.tally.trades.add(holding.trade)
-        if name == "stop" and holding.stop is None:  # complete
+        if name in ("stop", "beside") and getattr(holding, name) is None:  # complete
             holding.exit_reason = holding.stop_reason
         elif name == "target" and holding.target is None:
             holding.exit_reason = str(ExitReason.TARGET)
@@ -232,19 +237,65 @@ class ProtectedOrders(bt.Strategy):
     def mend(self, holding: Holding) -> None:
         """Bring the working orders in line with what is held. Nothing to do in all ordinary cases."""
         size = holding.size
-        if holding.entry is not None or holding.exit is not None:
+        if holding.entry is not None:
             return
         if not size:  # nothing may be left that opens a position
             for order in holding.orders:
                 self.cancel(order)
+        elif holding.exit is not None:
+            self._fit(holding)
         elif holding.sign * size < 0:  # two exits have filled
             holding.exit_reason = holding.exit_reason or str(ExitReason.SIGNAL)
             self._exit(holding)
         else:
+            if holding.stop is None:
+                holding.stop, holding.beside = holding.beside, None
             if holding.stop is None and holding.stop_price is not None:
                 self._reprotect(holding)
+            self._fit(holding)
             if holding.exit_reason:
                 self._exit(holding)
+
+    def _fit(self, holding: Holding) -> None:
+        """Have orders close as much as is held, where the broker can change them: an execution was taken back, or units
+        were given to the unit. They stay in their OCA group, which takes no further order.
+        """
+        if not hasattr(self.broker, "modify"):
+            return
+        working = {order.ref: order for order in self.broker.working()}  # what a slot holds may be a copy
+        size, stopped = abs(holding.size), 0.0
+        for kept in (holding.target, holding.exit, holding.stop, holding.beside):
+            order = working.get(kept.ref) if kept is not None else None
+            if order is None:
+                continue
+            is_stop = kept is holding.stop or kept is holding.beside
+            most, left = size - stopped if is_stop else size, abs(float(order.executed.remsize))
+            if order.isbuy() == (holding.size > 0) or most <= _ROUNDING:  # it would open
+                self.cancel(order)
+                continue
+            if left > most + _ROUNDING:
+                self._resize(holding, order, most)
+            stopped += min(left, most) if is_stop else 0.0
+        stop = working.get(holding.stop.ref) if holding.stop is not None else None
+        if not holding.exit_reason and stop is not None and 0.0 < stopped < size - _ROUNDING:
+            self._stop_more(holding, stop, size - stopped)
+
+    def _stop_more(self, holding: Holding, stop: Order, units: float) -> None:
+        """At the price of the stop there is. A bracket's closes no more than its entry has filled, so another one
+        takes the rest, in a group of its own."""
+        grown = stop if stop.parent is None else holding.beside
+        if grown is not None:
+            self._resize(holding, grown, abs(float(grown.executed.remsize)) + units)
+            return
+        self.log("protect", holding.data, logging.WARNING, trade=holding.trade, size=units, stop=holding.stop_price)
+        holding.beside = self._order(
+            holding, -holding.sign, units, role=Role.STOP, reason=holding.stop_reason, exectype=Order.Stop,
+            price=holding.stop_price,
+        )  # fmt: skip
+
+    def _resize(self, holding: Holding, order: Order, units: float) -> None:
+        self.log("fit", order.data, logging.WARNING, trade=holding.trade, role=holding.slot(order.ref), size=units)
+        self.broker.modify(order, size=abs(float(order.executed.size)) + units)
 
     def _reprotect(self, holding: Holding) -> None:
         if holding.target is not None:

@@ -99,6 +99,7 @@ class PairsTrading(BookStrategy):
     model = PairsTradingParameters
     default_sizer = PairSizer
     data_count = 2
+    stop_reason = ExitReason.DISASTER_STOP
 
     @classmethod
     def bars_needed(cls, values: Mapping[str, Any]) -> int:
@@ -225,10 +226,7 @@ class PairsTrading(BookStrategy):
             return
         if self.is_filtered(sign, self.blocked(z)):
             return
-        stops = [
-            to_tick(data, float(data.close[0]) * (1 - way * p.disaster_stop)) if p.disaster_stop else None
-            for data, way in ((self.y, sign), (self.x, -sign))
-        ]
+        stops = [self.stop_for(data, way) for data, way in ((self.y, sign), (self.x, -sign))]
         plans = [
             self.plan_for(data, way, stop, vol_annual=float(vol[0]))
             for data, way, stop, vol in zip(self.datas, (sign, -sign), stops, self.vols, strict=True)
@@ -243,11 +241,19 @@ class PairsTrading(BookStrategy):
                  residual_eur=size.residual_eur, residual=size.residual_fraction)  # fmt: skip
         for data, way, units, stop in zip(self.datas, (sign, -sign), (size.y, size.x), stops, strict=True):
             leg = self.enter(
-                data, way, units, stop, reason=p.hedge, trade=trade, stop_reason=ExitReason.DISASTER_STOP,
+                data, way, units, stop, reason=p.hedge, trade=trade, stop_reason=self.stop_reason,
                 batch=trade, batch_size=2,
             )  # fmt: skip
             if leg is not None:
                 leg.time_limit = self.time_limit(float(self.half_life[0]))
+
+    @property
+    def has_stops(self) -> bool:
+        return bool(self.p.disaster_stop)
+
+    def stop_for(self, data: Any, sign: int) -> float | None:
+        away = float(self.p.disaster_stop)
+        return to_tick(data, float(data.close[0]) * (1 - sign * away)) if away else None
 
     def blocked(self, z: float) -> Gate | None:
         """What forbids an entry, with its value; None when nothing does."""

@@ -106,8 +106,10 @@ def forbidden(strategy: Any, signals: Flags, gate_of: Callable[[int], Gate | Non
 
 def is_restless(holding: Holding) -> bool:
     """Whether ``mend`` may act on it before its orders are heard of again."""
-    if holding.entry is not None or holding.exit is not None:
+    if holding.entry is not None:
         return False
+    if holding.exit is not None:
+        return not holding.size
     return (
         not holding.size
         or holding.sign * holding.size < 0

@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from contracted.scenario import Scenario
-from contracted.scripted import Item, ScriptedVenue, ended, filled, run_scripted, when
-
-from core.orders import Refusal
-from engine.venue import Report, VenueOrder, VenueRefused
-from strategies.base import BookStrategy
+from contracted.scripted import ended, filled, run_scripted
+from contracted.waking import Keeps, Waking
 
 # Closes of the bars: 14:31, 14:32, 14:33, and the next one at 14:41.
 ROWS = [(f"14:{minute}:01", 10.0) for minute in (30, 31, 32, 40, 41)]
 ENTERED = filled("14:31:10", 100, 10.0)
 STOP, EXIT = ("stop", "STP", 100.0), ("exit", "MKT", 100.0)
-
-
-class Waking(ScriptedVenue):
-    """Wakes the broker when it asks for that, as the market and IBKR do. ``sent``: (moment, role, kind, units)."""
-
-    def __init__(self, *items: Item, refused_until: str = "") -> None:
-        super().__init__(*items)
-        self.clock = when("14:30:00")
-        self.sent: list[tuple[str, str, str, float]] = []
-        self.tried: list[str] = []
-        self._refused_until = refused_until
-
-    def play(
-        self, until: dt.datetime | None, wake: Callable[[], dt.datetime | None]
-    ) -> Iterator[tuple[dt.datetime, Sequence[Report]]]:
-        assert until is not None
-        while True:
-            due, coming = wake(), when(self.items[0][0]) if self.items else None
-            if due is not None and due <= until and (coming is None or due < coming):
-                self.clock = due
-                yield due, ()
-            elif coming is not None and coming <= until:
-                self.clock = coming
-                yield coming, self.items.pop(0)[1](self)
-            else:
-                self.clock = until
-                return
-
-    def place(self, orders: Sequence[VenueOrder]) -> None:
-        self.tried.append(f"{self.clock:%H:%M:%S}")
-        if self._refused_until and orders[0].role == "exit" and self.clock < when(self._refused_until):
-            raise VenueRefused(Refusal.NOT_SENT, "no connection")
-        super().place(orders)
-        self.sent += [(f"{self.clock:%H:%M:%S}", order.role, order.kind, order.quantity) for order in orders]
-
-
-class Keeps(BookStrategy):
-    """Buys 100 on the first bar, with a stop at 9."""
-
-    @classmethod
-    def bars_needed(cls, values: Mapping[str, Any]) -> int:
-        return 1
-
-    def decide(self) -> None:
-        if len(self.data) == 1:
-            self.enter(self.data, 1, 100, 9.0)
 
 
 class Leaves(Keeps):

@@ -34,7 +34,7 @@ class ActedVenue(MarketVenue):
                 self.acts.pop(due)(self.market, self.outcome)
 
 
-def run_on_market(scenario: Scenario, make: type[ActedVenue] = ActedVenue) -> Outcome:
+def run_on_market(scenario: Scenario, make: type[ActedVenue] = ActedVenue, strategy: Any = None) -> Outcome:
     settings, outcome = settings_of(scenario), Outcome()
     fine = {symbol: seconds_of(rows) for symbol, rows in scenario.prices.items()}
     frames = {symbol: minutes_of(frame) for symbol, frame in fine.items()}
@@ -43,7 +43,7 @@ def run_on_market(scenario: Scenario, make: type[ActedVenue] = ActedVenue) -> Ou
     venue.acts = {at(time).to_pydatetime(): act for time, act in scenario.market_acts.items()}
     venue.outcome = outcome
     broker = VenueBroker(venue, settings=settings)
-    return run_with(broker, settings, history, scenario, outcome)
+    return run_with(broker, settings, history, scenario, outcome, strategy)
 
 
 def run_with(
