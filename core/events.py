@@ -161,7 +161,7 @@ class ProtectionEvent(MonitorEvent):
     kind: ClassVar[str] = "protection"
     unit: str
     symbol: str
-    size: float  # signed units
+    size: float  # signed units that nothing covers; of the whole position once it is protected
     seconds: float  # for which it has stood so, at least
     is_protected: bool = False  # again, or it is gone
 
