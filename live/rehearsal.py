@@ -6,6 +6,7 @@ It plays the generated day, or one of the catalog for settings that trade its sy
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -13,17 +14,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.calendar import ExchangeCalendar
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
 from core.config import load_settings
 from core.errors import SessionError
 from core.settings import Settings
 from gateway import Gateway
+from gateway.data.clock import AcceleratedClock
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
 from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.gateway import SAMPLE_DAY, Speed
 from gateway.market import Accounts
+from live.feed import LiveData
 from live.places import REHEARSALS
 from live.session import LiveSession, Tell
 from stores import StoreSettings
@@ -31,6 +34,8 @@ from stores import StoreSettings
 FILE = "rehearsal.toml"
 ACCOUNT = "DU1234567"
 AFTER_CLOSE = dt.timedelta(minutes=2)
+REAL_PACE = 1.0
+LOOK_SECONDS = 0.02  # real ones, between two looks whether a session is ready
 SYMBOLS = frozenset({XMPLA.symbol, XMPLB.symbol})
 
 
@@ -72,6 +77,9 @@ def rehearsal(
 ) -> Iterator[tuple[LiveSession, Gateway]]:
     """A session that is ready to ``run``, and its gateway, which runs. It stops by itself after the day.
 
+    At a speed beyond 1 the time goes on as the real one does until the session awaits its first bar, so that connecting
+    and warming up take seconds of the minute before the open, and nothing of the day.
+
     Raises SessionError for settings that trade other instruments than there are, or name another account.
     """
     if settings.live.account not in ("", ACCOUNT):
@@ -97,17 +105,52 @@ def rehearsal(
         made = Gateway(
             stage.tape, stage.book, stage.history, start=stage.start, speed=speed, faults=faults, accounts=accounts
         )  # fmt: skip
+    clock = made.tws.clock
+    if isinstance(clock, AcceleratedClock):
+        clock.run_at(min(clock.factor, REAL_PACE))
     with made as gateway:
         session = LiveSession(
             changed,
             store=rehearsal_store(gateway, settings),
-            clock=gateway.tws.clock,
+            clock=clock,
             lockstep=speed == "max",
             until=until or close + AFTER_CLOSE,
             tell=tell,
             marked=marked,
         )
-        yield session, gateway
+        with _hastened(clock, session):
+            yield session, gateway
+
+
+@contextmanager
+def _hastened(clock: Clock, session: LiveSession) -> Iterator[None]:
+    """Let the clock go on at its speed once the session is ready."""
+    if not isinstance(clock, AcceleratedClock):
+        yield
+        return
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if awaits_bars(session):
+                clock.run_at(clock.factor)
+                return
+
+    watch = threading.Thread(target=look, name="halflife-rehearsal", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def awaits_bars(session: LiveSession) -> bool:
+    """Whether the graph has had all bars of before the start. May be asked in any thread."""
+    if not session.is_trading or session.broker is None:
+        return False
+    feeds = [data for data in session.broker.cerebro.datas if isinstance(data, LiveData)]
+    return not any(data.hub.desk.is_warm for data in feeds)
 
 
 def rehearsal_store(gateway: Gateway, settings: Settings) -> StoreSettings:
