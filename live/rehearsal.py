@@ -13,7 +13,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.calendar import ExchangeCalendar
+import pandas as pd
+
+from core.calendar import desk_calendar
 from core.clock import Clock, SystemClock
 from core.config import load_settings
 from core.errors import SessionError
@@ -24,8 +26,10 @@ from gateway.data.contracts import ContractBook
 from gateway.data.history import History
 from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
+from gateway.faults import load
 from gateway.gateway import SAMPLE_DAY, Speed
 from gateway.market import Accounts
+from live.checks import check_settings
 from live.feed import LiveData
 from live.places import REHEARSALS
 from live.session import LiveSession, Tell
@@ -64,6 +68,41 @@ class Stage(Protocol):
     def start(self) -> dt.datetime: ...
 
 
+def day_of(stage: Stage | None) -> dt.date:
+    """The session that is played."""
+    return stage.day if stage is not None else SAMPLE_DAY
+
+
+def begin_of(settings: Settings, stage: Stage | None) -> dt.datetime:
+    """When the day begins that is played, UTC: with the open of its exchange, or its data where they begin later."""
+    calendar = desk_calendar(settings)
+    opens, _ = calendar.hours_of(calendar.session_numbers(pd.DatetimeIndex([calendar.close_of(day_of(stage))])))
+    begin: dt.datetime = opens[0].to_pydatetime()
+    return begin if stage is None else max(begin, stage.start)
+
+
+def check_rehearsal(settings: Settings, stage: Stage | None, faults: Sequence[str]) -> None:
+    """Whether there can be such a rehearsal.
+
+    Raises SessionError for settings that cannot be traded, trade other instruments than there are, or name another
+    account, and FaultScriptError for a fault that there is not.
+    """
+    check_settings(settings)
+    for fault in faults:
+        load(fault)
+    if settings.live.account not in ("", ACCOUNT):
+        raise SessionError(
+            f"{settings.name} names the account {settings.live.account}, and a rehearsal trades {ACCOUNT}, which the "
+            f"paper gateway has made; rehearse with --set live.account={ACCOUNT}"
+        )
+    others = sorted(set(settings.traded_symbols) - SYMBOLS)
+    if others and stage is None:
+        raise SessionError(
+            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} trades {', '.join(others)}; "
+            f'with data.source = "catalog" it plays a day of your own bars'
+        )
+
+
 @contextmanager
 def rehearsal(
     settings: Settings,
@@ -80,22 +119,10 @@ def rehearsal(
     At a speed beyond 1 the time goes on as the real one does until the session awaits its first bar, so that connecting
     and warming up take seconds of the minute before the open, and nothing of the day.
 
-    Raises SessionError for settings that trade other instruments than there are, or name another account.
+    Raises what ``check_rehearsal`` does.
     """
-    if settings.live.account not in ("", ACCOUNT):
-        raise SessionError(
-            f"{settings.name} names the account {settings.live.account}, and a rehearsal trades {ACCOUNT}, which the "
-            f"paper gateway has made; rehearse with --set live.account={ACCOUNT}"
-        )
-    others = sorted(set(settings.traded_symbols) - SYMBOLS)
-    if others and stage is None:
-        raise SessionError(
-            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} trades {', '.join(others)}; "
-            f'with data.source = "catalog" it plays a day of your own bars'
-        )
-    day = stage.day if stage is not None else SAMPLE_DAY
-    exchange = settings.instruments[settings.traded_symbols[0]].exchange
-    close = ExchangeCalendar(exchange).close_of(day)
+    check_rehearsal(settings, stage, faults)
+    close = desk_calendar(settings).close_of(day_of(stage))
     state = _folder(Path(settings.paths.state) / REHEARSALS)
     changed = settings.model_copy(update={"paths": settings.paths.model_copy(update={"state": str(state)})})
     accounts = Accounts({ACCOUNT: settings.account.capital})
