@@ -31,6 +31,7 @@ from core.signals import SIGNALS
 if TYPE_CHECKING:
     from commands.gateway_data import Served
     from commands.live_console import LiveConsole
+    from core.clock import Clock
     from gateway.gateway import Speed
     from live.session import LiveSession
 
@@ -79,6 +80,15 @@ def live(
         list[str] | None,
         typer.Option("--fault", metavar="SCENARIO", help="Of a rehearsal: what goes wrong.", show_default=False),
     ] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--clock",
+            metavar="machine|tws",
+            help="Whose time counts; tws: a paper gateway's that plays another day.",
+            show_default="machine",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Trade the strategies of the settings at Interactive Brokers, through the TWS or IB Gateway that is logged in.
@@ -89,6 +99,8 @@ def live(
         if rehearse:
             if real_money:
                 raise SessionError("a rehearsal has no real money; leave --real-money or --rehearse out")
+            if clock is not None:
+                raise SessionError("a rehearsal goes by its own gateway's time; leave --clock or --rehearse out")
             pace = gateway_options.speed_of(speed or "max")
             config = _rehearsal_settings(settings, set_ or [])
             _rehearse(config, pace, date, until, fault or [])
@@ -97,7 +109,8 @@ def live(
             raise SessionError("give the settings to trade, or --rehearse, which needs none")
         if speed is not None or fault or date is not None:
             raise SessionError("--speed, --date and --fault are of a rehearsal; add --rehearse, or leave them out")
-        _trade(load_settings(settings, set_ or []), real_money, until)
+        by_tws = _goes_by_tws(clock, real_money)
+        _trade(load_settings(settings, set_ or []), real_money, until, by_tws)
 
 
 def _rehearsal_settings(settings: Path | None, overrides: list[str]) -> Settings:
@@ -106,9 +119,19 @@ def _rehearsal_settings(settings: Path | None, overrides: list[str]) -> Settings
     return load_settings(settings, overrides) if settings is not None else rehearsal_settings(overrides)
 
 
-def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
+def _goes_by_tws(clock: str | None, real_money: bool) -> bool:
+    """``--clock``. Raises SettingsError for what is none, and SessionError where real money may be traded."""
+    if clock not in (None, "machine", "tws"):
+        raise SettingsError(f"--clock {clock!r} is none; give machine or tws")
+    if clock == "tws" and real_money:
+        raise SessionError("--clock tws is for paper accounts; let the machine keep its time by NTP, and leave it out")
+    return clock == "tws"
+
+
+def _trade(settings: Settings, real_money: bool, until: str | None, by_tws: bool) -> None:
     # Imported here: --help and a misspelt key need not wait for backtrader and pandas
     from commands.live_console import LiveConsole
+    from core.calendar import desk_calendar
     from core.clock import SystemClock
     from core.logs import setup_logging
     from feeds import complete
@@ -117,18 +140,37 @@ def _trade(settings: Settings, real_money: bool, until: str | None) -> None:
     settings = complete(settings)
     with setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}"):
         shown = LiveConsole(console, _suffix(settings.paths.state))
-        end = _moment(until, settings, SystemClock().now())
-        session = LiveSession(settings, real_money=real_money, until=end, tell=shown.tell, marked=shown.marked)
+        clock = _clock_of_tws(settings, shown) if by_tws else None
+        now = (clock or SystemClock()).now()
+        end = _moment(until, settings, now.astimezone(desk_calendar(settings).tz).date())
+        if end is not None and end <= now:
+            raise SettingsError(f"--until {until}: {end:%Y-%m-%d %H:%M} UTC is over")
+        session = LiveSession(
+            settings, real_money=real_money, clock=clock, until=end, tell=shown.tell, marked=shown.marked
+        )
         _run(session, shown)
+
+
+def _clock_of_tws(settings: Settings, shown: LiveConsole) -> Clock:
+    """What could end the start without TWS is looked at first."""
+    from live.checks import check_settings
+    from live.places import refuse_second
+    from live.session import store_settings
+    from live.tws_clock import tws_clock
+
+    check_settings(settings)
+    refuse_second(settings.paths.state, settings.live.account)
+    clock = tws_clock(store_settings(settings))
+    shown.tell(f"the time is that of TWS: {clock.now():%Y-%m-%d %H:%M:%S} UTC")
+    return clock
 
 
 def _rehearse(settings: Settings, speed: Speed, date: str | None, until: str | None, faults: list[str]) -> None:
     from commands.live_console import LiveConsole
     from core.logs import setup_logging
     from feeds import complete
-    from gateway.gateway import SAMPLE_DAY
     from live.faults_told import what_struck
-    from live.rehearsal import rehearsal
+    from live.rehearsal import begin_of, check_rehearsal, day_of, rehearsal
 
     settings = complete(settings)
     with ExitStack() as opened:
@@ -136,10 +178,16 @@ def _rehearse(settings: Settings, speed: Speed, date: str | None, until: str | N
             setup_logging(_quiet(settings), Path(settings.paths.state) / LOGS, name=f"live-{settings.name}")
         )
         stage = _stage(settings, date)
+        check_rehearsal(settings, stage, faults)
+        begin, day = begin_of(settings, stage), day_of(stage)
+        end = _moment(until, settings, day)
+        if end is not None and end <= begin:
+            raise SettingsError(
+                f"--until {until}: {end:%Y-%m-%d %H:%M} UTC is over before the day begins at {begin:%Y-%m-%d %H:%M}"
+            )
         shown = LiveConsole(console)
-        day, what = (SAMPLE_DAY, "generated data") if stage is None else (stage.day, "data of the catalog")
+        what = "generated data" if stage is None else "data of the catalog"
         shown.say(f"[bold]Rehearsal[/bold] on the paper gateway: {what} of {day}, no account, no network.")
-        end = _moment(until, settings, dt.datetime.combine(day, dt.time(0), dt.UTC))
         session, gateway = opened.enter_context(
             rehearsal(
                 settings, stage=stage, speed=speed, until=end, faults=faults, tell=shown.tell, marked=shown.marked
@@ -224,24 +272,17 @@ def _stops(session: LiveSession) -> Iterator[None]:
             signal.signal(number, late if asked else handler)
 
 
-def _moment(until: str | None, settings: Settings, now: dt.datetime) -> dt.datetime | None:
-    """``--until`` as a time in UTC. Raises SettingsError for what is none, or is over."""
+def _moment(until: str | None, settings: Settings, day: dt.date) -> dt.datetime | None:
+    """``--until`` as a time in UTC; HH:MM is of ``day`` at the exchange. Raises SettingsError for what is none."""
     if until is None:
         return None
     from core.calendar import desk_calendar
 
     try:
         if len(until) <= 5:
-            zone = desk_calendar(settings).tz
-            local = dt.datetime.combine(now.astimezone(zone).date(), dt.time.fromisoformat(until), zone)
-            if now.timetz() == dt.time(0, tzinfo=dt.UTC):  # a day without a time
-                local = dt.datetime.combine(now.date(), dt.time.fromisoformat(until), zone)
-            moment = local.astimezone(dt.UTC)
-        else:
-            moment = dt.datetime.fromisoformat(until)
-            moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+            local = dt.datetime.combine(day, dt.time.fromisoformat(until), desk_calendar(settings).tz)
+            return local.astimezone(dt.UTC)
+        moment = dt.datetime.fromisoformat(until)
     except ValueError as error:
         raise SettingsError(f"--until {until!r} is no time; write HH:MM, or 2024-06-12T20:00 in UTC") from error
-    if moment <= now:
-        raise SettingsError(f"--until {until}: {moment:%Y-%m-%d %H:%M} UTC is over")
-    return moment
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)

@@ -92,6 +92,7 @@ class Gateway:
             self._driver = Lockstep(self.tws, walk, clock) if speed == "max" else Still(walk, clock)
         else:
             self._driver = Paced(walk, clock)
+            clock.begin()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: asyncio.Server | None = None

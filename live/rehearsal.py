@@ -6,24 +6,31 @@ It plays the generated day, or one of the catalog for settings that trade its sy
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.calendar import ExchangeCalendar
-from core.clock import SystemClock
+import pandas as pd
+
+from core.calendar import desk_calendar
+from core.clock import Clock, SystemClock
 from core.config import load_settings
 from core.errors import SessionError
 from core.settings import Settings
 from gateway import Gateway
+from gateway.data.clock import AcceleratedClock
 from gateway.data.contracts import ContractBook
 from gateway.data.history import History
 from gateway.data.sample import XMPLA, XMPLB
 from gateway.data.tape import Tape
+from gateway.faults import load
 from gateway.gateway import SAMPLE_DAY, Speed
 from gateway.market import Accounts
+from live.checks import check_settings
+from live.feed import LiveData
 from live.places import REHEARSALS
 from live.session import LiveSession, Tell
 from stores import StoreSettings
@@ -31,6 +38,8 @@ from stores import StoreSettings
 FILE = "rehearsal.toml"
 ACCOUNT = "DU1234567"
 AFTER_CLOSE = dt.timedelta(minutes=2)
+REAL_PACE = 1.0
+LOOK_SECONDS = 0.02  # real ones, between two looks whether a session is ready
 SYMBOLS = frozenset({XMPLA.symbol, XMPLB.symbol})
 
 
@@ -59,6 +68,41 @@ class Stage(Protocol):
     def start(self) -> dt.datetime: ...
 
 
+def day_of(stage: Stage | None) -> dt.date:
+    """The session that is played."""
+    return stage.day if stage is not None else SAMPLE_DAY
+
+
+def begin_of(settings: Settings, stage: Stage | None) -> dt.datetime:
+    """When the day begins that is played, UTC: with the open of its exchange, or its data where they begin later."""
+    calendar = desk_calendar(settings)
+    opens, _ = calendar.hours_of(calendar.session_numbers(pd.DatetimeIndex([calendar.close_of(day_of(stage))])))
+    begin: dt.datetime = opens[0].to_pydatetime()
+    return begin if stage is None else max(begin, stage.start)
+
+
+def check_rehearsal(settings: Settings, stage: Stage | None, faults: Sequence[str]) -> None:
+    """Whether there can be such a rehearsal.
+
+    Raises SessionError for settings that cannot be traded, trade other instruments than there are, or name another
+    account, and FaultScriptError for a fault that there is not.
+    """
+    check_settings(settings)
+    for fault in faults:
+        load(fault)
+    if settings.live.account not in ("", ACCOUNT):
+        raise SessionError(
+            f"{settings.name} names the account {settings.live.account}, and a rehearsal trades {ACCOUNT}, which the "
+            f"paper gateway has made; rehearse with --set live.account={ACCOUNT}"
+        )
+    others = sorted(set(settings.traded_symbols) - SYMBOLS)
+    if others and stage is None:
+        raise SessionError(
+            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} trades {', '.join(others)}; "
+            f'with data.source = "catalog" it plays a day of your own bars'
+        )
+
+
 @contextmanager
 def rehearsal(
     settings: Settings,
@@ -72,22 +116,13 @@ def rehearsal(
 ) -> Iterator[tuple[LiveSession, Gateway]]:
     """A session that is ready to ``run``, and its gateway, which runs. It stops by itself after the day.
 
-    Raises SessionError for settings that trade other instruments than there are, or name another account.
+    At a speed beyond 1 the time goes on as the real one does until the session awaits its first bar, so that connecting
+    and warming up take seconds of the minute before the open, and nothing of the day.
+
+    Raises what ``check_rehearsal`` does.
     """
-    if settings.live.account not in ("", ACCOUNT):
-        raise SessionError(
-            f"{settings.name} names the account {settings.live.account}, and a rehearsal trades {ACCOUNT}, which the "
-            f"paper gateway has made; rehearse with --set live.account={ACCOUNT}"
-        )
-    others = sorted(set(settings.traded_symbols) - SYMBOLS)
-    if others and stage is None:
-        raise SessionError(
-            f"the rehearsal has {' and '.join(sorted(SYMBOLS))} alone, and {settings.name} trades {', '.join(others)}; "
-            f'with data.source = "catalog" it plays a day of your own bars'
-        )
-    day = stage.day if stage is not None else SAMPLE_DAY
-    exchange = settings.instruments[settings.traded_symbols[0]].exchange
-    close = ExchangeCalendar(exchange).close_of(day)
+    check_rehearsal(settings, stage, faults)
+    close = desk_calendar(settings).close_of(day_of(stage))
     state = _folder(Path(settings.paths.state) / REHEARSALS)
     changed = settings.model_copy(update={"paths": settings.paths.model_copy(update={"state": str(state)})})
     accounts = Accounts({ACCOUNT: settings.account.capital})
@@ -97,17 +132,52 @@ def rehearsal(
         made = Gateway(
             stage.tape, stage.book, stage.history, start=stage.start, speed=speed, faults=faults, accounts=accounts
         )  # fmt: skip
+    clock = made.tws.clock
+    if isinstance(clock, AcceleratedClock):
+        clock.run_at(min(clock.factor, REAL_PACE))
     with made as gateway:
         session = LiveSession(
             changed,
             store=rehearsal_store(gateway, settings),
-            clock=gateway.tws.clock,
+            clock=clock,
             lockstep=speed == "max",
             until=until or close + AFTER_CLOSE,
             tell=tell,
             marked=marked,
         )
-        yield session, gateway
+        with _hastened(clock, session):
+            yield session, gateway
+
+
+@contextmanager
+def _hastened(clock: Clock, session: LiveSession) -> Iterator[None]:
+    """Let the clock go on at its speed once the session is ready."""
+    if not isinstance(clock, AcceleratedClock):
+        yield
+        return
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if awaits_bars(session):
+                clock.run_at(clock.factor)
+                return
+
+    watch = threading.Thread(target=look, name="halflife-rehearsal", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def awaits_bars(session: LiveSession) -> bool:
+    """Whether the graph has had all bars of before the start. May be asked in any thread."""
+    if not session.is_trading or session.broker is None:
+        return False
+    feeds = [data for data in session.broker.cerebro.datas if isinstance(data, LiveData)]
+    return not any(data.hub.desk.is_warm for data in feeds)
 
 
 def rehearsal_store(gateway: Gateway, settings: Settings) -> StoreSettings:

@@ -199,6 +199,9 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
     assert read_book(file).unit_positions()["late", AIG] == 100.0
 
 
+BAC_ALONE = ["--set", "instruments.BAC.kind=stock", "--set", 'strategies.meanrev.instruments=["BAC"]']
+
+
 # -- live and replay --------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +213,15 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
         (["live", "--rehearse", "--real-money"], "a rehearsal has no real money"),
         (["live", "--rehearse", "--speed", "fast"], "--speed 'fast' is none"),
         (["live", "--rehearse", "--until", "noon"], "--until 'noon' is no time; write HH:MM"),
+        (["live", "--rehearse", "--until", "25:00"], "--until '25:00' is no time"),
         (["live", "--rehearse", "--until", "2024-06-11T12:00"], "2024-06-11 12:00 UTC is over"),
+        (["live", "--rehearse", "--until", "08:00"], "2024-06-12 12:00 UTC is over before the day begins at 2024-06"),
+        (["live", "--rehearse", "--until", "09:30"], "2024-06-12 13:30 UTC is over before the day begins at 2024-06"),
+        (["live", "--rehearse", "--set", "data.hours=all"], "rehearsal cannot be traded live"),
+        (["live", "--rehearse", *BAC_ALONE], "the rehearsal has XMPLA and XMPLB alone, and rehearsal trades BAC"),
+        (["live", "--rehearse", "--clock", "tws"], "leave --clock or --rehearse out"),
+        (["live", "mine.toml", "--clock", "sun"], "--clock 'sun' is none; give machine or tws"),
+        (["live", "mine.toml", "--clock", "tws", "--real-money"], "--clock tws is for paper accounts"),
         (["live", "--rehearse", "--fault", "nightly_restrt"], "did you mean 'nightly_restart'?"),
         (["live", "--rehearse", "--set", "acount.capital=1"], "did you mean 'account'?"),
         (["live", "nowhere.toml"], "no such settings file"),
@@ -222,7 +233,7 @@ def test_settings_name_the_folder_the_account_and_the_units(file: Path, tmp_path
 def test_what_cannot_be_is_one_sentence(arguments: list[str], words: str) -> None:
     code, out, err = invoke(*arguments)
     assert code == 2 and words in err and "Traceback" not in err, err
-    assert not list(Path("state").glob("live/*"))
+    assert "Rehearsal" not in out and not list(Path("state").glob("live/*"))
 
 
 def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:

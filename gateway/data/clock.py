@@ -11,7 +11,7 @@ from core.errors import SettingsError
 class AcceleratedClock:
     """Starts at ``start`` and runs ``factor`` times as fast as ``base``, which waits when this clock sleeps.
 
-    ``pause`` stops it and ``resume`` lets it go on where it stood.
+    ``run_at`` lets it go on at another pace; ``factor`` stays that for which it was made.
     """
 
     def __init__(self, start: dt.datetime, factor: float, base: Clock | None = None) -> None:
@@ -19,33 +19,31 @@ class AcceleratedClock:
             raise SettingsError(f"a clock cannot run {factor} times as fast; give a number above 0, such as 60")
         self.factor = factor
         self.base = base or SystemClock()
-        self._anchor = self.base.now()
-        self._start = as_utc(start)
-        self._paused = False
+        self.start = as_utc(start)
+        self._course = self.start, self.base.now(), factor  # it showed, the base showed then, pace since
+
+    def begin(self) -> None:
+        """Show ``start`` again: what was prepared until now has taken no time."""
+        self._course = self.start, self.base.now(), self._course[2]
 
     def now(self) -> dt.datetime:
-        if self._paused:
-            return self._start
-        return self._start + (self.base.now() - self._anchor) * self.factor
+        shown, anchor, pace = self._course
+        return shown + (self.base.now() - anchor) * pace
 
     def sleep(self, seconds: float) -> None:
         if seconds < 0:
             raise ValueError(f"cannot sleep for {seconds} seconds; give 0 or more")
-        self.base.sleep(seconds / self.factor)
+        self.base.sleep(seconds / self._course[2])
 
     def wait_for(self, when: dt.datetime) -> float:
-        """Seconds of ``base`` until this clock shows ``when``; 0 where that is past, infinite while it is paused."""
-        ahead = (as_utc(when) - self.now()).total_seconds()
-        if ahead <= 0.0:
-            return 0.0
-        return float("inf") if self._paused else ahead / self.factor
+        """Seconds of ``base`` until this clock shows ``when``; 0 where that is past."""
+        return max(0.0, (as_utc(when) - self.now()).total_seconds() / self._course[2])
 
-    def pause(self) -> None:
-        self._start, self._paused = self.now(), True
-
-    def resume(self) -> None:
-        if self._paused:
-            self._anchor, self._paused = self.base.now(), False
+    def run_at(self, pace: float) -> None:
+        """Go on from now at ``pace`` times that of the base."""
+        shown, anchor, before = self._course
+        now = self.base.now()
+        self._course = shown + (now - anchor) * before, now, pace  # at once: other threads read it
 
 
 def make_clock(speed: str | float, start: dt.datetime, base: Clock | None = None) -> AcceleratedClock | VirtualClock:

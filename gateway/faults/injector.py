@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Watched:
-    """A rule on messages, how many met its conditions so far, and its own source of chance."""
+    """A rule on messages, how many of all its names met its conditions so far, and its own source of chance."""
 
     rule: Rule
     on: On
@@ -77,8 +77,10 @@ class Injector:
     def _enter(self, rule: Rule, chance: random.Random) -> None:
         trigger = rule.trigger
         if isinstance(trigger, On):
-            side = self._tape if trigger.name in TAPE else self._answers if trigger.name in ANSWERS else self._requests
-            side.by_name[trigger.name].append(_Watched(rule, trigger, chance))
+            first, watched = trigger.names[0], _Watched(rule, trigger, chance)
+            side = self._tape if first in TAPE else self._answers if first in ANSWERS else self._requests
+            for name in trigger.names:
+                side.by_name[name].append(watched)
         elif isinstance(trigger, AtMessage):
             side = self._answers if trigger.kind == "message" else self._requests
             side.at[trigger.number].append(rule)

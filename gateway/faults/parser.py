@@ -106,28 +106,31 @@ def _check_fields(verb: Verb, action: Action, trigger: Trigger) -> None:
     if verb.takes_fields == "some" and not action.fields:
         raise FaultScriptError(f"`{verb.name}` changes nothing; write `{verb.name} status=Cancelled`")
     given = dict(action.parameters)
-    about = trigger.name if isinstance(trigger, On) else None  # None: any message
-    target = given.get("name", about) if verb.takes_fields else about
-    if target is not None and "$" not in target:
-        for name, value in action.fields:
-            field = locate(target, name)
-            if "$" not in value:
-                field.value(value)
-    if verb.name == "receive" and target in _OF_AN_ORDER and "orderId" not in (name for name, _ in action.fields):
-        raise FaultScriptError(f"`receive {target}` of which order? Write `receive {target} orderId=$orderId`")
+    about = trigger.names if isinstance(trigger, On) else ()  # none: any message
+    targets = (given["name"],) if verb.takes_fields and "name" in given else about
+    for target in targets:
+        if "$" not in target:
+            for name, value in action.fields:
+                field = locate(target, name)
+                if "$" not in value:
+                    field.value(value)
+    is_of_an_order = not _OF_AN_ORDER.isdisjoint(targets)
+    if verb.name == "receive" and is_of_an_order and "orderId" not in (name for name, _ in action.fields):
+        raise FaultScriptError(f"`receive {targets[0]}` of which order? Write `receive {targets[0]} orderId=$orderId`")
     for param in verb.params:
-        if param.kind == "field" and about is not None and "$" not in given[param.name]:
-            scaled = locate(about, given[param.name])
-            if scaled.kind not in NUMBERS | {"int"}:
-                raise FaultScriptError(f"{scaled} of {about} is no number; `{verb.name}` needs one")
+        if param.kind == "field" and "$" not in given[param.name]:
+            for message in about:
+                scaled = locate(message, given[param.name])
+                if scaled.kind not in NUMBERS | {"int"}:
+                    raise FaultScriptError(f"{scaled} of {message} is no number; `{verb.name}` needs one")
     for text in (*given.values(), *(value for _, value in action.fields)):
         for reference in REFERENCE.findall(text):
             if isinstance(trigger, AtStart | AtTime):
                 raise FaultScriptError(
                     f"'${reference}' of which message? `{trigger}` is a time; use `on` with a message"
                 )
-            if about is not None:
-                locate(about, reference)
+            for message in about:
+                locate(message, reference)
 
 
 def _arguments(verb: Verb, words: list[Word]) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:

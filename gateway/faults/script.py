@@ -65,13 +65,20 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """On messages of a name that meet all conditions: the n-th, every n-th, some by chance, or (none given) each."""
+    """On messages of a name that meet all conditions: the n-th, every n-th, some by chance, or (none given) each.
+
+    ``name`` may be several with commas between them, whose messages are counted together.
+    """
 
     name: str
     where: tuple[Condition, ...] = ()
     nth: int | None = None
     every: int | None = None
     probability: float | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.name.split(","))
 
     def __str__(self) -> str:
         words = ["on", self.name]

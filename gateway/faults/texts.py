@@ -42,6 +42,7 @@ TEXTS: dict[int, str] = {
     10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
     10182: "Failed to request live updates (disconnected).",
     10197: "No market data during competing live session",
+    10225: "Bust event occurred, current subscription is deactivated. Please resubscribe real-time bars immediately.",
     10349: "Order TIF was set to DAY based on order preset.",
 }
 

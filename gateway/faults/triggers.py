@@ -83,9 +83,7 @@ def _on(words: list[Word]) -> On:
     if not words or words[0].is_pair:
         raise FaultScriptError("`on` which message? Write `on orderStatus 2`")
     name, rest = words[0].text, words[1:]
-    known = ANSWERS | REQUESTS | TAPE
-    if name not in known:
-        raise FaultScriptError(f"there is no message '{name}'{did_you_mean(name, known)}")
+    names = _names(name)
     where: list[Condition] = []
     if rest and rest[0].text == "where" and not rest[0].is_pair:
         rest = rest[1:]
@@ -93,7 +91,8 @@ def _on(words: list[Word]) -> On:
             if not rest[0].key:
                 raise FaultScriptError(f"'{rest[0]}' names no field; write `where status=Filled`")
             if rest[0].key not in (CLIENT, NEW):
-                locate(name, rest[0].key)
+                for each in names:
+                    locate(each, rest[0].key)
             where.append(Condition(rest[0].key, rest[0].text, rest[0].sign == "!="))
             rest = rest[1:]
         if not where:
@@ -103,6 +102,25 @@ def _on(words: list[Word]) -> On:
     if any(condition.field == NEW for condition in where) and name != "placeOrder":
         raise FaultScriptError("only placeOrder is new or not; leave `new=` away")
     return _counted(name, tuple(where), [word.text for word in rest])
+
+
+def _names(text: str) -> list[str]:
+    """The messages of ``on``, one or several with commas between them."""
+    names, known = text.split(","), ANSWERS | REQUESTS | TAPE
+    for name in names:
+        if name not in known:
+            raise FaultScriptError(f"there is no message '{name}'{did_you_mean(name, known)}")
+        if names.count(name) > 1:
+            raise FaultScriptError(f"'{name}' is given twice; keep one")
+        if _side(name) != _side(names[0]):
+            raise FaultScriptError(
+                f"{names[0]} is {_side(names[0])} and {name} {_side(name)}; write a rule for each of them"
+            )
+    return names
+
+
+def _side(name: str) -> str:
+    return ANSWER if name in ANSWERS else REQUEST if name in REQUESTS else ON_TAPE
 
 
 def _counted(name: str, where: tuple[Condition, ...], texts: list[str]) -> On:
@@ -126,7 +144,7 @@ def _counted(name: str, where: tuple[Condition, ...], texts: list[str]) -> On:
 def place_of(trigger: Trigger) -> str:
     """What a trigger's rule acts on: an answer, a request, the tape, a time."""
     if isinstance(trigger, On):
-        return ANSWER if trigger.name in ANSWERS else REQUEST if trigger.name in REQUESTS else ON_TAPE
+        return _side(trigger.names[0])
     if isinstance(trigger, AtMessage):
         return ANSWER if trigger.kind == "message" else REQUEST
     return CLOCK

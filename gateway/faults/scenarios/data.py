@@ -8,6 +8,10 @@ _FIRST = {"n": "1"}
 _SOON = {"when": "at start", "after": "60"}
 _SYMBOL = _SOON | {"symbol": "first"}
 _NO_TRADING = "Report NOTSUBSCRIBED; no trading on a price that is not there."
+_KEPT = "reqHistoricalData where keepUpToDate=yes"
+_ASKED = ("reqMktData", "reqRealTimeBars", _KEPT)  # what streams are subscribed by
+_BARS = "realtimeBar,historicalDataUpdate"
+_PRICES = ("open", "high", "low", "close")
 _DELAYED = "\n".join(  # tick types: live -> delayed
     f"on {name} where tickType={live}: set tickType={delayed}"
     for name, types in {
@@ -26,6 +30,13 @@ def _no_history(text: str, happens: str, must: str, reference: str) -> Scenario:
         f'on reqHistoricalData {{n}}: drop; error 162 "Historical Market Data Service error message:{text}"',
         happens, must, reference, _FIRST,
     )  # fmt: skip
+
+
+def _refused(code: int, happens: str, reference: str) -> Scenario:
+    """A stream is not begun: the n-th of each kind."""
+    return Scenario(
+        "\n".join(f"on {asked} {{n}}: drop; error {code}" for asked in _ASKED), happens, _NO_TRADING, reference, _FIRST
+    )
 
 
 DATA = {
@@ -66,43 +77,42 @@ DATA = {
         "https://github.com/mementum/backtrader/issues/110",
         {"count": "5", "seconds": "10m"},
     ),
-    "not_subscribed": Scenario(
-        "on reqMktData {n}: drop; error 354",
+    "not_subscribed": _refused(
+        354,
         "354: the market data is not subscribed.",
-        _NO_TRADING,
         "https://github.com/brndnmtthws/thetagang/issues/175",
-        _FIRST,
     ),
-    "needs_subscription": Scenario(
-        "on reqMktData {n}: drop; error 10089",
+    "needs_subscription": _refused(
+        10089,
         "10089: the data needs an additional subscription for the API.",
-        _NO_TRADING,
         "https://github.com/wboayue/rust-ibapi/issues/768",
-        _FIRST,
     ),
     "delayed_shown": Scenario(
-        "on reqMktData: error 10167\non marketDataType: set marketDataType=3\n" + _DELAYED,
-        "10167: delayed data is sent instead, under tick types of its own.",
+        "\n".join([f"on {asked}: error 10167" for asked in _ASKED])
+        + "\non marketDataType: set marketDataType=3\n"
+        + _DELAYED,
+        "10167: delayed data is sent instead, ticks under types of their own.",
         "Report DELAYED; no trading on it unless the settings say so.",
         "https://github.com/wboayue/rust-ibapi/pull/672",
     ),
-    "delayed_disabled": Scenario(
-        "on reqMktData {n}: drop; error 10168",
+    "delayed_disabled": _refused(
+        10168,
         "10168: not subscribed, and delayed data is not enabled.",
-        _NO_TRADING,
         f"{IB_INSYNC}/198",
-        _FIRST,
     ),
     "competing_session": Scenario(
-        "on tickPrice {n}: drop; error 10197; mute data {seconds}",
-        "10197: another session of the user takes the market data; ticks stop, and come back silently.",
-        "Pause what trades on quotes until data flows again.",
+        f"on tickPrice,{_BARS} {{n}}: drop; error 10197; mute data {{seconds}}",
+        "10197: another session of the user takes the market data; ticks and bars stop, and come back silently.",
+        "Pause what trades on them until data flows again.",
         f"{LEAN_IB}/issues/140",
         {"n": "20", "seconds": "60"},
     ),
     "updates_dead": Scenario(
-        "on historicalDataUpdate {n}: drop; error 10182; mute historicalDataUpdate client=own id=$reqId",
-        "10182: bars that are kept up to date stop for good.",
+        "\n".join(
+            f"on {told} {{n}}: drop; error {code}; mute {told} client=own id=$reqId"
+            for told, code in (("historicalDataUpdate", 10182), ("realtimeBar", 10225))
+        ),
+        "10182 (10225 for bars of 5 seconds): bars that are kept up to date stop for good.",
         "Request them anew and fill the gap; orders and the socket are fine.",
         f"{IB_INSYNC}/670",
         {"n": "3"},
@@ -129,8 +139,9 @@ DATA = {
         _SYMBOL | {"seconds": "5m"},
     ),
     "outlier_tick": Scenario(
-        "on tickPrice {n}: scale price {factor}",
-        "One tick has an absurd price; the market did not trade there.",
+        "on tickPrice {n}: scale price {factor}\n"
+        f"on {_BARS} {{n}}: {'; '.join(f'scale {price} {{factor}}' for price in _PRICES)}",
+        "One tick, or one bar that is told live, has an absurd price; the market did not trade there.",
         "Filter prices against the last ones before they reach indicators and stops.",
         f"{LEAN}/pull/3191",
         {"n": "20", "factor": "1.5"},
@@ -143,7 +154,7 @@ DATA = {
         _SYMBOL | {"factor": "1.5"},
     ),
     "bar_corrupt": Scenario(
-        "on realtimeBar {n}: scale low {factor}",
+        f"on {_BARS} {{n}}: scale low {{factor}}",
         "A bar's low is above its open and close.",
         "Check bars before they are used, and leave bad ones out.",
         f"{NAUTILUS}/issues/3347",

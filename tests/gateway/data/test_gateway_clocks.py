@@ -25,18 +25,30 @@ def test_it_runs_so_many_times_as_fast() -> None:
     assert clock.wait_for(START + dt.timedelta(minutes=4)) == 1.0 and clock.wait_for(START) == 0.0
 
 
-def test_it_can_be_paused() -> None:
+def test_it_goes_on_at_another_pace_from_where_it_stands() -> None:
     base = VirtualClock(BASE)
-    clock = AcceleratedClock(START, 2.0, base)
+    clock = AcceleratedClock(START, 60.0, base)
+    clock.run_at(1.0)
     base.sleep(5)
-    clock.pause()
-    base.sleep(100)
-    assert clock.now() == START + dt.timedelta(seconds=10)
-    assert clock.wait_for(START + dt.timedelta(seconds=11)) == float("inf")
-    clock.resume()
-    clock.resume()
+    assert clock.now() == START + dt.timedelta(seconds=5) and clock.factor == 60.0
+    assert clock.wait_for(START + dt.timedelta(seconds=11)) == 6.0
+    clock.sleep(2.0)
+    assert base.now() == BASE + dt.timedelta(seconds=7)
+    clock.run_at(clock.factor)
+    assert clock.now() == START + dt.timedelta(seconds=7)
     base.sleep(1)
-    assert clock.now() == START + dt.timedelta(seconds=12)
+    assert clock.now() == START + dt.timedelta(seconds=67)
+    assert clock.wait_for(START + dt.timedelta(seconds=127)) == 1.0
+
+
+def test_it_begins_once_more() -> None:
+    base = VirtualClock(BASE)
+    clock = AcceleratedClock(START, 60.0, base)
+    base.sleep(5)
+    clock.begin()
+    assert clock.now() == START
+    base.sleep(1)
+    assert clock.now() == START + dt.timedelta(seconds=60)
 
 
 def test_a_speed_is_a_clock() -> None:

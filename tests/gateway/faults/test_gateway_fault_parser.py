@@ -31,6 +31,7 @@ def rule(text: str) -> Rule:
         ("every Sunday at 01:00 exchange: close", AtTime(dt.time(1), "exchange", every="Sunday")),
         ("on execDetails: drop", On("execDetails")),
         ("on execDetails 2: drop", On("execDetails", nth=2)),
+        ("on tickPrice,realtimeBar 20: drop", On("tickPrice,realtimeBar", nth=20)),
         ("on orderStatus every 3: drop", On("orderStatus", every=3)),
         ("on orderStatus with probability 0.25: drop", On("orderStatus", probability=0.25)),
         (
@@ -89,6 +90,12 @@ def test_scripts_add_up_and_the_last_seed_counts() -> None:
 WRONG = {
     "on ordrStatus: drop": ["line 1", "no message 'ordrStatus'", "did you mean 'orderStatus'"],
     "on orderStatus drop": ["no ': '", "write `on execDetails 1: duplicate`"],
+    "on tickPrice,realtimBar 3: drop": ["no message 'realtimBar'", "did you mean 'realtimeBar'"],
+    "on tickPrice,tickPrice: drop": ["'tickPrice' is given twice"],
+    "on tickPrice,reqMktData: drop": ["tickPrice is an answer and reqMktData a request; write a rule for each"],
+    "on tickPrice,realtimeBar: scale price 2": ["realtimeBar has no field 'price'"],
+    "on tickPrice,realtimeBar where tickType=4: drop": ["realtimeBar has no field 'tickType'"],
+    "on tickPrice,realtimeBar: send error errorString=$time": ["tickPrice has no field 'time'"],
     "onn orderStatus: drop": ["begins with at, every, on or seed", "did you mean 'on'"],
     "on orderStatus: dorp": ["no action 'dorp'", "did you mean 'drop'"],
     "on orderStatus:": ["an action is missing", "write `drop`"],

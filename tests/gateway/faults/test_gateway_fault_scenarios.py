@@ -67,6 +67,16 @@ REFUSED = [*HELD, ("refuse", 1, 7, 201)]
 STARTED = [waits(0), waits(60)]  # at start, and its "after"
 CHANGED = asks("placeOrder", PLACE, 2)  # a new order, and its modification
 
+UPDATE: Values = {"reqId": 5, "bar": {name: price for name, price in BAR5.items() if name != "reqId"}}
+CORRUPT = [("replace", BAR5 | {"low": pytest.approx(18.6)})]
+STREAMS_ASKED: list[Play] = [  # each once more than it is refused, and history that is not kept up to date
+    asks("reqHistoricalData", HISTORY),
+    *(
+        asks(name, HISTORY | {"keepUpToDate": True}, 2)
+        for name in ("reqMktData", "reqRealTimeBars", "reqHistoricalData")
+    ),
+]
+
 # name -> what happens in the gateway, what the actor is told
 PLAYS: dict[str, tuple[list[Play], list[tuple[Any, ...]]]] = {
     "drop_before": ([passes("orderStatus", STATUS, 2)], [("close", 1, "before")]),
@@ -198,31 +208,46 @@ PLAYS: dict[str, tuple[list[Play], list[tuple[Any, ...]]]] = {
         if name.startswith("history_") and name not in ("history_rate", "history_farm_broken")
     },
     "history_rate": ([waits(0)], [("limit", "historical", 5, 600.0)]),
-    "not_subscribed": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 354)]),
-    "needs_subscription": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 10089)]),
+    "not_subscribed": (STREAMS_ASKED, [("swallow",), ("error", 1, 5, 354)] * 3),
+    "needs_subscription": (STREAMS_ASKED, [("swallow",), ("error", 1, 5, 10089)] * 3),
     "delayed_shown": (
         [
-            asks("reqMktData", HISTORY), passes("marketDataType", {"reqId": 5, "marketDataType": 1}),
+            *STREAMS_ASKED[1:], passes("marketDataType", {"reqId": 5, "marketDataType": 1}),
             passes("tickPrice", TICK), passes("tickSize", {"reqId": 5, "tickType": 5, "size": 3.0}),
         ],
         [
-            ("error", 1, 5, 10167), ("replace", {"reqId": 5, "marketDataType": 3}),
+            *[("error", 1, 5, 10167)] * 6, ("replace", {"reqId": 5, "marketDataType": 3}),
             ("replace", TICK | {"tickType": 68}), ("replace", {"reqId": 5, "tickType": 71, "size": 3.0}),
         ],
     ),
-    "delayed_disabled": ([asks("reqMktData", HISTORY)], [("swallow",), ("error", 1, 5, 10168)]),
+    "delayed_disabled": (STREAMS_ASKED, [("swallow",), ("error", 1, 5, 10168)] * 3),
     "competing_session": (
-        [passes("tickPrice", TICK, 21), waits(60), passes("tickPrice", TICK)],
+        [
+            passes("tickPrice", TICK, 10), passes("realtimeBar", BAR5, 5), passes("historicalDataUpdate", UPDATE, 4),
+            passes("tickPrice", TICK, 2), waits(60), passes("tickPrice", TICK),
+        ],
         [("swallow",), ("error", 1, 5, 10197), ("swallow",)],
     ),
     "updates_dead": (
-        [passes("historicalDataUpdate", {"reqId": 5}, 5), passes("historicalDataUpdate", {"reqId": 6})],
-        [("swallow",), ("error", 1, 5, 10182), ("swallow",), ("swallow",)],
+        [
+            passes("historicalDataUpdate", {"reqId": 5}, 5), passes("historicalDataUpdate", {"reqId": 6}),
+            passes("realtimeBar", {"reqId": 8}, 4), passes("realtimeBar", {"reqId": 9}),
+        ],
+        [
+            ("swallow",), ("error", 1, 5, 10182), ("swallow",), ("swallow",),
+            ("swallow",), ("error", 1, 8, 10225), ("swallow",),
+        ],
     ),
     "midnight_silence": ([waits(14 * 3600)], [("lose_streams", None)]),
     "silent_feed": ([*STARTED, passes("tickPrice", TICK), waits(300), passes("tickPrice", TICK)], [("swallow",)]),
-    "outlier_tick": ([passes("tickPrice", TICK, 21)], [("replace", TICK | {"price": 18.75})]),
-    "bar_corrupt": ([passes("realtimeBar", BAR5, 4)], [("replace", BAR5 | {"low": 18.6})]),
+    "outlier_tick": (
+        [passes("tickPrice", TICK, 21), passes("realtimeBar", BAR5, 21)],
+        [
+            ("replace", TICK | {"price": 18.75}),
+            ("replace", BAR5 | {name: pytest.approx(1.5 * BAR5[name]) for name in ("open", "high", "low", "close")}),
+        ],
+    ),
+    "bar_corrupt": ([passes("historicalDataUpdate", UPDATE, 2), passes("realtimeBar", BAR5, 4)], CORRUPT),
     "bars_out_of_order": (
         [passes("realtimeBar", BAR5, 3), passes("realtimeBar", BAR5 | {"open": 12.0})],
         [
@@ -308,7 +333,7 @@ CODES = {
     "reported_cancelled": {202}, "modify_filled": {104}, "price_off_tick": {110}, "modify_off_tick": {110},
     "cancel_not_possible": {161}, "cancel_not_found": {10147}, "cancel_crosses_fill": {10148}, "tif_preset": {10349},
     "outside_hours_warning": {399}, "locate_hold": {404}, "not_subscribed": {354}, "needs_subscription": {10089},
-    "delayed_shown": {10167}, "delayed_disabled": {10168}, "competing_session": {10197}, "updates_dead": {10182},
+    "delayed_shown": {10167}, "delayed_disabled": {10168}, "competing_session": {10197}, "updates_dead": {10182, 10225},
 }  # fmt: skip
 
 
