@@ -15,6 +15,7 @@ from core.settings import PathSettings
 
 LEDGER = "trials.sqlite"
 PORTFOLIO = "portfolio"
+WIDE = 97  # columns that the table of trials has at least; with fewer the last ones would be cut off
 
 
 def trials(
@@ -25,8 +26,9 @@ def trials(
 ) -> None:
     """Show every backtest that was ever run, and how many distinct ones each set of bars has seen."""
     with readable(debug):
+        width = None if console.is_terminal else max(console.width, WIDE)
         for table in _trial_tables(state or Path(PathSettings().state)):
-            console.print(table)
+            console.print(table, width=width, crop=False)
 
 
 def _trial_tables(state: Path) -> list[Table]:
