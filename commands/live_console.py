@@ -168,7 +168,7 @@ def tables(found: SessionSummary) -> Iterator[Table | str]:
     yield table
     refused = f"; {counted(found.refusals, 'order')} refused" if found.refusals else ""
     yield f"Costs of this session EUR {sum(unit.costs_eur for unit in found.units):,.2f}{refused}."
-    rest = found.net_eur - sum(unit.net_eur for unit in found.units)
+    rest = round(found.net_eur - sum(unit.net_eur for unit in found.units), 2) + 0.0  # no minus before zero
     worth = found.net_liquidation_eur
     reported = f" ({worth:,.2f} as the broker told last)" if worth is not None else ""
     yield (

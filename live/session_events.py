@@ -38,7 +38,6 @@ class SessionEvents(JournalWriter):
     def start(self) -> None:
         super().start()
         self._is_behind = True  # the trades of before are still to be compared with the event journal
-        self._began = self.p.clock.now()
         self.counted = SessionCount(self.strategy.broker, self._unit)
         self.strategy.broker.listeners.append(self.counted)
 
@@ -69,7 +68,7 @@ class SessionEvents(JournalWriter):
         rows, self._trades_seen = self._trades.closed_since(self._trades_seen)
         for row in rows:
             self._closed(row)
-            self.p.tell(_in_words(row, self._began))
+            self.p.tell(_in_words(row))
 
     def _catch_up(self, trades: Sequence[TradeRow]) -> None:
         """Write what the event journal lacks of the trades from before."""
@@ -90,15 +89,18 @@ class SessionEvents(JournalWriter):
                 told[name] -= 1
             else:
                 missing.append(row)
+        are_few = len(missing) <= FEW  # else the event journal is new, and they are nothing of this session
         for row in missing:
-            self._closed(row)
-            if len(missing) <= FEW:
-                self.p.tell(_in_words(row, self._began))
-        if len(missing) > FEW:
+            self._closed(row, counts=are_few)
+            if are_few:
+                when = f" at {row.exit_time:%Y-%m-%d %H:%M} UTC, before this session" if row.exit_time else ""
+                self.p.tell(_in_words(row, when))
+        if not are_few:
             self.p.tell(f"{self._unit}: {len(missing):,} trades closed before are written into the event journal")
 
-    def _closed(self, row: TradeRow) -> None:
-        self.counted.trades.append(row)
+    def _closed(self, row: TradeRow, *, counts: bool = True) -> None:
+        if counts:
+            self.counted.trades.append(row)
         self._write(EventKind.TRADE, row.exit_time or utc_time(self.strategy.lines.datetime[0]), asdict(row))
 
     def _write(self, kind: EventKind, when: dt.datetime, payload: dict[str, Any]) -> None:
@@ -119,11 +121,7 @@ def _told(journal: Journal) -> Counter[tuple[str, str, str]]:
     return Counter((each["strategy"], each["instrument"], each["trade_id"]) for each in told)
 
 
-def _in_words(row: TradeRow, began: dt.datetime) -> str:
-    """``began``: of the session."""
-    when = ""
-    if row.exit_time is not None and row.exit_time < began:
-        when = f" at {row.exit_time:%Y-%m-%d %H:%M} UTC, before this session"
+def _in_words(row: TradeRow, when: str = "") -> str:
     return f"{row.strategy}: {row.side} {row.instrument} closed{when}, EUR {row.net_eur:+,.2f} net ({row.exit_reason})"
 
 

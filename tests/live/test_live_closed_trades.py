@@ -99,9 +99,9 @@ def test_a_stop_that_fills_while_no_session_runs_is_told_by_the_next_one(tws: Ga
 
     def fill_the_stop(state: Any) -> None:
         (stop,) = state.market.open_orders()
-        state.market.modify(stop, {**stop.terms, "auxPrice": 1.0})
+        state.market.execute(stop)
 
-    tws.call(fill_the_stop)  # a buy stop below the market
+    tws.call(fill_the_stop)
     second, third = live(settings, tws, at(13, 45)), live(settings, tws, at(13, 46))
     (text,) = told(second)
     assert "meanrev: short XMPLA closed at 2024-06-12 13:35 UTC, before this session, EUR " in text
@@ -164,6 +164,7 @@ def test_a_new_event_journal_gets_the_trades_that_are_known(
         "meanrev: 2 trades closed before are written into the event journal",
         "pairs: 2 trades closed before are written into the event journal",
     ]
+    assert table(run) == [(0, 0, 0), (0, 0, 0)]
 
 
 def test_an_event_journal_that_cannot_be_read_is_told_and_trading_goes_on(
