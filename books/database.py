@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 LOG_BYTES = 4_500_000  # SQLite begins its write-ahead log anew after 1000 pages of 4120 bytes
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
 
+# A log that is left beside a copy would be taken for the copy's own
+_BACK = "move it away with its -wal and -shm and put the newest copy from a backup back"
 _CURES = {  # primary result code of SQLite -> (what is wrong, the cure, with the setting that names the folder)
     sqlite3.SQLITE_BUSY: ("another process holds it", "end that process or wait for it, then start again"),
     sqlite3.SQLITE_LOCKED: ("another connection holds it", "end the other run or wait for it, then start again"),
@@ -28,8 +30,11 @@ _CURES = {  # primary result code of SQLite -> (what is wrong, the cure, with th
     ),
     sqlite3.SQLITE_FULL: ("the disk is full", "free space on the disk or set {setting} to another one"),
     sqlite3.SQLITE_IOERR: ("the disk failed or is full", "check the disk and its free space, or set {setting}"),
-    sqlite3.SQLITE_NOTADB: ("it is not a SQLite file", "move it away: a new one is made"),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "restore a copy of it, or rescue it with `sqlite3 FILE .recover`"),
+    sqlite3.SQLITE_NOTADB: ("it is not a SQLite file", f"{_BACK}{{anew}}"),
+    sqlite3.SQLITE_CORRUPT: (
+        "it is damaged",
+        f"{_BACK}, or rescue it with `sqlite3 FILE .recover`{{anew}}",
+    ),
     sqlite3.SQLITE_CONSTRAINT: ("it is append-only or the row breaks its rules", "append a correcting row instead"),
 }
 
@@ -45,6 +50,7 @@ class Database:
     is wrong and the cure, where this kind of file needs another one. ``spare_read_only``: a file that cannot be written
     is opened for reading (``read_only`` is then true). ``has_log_ahead``: the write-ahead log gets its full length when
     it is opened, so that a commit overwrites blocks and does not wait for the file system to enter new ones.
+    ``anew``: the end of a damaged file's cure, which says what a new one in its place would mean.
     ``is_durable``: a commit survives the loss of power; else that of the process alone, and it does not wait for the
     disk (what is lost is the end, never the middle).
     """
@@ -53,12 +59,13 @@ class Database:
         self, path: str | Path, kind: str, application_id: int, version: int, script: str, *,
         error: type[HalflifeError] = LedgerError, setting: str = "paths.state",
         cures: Mapping[int, tuple[str, str]] | None = None, spare_read_only: bool = False, has_log_ahead: bool = False,
-        is_durable: bool = True,
+        is_durable: bool = True, anew: str = "",
     ) -> None:  # fmt: skip
         self.path = Path(path)
         self.kind = kind
         self.error = error
         self.setting = setting
+        self._anew = anew
         self._cures = {**_CURES, **(cures or {})}
         self.read_only = False
         self._synchronous = "FULL" if is_durable else "NORMAL"
@@ -104,7 +111,8 @@ class Database:
             tables = run("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if found_id != application_id and (found_id or tables):
             raise self.error(
-                f"{self.path} is not a {self.kind} but another SQLite file; move it away or set {self.setting}"
+                f"{self.path} is not a {self.kind} but another SQLite file; move it away and put its "
+                f"own file back, or set {self.setting}"
             )
         if found_version > version:
             raise self.error(
@@ -231,7 +239,7 @@ class Database:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # extended codes keep the primary one below
             what, cure = self._cures.get(code, ("SQLite refused", "check the file and its folder"))
-            cure = cure.format(setting=self.setting)
+            cure = cure.format(setting=self.setting, anew=self._anew)
             raise self.error(f"{self.kind} {self.path} cannot be {verb}: {what} ({error}); {cure}") from error
 
 

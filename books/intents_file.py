@@ -17,6 +17,7 @@ from core.errors import LedgerError
 APPLICATION_ID = 0x484C4F31  # "HLO1"
 VERSION = 1
 KIND = "intent journal"
+_ANEW = "; a new one would not know which orders and positions are halflife's, and would take them for your own"
 LONG_LOG = 100  # commits, of five to nine pages each: SQLite shortens the log by itself at 1000 pages
 
 _SCRIPT = ";;".join(
@@ -40,7 +41,7 @@ class IntentFile:
             raise LedgerError(f"there is no {KIND} {path}; start a live session first, or correct paths.state")
         self._database = Database(
             path, KIND, APPLICATION_ID, VERSION, _SCRIPT, spare_read_only=account is None,
-            has_log_ahead=account is not None,
+            has_log_ahead=account is not None, anew=_ANEW,
         )  # fmt: skip
         self._commits = 0  # since the log was shortened
         try:

@@ -24,6 +24,7 @@ _SCRIPT = ";;".join(
         append_only("events"),
     )
 )
+_ANEW = "; orders need none of it, so a new one will do, which lacks what was told before"
 
 
 class EventKind(StrEnum):
@@ -64,7 +65,9 @@ class Journal:
     """
 
     def __init__(self, path: str | Path, *, is_durable: bool = True) -> None:
-        self._database = Database(path, "journal", APPLICATION_ID, VERSION, _SCRIPT, is_durable=is_durable)
+        self._database = Database(
+            path, "journal", APPLICATION_ID, VERSION, _SCRIPT, is_durable=is_durable, anew=_ANEW
+        )  # fmt: skip
 
     def append(self, kind: str, when: dt.datetime, payload: Mapping[str, Any]) -> int:
         """Write one event (``when`` naive = UTC, ``payload`` JSON without NaN) and return its id."""

@@ -34,6 +34,7 @@ _SCRIPT = ";;".join(
         append_only("trials"),
     )
 )
+_ANEW = "; a new one counts no trial of before, and results then seem to mean more than they do"
 _COLUMNS = "id, at, name, kind, strategy, parameters, settings_hash, data_hash, code_version, metrics, sessions"
 
 
@@ -79,7 +80,7 @@ class TrialLedger:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._database = Database(path, "trial ledger", APPLICATION_ID, VERSION, _SCRIPT)
+        self._database = Database(path, "trial ledger", APPLICATION_ID, VERSION, _SCRIPT, anew=_ANEW)
 
     def record(self, trial: TrialRecord) -> int:
         """Write one trial and return its id.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -19,8 +20,19 @@ from core.signals import EXIT_INTERRUPTED
 EXIT_ERROR = 2
 NOTHING_YET = "Stopped; there are no results yet."
 
-console = Console(width=None if sys.stdout.isatty() else 100)  # the tables are made for 100 columns
-errors = Console(stderr=True)
+PAGE = 80  # columns of what goes into a file or another program
+
+
+def _columns(stream: TextIO) -> int | None:
+    """Width to write in: COLUMNS, else the terminal's own (None)."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return None if stream.isatty() else PAGE
+
+
+console = Console(width=_columns(sys.stdout))
+errors = Console(stderr=True, width=_columns(sys.stderr))
 
 Debug = Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")]
 

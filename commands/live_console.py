@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from core.events import (
     ConnectionEvent,
@@ -26,9 +27,11 @@ from core.events import (
     ProtectionEvent,
     RefusalEvent,
 )
+from feeds.room.results import counted
 from live.summary import SessionSummary
 
 _STYLES = {Level.INFO: "", Level.WARNING: "yellow", Level.CRITICAL: "bold red"}
+_INDENT = " " * 9  # as wide as the time that a line begins with
 _ENDED_BADLY = frozenset({"rejected", "absent", "unknown", "expired"})
 
 
@@ -40,12 +43,15 @@ class LiveConsole:
         self._suffix = suffix  # of the commands that mend something: where the account's files are
         self._status: Status | None = None
 
-    def say(self, markup: str) -> None:
-        if markup:
-            self._console.print(markup, highlight=False, soft_wrap=True)
+    def say(self, markup: str, indent: str = "") -> None:
+        """A sentence, wrapped between words; commands behind it, on lines of their own, stay whole to be copied."""
+        sentence, *commands = markup.split("\n")
+        lines = wrapped(Text.from_markup(sentence), self._console.width, indent) if markup else []
+        for line in [*lines, *(Text.from_markup(command) for command in commands)]:
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def tell(self, text: str) -> None:
-        self.say(f"         {escape(text)}")
+        self.say(f"{_INDENT}{escape(text)}", _INDENT)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -71,12 +77,33 @@ class LiveConsole:
         text = in_words(event, self._suffix)
         if text:
             style = _STYLES[event.level]
-            line = f"{event.at:%H:%M:%S} {escape(text)}"
-            self.say(f"[{style}]{line}[/{style}]" if style else line)
+            lines = f"{event.at:%H:%M:%S} {escape(text)}".split("\n")
+            self.say("\n".join(f"[{style}]{line}[/{style}]" if style else line for line in lines), _INDENT)
 
     def summary(self, found: SessionSummary) -> None:
         for part in tables(found):
-            self._console.print(part, highlight=False)
+            if isinstance(part, str):
+                self.say(part)
+            else:
+                self._console.print(part, highlight=False)
+
+
+def wrapped(text: Text, width: int, indent: str = "") -> list[Text]:
+    """A line as lines of at most ``width`` columns, broken at spaces alone; all but the first begin with ``indent``.
+
+    A word that is longer, as a path or a command's option may be, has a line of its own and is not broken.
+    """
+    lines, rest = list[Text](), text
+    while rest.plain.strip():
+        plain, before = rest.plain, indent if lines else ""
+        begin, end = len(plain) - len(plain.lstrip(" ")), len(plain)
+        if len(before) + end > width:
+            fitting = plain.rfind(" ", begin, width - len(before) + 1)
+            first = plain.find(" ", begin)
+            end = fitting if fitting >= 0 else (first if first >= 0 else end)
+        lines.append(Text(before) + rest[:end])
+        rest = rest[end + 1 :]
+    return lines
 
 
 def in_words(event: MonitorEvent, suffix: str = "") -> str:
@@ -121,31 +148,37 @@ def in_words(event: MonitorEvent, suffix: str = "") -> str:
 
 def tables(found: SessionSummary) -> Iterator[Table | str]:
     """The end of a session."""
-    table = Table(title="Session", title_justify="left", show_footer=True)
-    table.add_column("unit", footer="account")
+    table = Table(title="This session", title_justify="left", show_footer=True)
+    table.add_column("unit", footer="all", overflow="fold")
     for name, total in (
         ("orders", sum(unit.orders for unit in found.units)),
         ("filled", sum(unit.fills for unit in found.units)),
         ("closed trades", sum(unit.trades for unit in found.units)),
     ):
         table.add_column(name, justify="right", footer=f"{total:,}")
-    table.add_column("net EUR", justify="right", footer=f"{found.net_eur:+,.2f}")
+    closed = sum(unit.closed_eur for unit in found.units)
+    table.add_column("their net EUR", justify="right", footer=f"{closed:+,.2f}")
     table.add_column("still held", overflow="fold")
     for unit in found.units:
         held = ", ".join(f"{size:+,.12g} {symbol}" for symbol, size in unit.positions.items())
         table.add_row(
-            escape(unit.unit), f"{unit.orders:,}", f"{unit.fills:,}", f"{unit.trades:,}", f"{unit.net_eur:+,.2f}",
+            escape(unit.unit), f"{unit.orders:,}", f"{unit.fills:,}", f"{unit.trades:,}", f"{unit.closed_eur:+,.2f}",
             escape(held) or "nothing",
         )  # fmt: skip
     yield table
-    refused = f", {found.refusals:,} orders refused" if found.refusals else ""
-    rest = found.net_eur - sum(unit.net_eur for unit in found.units)
+    refused = f"; {counted(found.refusals, 'order')} refused" if found.refusals else ""
+    yield f"Costs of this session EUR {sum(unit.costs_eur for unit in found.units):,.2f}{refused}."
+    rest = round(found.net_eur - sum(unit.net_eur for unit in found.units), 2) + 0.0  # no minus before zero
     worth = found.net_liquidation_eur
     reported = f" ({worth:,.2f} as the broker told last)" if worth is not None else ""
-    yield f"Equity EUR {found.equity_eur:,.2f}{reported}, costs EUR {found.costs_eur:,.2f}{refused}."
-    yield f"Of the result EUR {rest:+,.2f} are exchange rates and interest."
+    yield (
+        f"The account, since its journal began: equity EUR {found.equity_eur:,.2f}{reported}, net EUR "
+        f"{found.net_eur:+,.2f}, of which EUR {rest:+,.2f} are exchange rates and interest; costs EUR "
+        f"{found.costs_eur:,.2f}."
+    )
     if found.protective:
-        yield f"{found.protective:,} protective orders keep working at the broker."
+        keep = "keeps" if found.protective == 1 else "keep"
+        yield f"{counted(found.protective, 'protective order')} {keep} working at the broker."
     agreement = [
         f"{currency} {found.cash.get(currency, 0.0):,.2f} by the book, {amount:,.2f} by the broker"
         for currency, amount in sorted(found.reported_cash.items())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +16,7 @@ from core.settings import PathSettings
 
 LEDGER = "trials.sqlite"
 PORTFOLIO = "portfolio"
+WIDE = 100  # columns of the table of trials where it is piped; with 80 its last ones would be cut off
 
 
 def trials(
@@ -25,8 +27,9 @@ def trials(
 ) -> None:
     """Show every backtest that was ever run, and how many distinct ones each set of bars has seen."""
     with readable(debug):
+        page = console if console.is_terminal or console.width >= WIDE else Console(width=WIDE)
         for table in _trial_tables(state or Path(PathSettings().state)):
-            console.print(table)
+            page.print(table)
 
 
 def _trial_tables(state: Path) -> list[Table]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -277,6 +278,15 @@ class LiveSettings(Table):
     fx: Literal["broker", "settings"] = "broker"  # whose exchange rates the book is kept at
     what_if_eur: NonNegative = 50_000.0  # orders from this value on are asked for their margin first; 0 = none
     record: bool = True  # keep each day for `halflife replay`
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (LookupError, ValueError, OSError):  # unknown, no name at all, a folder of names
+            raise ValueError(f'"{zone}" is no time zone; write one as America/New_York or Europe/Berlin') from None
+        return zone
 
 
 class PathSettings(Table):

@@ -72,11 +72,6 @@ class IBBroker(VenueBroker):
                 f"account.capital is {base} {capital:,.2f} and {name} is worth {base} {worth:,.2f}; set "
                 "account.capital to what may be traded with"
             )
-        if self._settings.costs.fx.policy == "sweep":
-            found.append(
-                'costs.fx.policy = "sweep": IBKR converts no balances by itself, so book and account would drift '
-                'apart; set "borrow"'
-            )
         for (unit, symbol), size in self.venue.strangers().items():
             found.append(
                 f"the intent journal has {size:g} {symbol} of the unit {unit}, which the settings do not have; put the "

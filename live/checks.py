@@ -31,6 +31,11 @@ def check_settings(settings: Settings) -> None:
             reasons.append(f"{symbol} is an index, which nobody can buy; trade a stock or an ETF that follows it")
         elif not instrument.tradable_eu:
             reasons.append(f"{symbol} has no KID, so an EU retail account may not buy it; leave it out")
+    if settings.costs.fx.policy == "sweep":
+        reasons.append(
+            'costs.fx.policy = "sweep": IBKR converts no balances by itself, so book and account would drift apart; '
+            'set "borrow"'
+        )
     if not settings.risk.legs.accept_without_stops and (bare := legs_without_stops(settings)):
         reasons.append(
             f"{', '.join(bare)}: the legs have no disaster stop at the broker (disaster_stop = 0); set one, or accept "

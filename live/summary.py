@@ -14,19 +14,25 @@ from core.naming import symbol_of, unit_of
 
 @dataclass(frozen=True)
 class UnitResult:
-    """``net_eur``: of the closed trades and the open position, after costs, since the unit began."""
+    """``orders``, ``fills``, ``trades``, ``closed_eur`` and ``costs_eur`` are of this session; ``net_eur`` is of the
+    closed trades and the open position since the unit began. Money in the account's currency, after costs."""
 
     unit: str
     orders: int
-    fills: int
-    trades: int
+    fills: int  # orders that were filled, as a whole or in part
+    trades: int  # that were closed, or were found closed and had not been told
+    closed_eur: float  # result of these, each from its entry on
+    costs_eur: float
     net_eur: float
     positions: dict[str, float] = field(default_factory=dict)  # symbol -> signed units
 
 
 @dataclass(frozen=True)
 class SessionSummary:
-    """Money in the account's currency; ``cash``, ``reported_cash``: currency -> balance by the book, by the broker."""
+    """Money in the account's currency, since its journal began; ``units`` tell this session's part.
+
+    ``cash``, ``reported_cash``: currency -> balance by the book, by the broker.
+    """
 
     why: str
     units: list[UnitResult]
@@ -37,7 +43,7 @@ class SessionSummary:
     cash: dict[str, float]
     reported_cash: dict[str, float]
     net_liquidation_eur: float | None
-    refusals: int
+    refusals: int  # orders of this session
 
     @property
     def net_eur(self) -> float:
@@ -55,15 +61,18 @@ def summarise(
     units, refusals = [], 0
     for strategy in strategies:
         unit = strategy.p.unit
-        orders = strategy.analyzers.orderlog.frame()
+        orders, counted = strategy.analyzers.orderlog.frame(), strategy.analyzers.sessionevents.counted
+        orders = orders[~orders["ref"].isin(counted.carried)]
         refused = orders["refusal"] != ""
         refusals += int(refused.sum())
         units.append(
             UnitResult(
                 unit=unit,
                 orders=int((~refused).sum()),
-                fills=int((orders["filled"] > 0).sum()),
-                trades=sum(row.strategy == unit for row in account.trades),
+                fills=counted.fills,
+                trades=len(counted.trades),
+                closed_eur=sum(row.net_eur for row in counted.trades),
+                costs_eur=counted.costs_eur,
                 net_eur=account.result_eur(unit),
                 positions={
                     symbol_of(data): float(position.size)

@@ -15,6 +15,7 @@ from books.intents_records import CommissionSeen, ExecutionSeen
 from books.intents_states import AT_BROKER
 from core.errors import LedgerError, StoreError, UnansweredError
 from core.events import Connection, ConnectionEvent, HaltEvent
+from live.findings import in_words
 from live.reconcile import GRACE_SECONDS, reconcile, settle
 from live.reconcile_records import Doubts, Finding, FindingKind, Reconciliation
 from live.reconcile_store import to_snapshot
@@ -146,7 +147,8 @@ class Reconciler:
         if not self.is_reconciled:
             self.is_reconciled = True
             self._last_told = Connection.SYNCHRONISED
-            text = f"{event.reason}; {len(result.findings)} findings"
+            found = in_words(result.findings)
+            text = f"{event.reason}; found {found}" if found else event.reason
             desk.bus.publish(ConnectionEvent(at=desk.clock.now(), state=Connection.SYNCHRONISED, text=text))
         self._tell(result)
         self._go_on(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import re
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from stores.settings import StoreSettings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_CODE = re.compile(r"\[HL\d{3}\] ")
 
 
 class StoreThread:
@@ -54,11 +56,11 @@ class StoreThread:
                 raise
 
     async def _first(self, desk: Desk) -> None:
-        connection, wait = desk.connection, self._settings.start_timeout
+        connection = desk.connection
         try:
-            await asyncio.wait_for(connection.settled.wait(), desk.patience(wait))
+            await asyncio.wait_for(connection.settled.wait(), desk.patience(self._settings.start_timeout))
         except TimeoutError:
-            raise UnreachableError(f"not connected within {wait:g} s: {connection.why}") from None
+            raise UnreachableError(_cause(connection.why, self._settings)) from None
         if connection.error is not None:
             raise connection.error
 
@@ -152,3 +154,15 @@ class StoreThread:
         except KeyboardInterrupt:
             future.cancel()
             raise
+
+
+def _cause(why: str, settings: StoreSettings) -> str:
+    """What the last attempt failed with, without its code: the error that tells it has one. Where no attempt has failed
+    yet there is only the time to tell."""
+    text, codes = _CODE.subn("", why)
+    if codes:
+        return text
+    return (
+        f"{settings.host}:{settings.port} has not completed the log-in within {settings.start_timeout:g} s; look at "
+        f"the window of TWS or IB Gateway"
+    )

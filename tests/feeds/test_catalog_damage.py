@@ -75,7 +75,7 @@ def test_another_kind_of_sqlite_file_is_refused(tmp_path: Path) -> None:
     connection.close()
     before = content(tmp_path)
     with pytest.raises(
-        CatalogError, match="is not a catalog but another SQLite file; move it away or set paths.catalog"
+        CatalogError, match="is not a catalog but another SQLite file; move it away .*, or set paths.catalog"
     ):
         Catalog(tmp_path)
     assert content(tmp_path) == before

@@ -75,7 +75,7 @@ def stopped(tws: Gateway, number: signal.Signals) -> None:
     protective = until(tws, is_protected)
     child.send_signal(number)
     code, out = end_of(child)
-    assert code == 0 and "stopping: " in out and "1 protective orders keep working at the broker" in out, out
+    assert code == 0 and "stopping: " in out and "1 protective order keeps working at the broker" in out, out
     assert working(tws) == protective
     (order,) = read_book(PLACES.intents).open_orders()
     assert (order.intent.role, order.state) == ("stop", "working")
