@@ -7,6 +7,7 @@ import datetime as dt
 from books.intents_book import IntentBook
 from books.intents_order import Order
 from books.intents_records import EPSILON, Acknowledged, ExecutionSeen, Halted, Record, StatusSeen
+from books.intents_ref import OrderRef
 from books.intents_states import NEVER_LIVED, HaltCause, OrderState
 
 _GONE = frozenset({OrderState.ABSENT, OrderState.WITHDRAWN})
@@ -19,7 +20,7 @@ def alarms(book: IntentBook, record: Record, before: OrderState | None, at: dt.d
     """
     order = book.by_ref(record.ref) if record.ref else None
     if order is None:
-        return []
+        return _of_stranger(book, record, at) if isinstance(record, ExecutionSeen) else []
     found: list[tuple[HaltCause, str]] = []
     if order.other_perm_ids:
         ids = ", ".join(map(str, (order.perm_id, *order.other_perm_ids)))
@@ -40,6 +41,33 @@ def alarms(book: IntentBook, record: Record, before: OrderState | None, at: dt.d
         for cause, why in found
         if (account, con_id, cause) not in book.halts
     ]
+
+
+def stranger(book: IntentBook, order_ref: str) -> tuple[HaltCause, str] | None:
+    """Why an order of this program that the journal does not hold is one: positions are not what they seem. None: the
+    name is not one of this program's."""
+    parts = OrderRef.parse(order_ref)
+    if parts is None:
+        return None
+    if parts.journal == book.journal_id:
+        return (
+            HaltCause.LOST_RECORD,
+            f"{order_ref} is of this journal, which does not hold it: was an older copy restored?",
+        )
+    return HaltCause.OTHER_JOURNAL, f"{order_ref} is of another intent journal ({parts.journal}) on this account"
+
+
+def _of_stranger(book: IntentBook, record: ExecutionSeen, at: dt.datetime) -> list[Halted]:
+    execution = record.execution
+    found = stranger(book, execution.order_ref) if not record.ref and execution.shares > EPSILON else None
+    if found is None or (execution.account, execution.con_id, found[0]) in book.halts:
+        return []
+    why = f"{execution.action} {execution.shares:.12g} {execution.symbol} was filled, and {found[1]}"
+    return [
+        Halted(
+            at=at, account=execution.account, con_id=execution.con_id, symbol=execution.symbol, cause=found[0], why=why
+        )
+    ]  # fmt: skip
 
 
 def _of_execution(order: Order, record: ExecutionSeen, before: OrderState | None) -> list[str]:

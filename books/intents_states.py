@@ -57,7 +57,7 @@ class HaltCause(StrEnum):
     CONTRADICTION = "contradiction"  # the broker's records contradict each other or the journal
     GHOST = "ghost"  # an order came alive after it was found absent
     LOST_RECORD = "lost_record"  # an orderRef of this journal that it does not hold: an older copy was restored
-    OTHER_JOURNAL = "other_journal"  # open orders of another journal of this program
+    OTHER_JOURNAL = "other_journal"  # open orders or fills of another journal of this program
     PERSON = "person"
 
 

@@ -101,7 +101,7 @@ def check_clock(ours: dt.datetime, offset: dt.timedelta) -> None:
     raise SessionError(
         f"IBKR's clock is at {ours + offset:%Y-%m-%d %H:%M} UTC and this machine's at {ours:%Y-%m-%d %H:%M}, so "
         f"neither bars nor opening hours can be right; let the machine keep its time by NTP (a paper gateway that "
-        f"plays another day is traded by `halflife live --rehearse`)"
+        f"plays another day is traded with `--clock tws`, or by `halflife live --rehearse`)"
     )
 
 

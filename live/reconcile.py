@@ -12,12 +12,11 @@ from dataclasses import replace
 
 from books import intents_records as rec
 from books.intents import IntentJournal
-from books.intents_alarms import alarms
+from books.intents_alarms import alarms, stranger
 from books.intents_book import IntentBook
 from books.intents_intake import booked_by, resolved_by, told_by
 from books.intents_order import Key, Order
 from books.intents_records import EPSILON, BrokerOrder, Execution, Record
-from books.intents_ref import OrderRef
 from books.intents_states import DONE, SELF_LIFTING, HaltCause, OrderState
 from core.errors import IntentError
 from live.reconcile_commands import mends
@@ -160,7 +159,6 @@ class _Run:
             self.find(FindingKind.ADOPTED, text, execution.con_id, ref)
         elif is_new:
             self.find(FindingKind.BY_HAND, text, execution.con_id)
-            self.judge_stranger(execution.order_ref, execution.account, execution.con_id)
 
     def take_open(self, report: BrokerOrder) -> None:
         ref = self.book.owner(report.order_ref, report.perm_id)
@@ -199,15 +197,9 @@ class _Run:
 
     def judge_stranger(self, order_ref: str, account: str, con_id: int) -> None:
         """An order of this program that the journal does not hold: positions are not what they seem."""
-        parts = OrderRef.parse(order_ref)
-        if parts is None:
-            return
-        if parts.journal == self.book.journal_id:
-            why = f"{order_ref} is of this journal, which does not hold it: was an older copy restored?"
-            self.halt((account, con_id), HaltCause.LOST_RECORD, why)
-        else:
-            why = f"{order_ref} is of another intent journal ({parts.journal}) on this account"
-            self.halt((account, con_id), HaltCause.OTHER_JOURNAL, why)
+        found = stranger(self.book, order_ref)
+        if found is not None:
+            self.halt((account, con_id), *found)
 
     def look_for(self, known: Order) -> None:
         """An order that is not done, as far as the journal knows."""

@@ -448,6 +448,26 @@ def test_orders_of_this_program_that_the_journal_does_not_hold_halt(
     assert set(desk.halts()) == {cause}
 
 
+@pytest.mark.parametrize("is_told_first", [False, True])
+@pytest.mark.parametrize(("journal_id", "cause"), [("else", HaltCause.OTHER_JOURNAL), ("test", HaltCause.LOST_RECORD)])
+def test_fills_of_this_program_that_the_journal_does_not_hold_halt_once(
+    desk: Desk, journal_id: str, cause: HaltCause, is_told_first: bool
+) -> None:
+    """Whether the execution comes by itself, as it does at a log-in, or with the answer to a look."""
+    of_another = Execution(
+        "h.1.01", "DU1", 7, "BAC", "SELL", 30.0, 10.0, MORNING, 5, f"hl.{journal_id}.unit.t1.entry.77"
+    )
+    if is_told_first:
+        desk.journal.execution(of_another)
+    desk.says(positions=(held(-30.0),), executions=(of_another,))
+    desk.settle()
+    assert set(desk.halts()) == {cause}
+    assert "SELL 30 BAC was filled" in next(iter(desk.journal.book.halts.values())).why
+    desk.journal.release(7, "it was an earlier journal")
+    desk.settle()
+    assert not desk.halts()  # a person has looked at it
+
+
 def test_another_account_is_refused(desk: Desk) -> None:
     with pytest.raises(IntentError, match="answered for account U9, the intent journal is of DU1; log in to DU1"):
         reconcile(desk.journal.snapshot(), replace(desk.answer, account="U9"))
