@@ -39,7 +39,7 @@ class StreamState(StrEnum):
     LIVE = "live"
     DELAYED = "delayed"  # IBKR sends delayed data instead
     BROKEN = "broken"  # the farm, the servers or the socket are gone; it is subscribed anew by itself
-    NOT_SUBSCRIBED = "not_subscribed"  # no permission: trying again does not help
+    NOT_SUBSCRIBED = "not_subscribed"  # no permission; asked for again after each log-in
     ENDED = "ended"
 
 

@@ -70,7 +70,8 @@ class Streams:
         self._by_request.pop(stream.req_id, None)
         stream.req_id, stream.grows = req_id, None
         self._by_request[req_id] = stream
-        self.change(stream, StreamState.ASKED)
+        if stream.state is not StreamState.NOT_SUBSCRIBED:  # a refusal stands until something comes
+            self.change(stream, StreamState.ASKED)
 
     def dropped(self, stream: Stream) -> None:
         """IBKR does not know it any more."""
@@ -94,8 +95,8 @@ class Streams:
         return self._by_request.get(req_id)
 
     def change(self, stream: Stream, state: StreamState, code: int = 0, why: str = "") -> None:
-        """Tell a new state, once."""
-        if stream.state is not state or code:
+        """Tell a new state, once; a refusal is not told again, whichever code repeats it."""
+        if stream.state is not state or (code and state is not StreamState.NOT_SUBSCRIBED):
             stream.state = state
             self._put(StreamChanged(stream.handle, stream.instrument.con_id, state, self._now(), code, why))
 
@@ -131,7 +132,7 @@ class Streams:
         if stream is not None:
             now = self._now()
             stream.heard = now
-            if stream.state is StreamState.ASKED or stream.state is StreamState.BROKEN:
+            if stream.state in (StreamState.ASKED, StreamState.BROKEN, StreamState.NOT_SUBSCRIBED):
                 self.change(stream, StreamState.LIVE)
             self._put(TickArrived(stream.handle, stream.instrument.con_id, kind, value, size, now))
 
