@@ -123,6 +123,9 @@ class BarHub:
             self._by_handle[handle] = member
         self.pump.bars_wait = lambda: bool(self.desk.steps)
         self._gaps.start(self._grids.values())
+        if self.pump.lockstep and self._live.stream == UPDATES:
+            for grid in self._grids.values():
+                self._plan_close(grid)
         self.pump.call_later(self._watch_seconds, self._watch)
         self.pump.when_still.append(self._revive)
         self._offs.append(lambda: self.pump.when_still.remove(self._revive))
@@ -214,6 +217,14 @@ class BarHub:
             self.pump.post(self._session_ends)
         if was_quiet or member.stream.told is not Status.LIVE:
             self._tell_one(member)
+
+    def _plan_close(self, grid: Grid) -> None:
+        def closed() -> None:
+            if not self.is_closed:
+                self._plan_close(grid)
+                self._session_ends()
+
+        self.time.call_at(grid.session(self.now() + _SECOND)[1], closed)  # keepUpToDate says nothing at the close
 
     def _session_ends(self) -> None:
         """The last pieces of a session are there. In lockstep time goes on with the next session: no grace passes."""

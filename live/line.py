@@ -17,6 +17,7 @@ from stores.records import HistoryBar, Instrument
 from stores.streams import UPDATES
 
 logger = logging.getLogger(__name__)
+UNTOLD = 2.5  # seconds at the end of a bar of which keepUpToDate, which tells each 5 seconds, may not have told
 _SECOND = dt.timedelta(seconds=1)
 
 
@@ -40,7 +41,7 @@ class Line:
         self.asked: dt.datetime | None = None  # since when history is being asked
         self.failing = ""  # why history could not be had last time
         self.is_left_out = False  # nobody waits for its bars, and history is not asked
-        self.stray = 0  # pieces that came twice, or too late to count
+        self.stray = 0  # pieces that came twice, too late to count, or without what was traded at their end
         self.refused = 0  # pieces that contradict themselves or are in doubt
         self._is_index = is_index
         self._builder = BarBuilder(grid.bar, grid.calendar)  # empty but within _build
@@ -84,7 +85,7 @@ class Line:
         if piece.source == UPDATES:
             piece = self._cut(piece)
         end = piece.end
-        if end <= self.known:
+        if end <= self.known or (piece.grown is not None and (end - piece.grown).total_seconds() > UNTOLD):
             self.stray += 1
             return False
         if self._is_index or self._has_trade(piece):

@@ -88,6 +88,7 @@ class BarArrived:
 
     ``source``: ``realtime`` (5 seconds) or ``update`` (keepUpToDate). ``is_complete`` is False for a bar that still
     grows, which only streams with ``growing`` deliver. ``wap`` and ``count`` are None where IBKR has none.
+    ``grown``: when IBKR told of an ``update`` last before the next one began, by the store's clock.
     """
 
     stream: int
@@ -103,6 +104,7 @@ class BarArrived:
     count: int | None
     source: str
     is_complete: bool = True
+    grown: dt.datetime | None = None
 
     @property
     def end(self) -> dt.datetime:
