@@ -45,7 +45,7 @@ def test_they_are_those_of_a_backtest_over_an_early_close(bar: str, fault: str) 
 @pytest.mark.parametrize(
     "fault",
     [
-        "connectivity_restored:after=725,seconds=80",  # within a bar, and the subscriptions go on
+        "connectivity_restored:after=700,seconds=150",  # within a bar, and the subscriptions go on
         "connectivity_restored_data_lost:after=725,seconds=80",
         "market_farm_broken:after=725,seconds=20",
         "updates_dead:n=30",
@@ -54,7 +54,7 @@ def test_they_are_those_of_a_backtest_over_an_early_close(bar: str, fault: str) 
     ],
 )
 def test_a_bar_that_lacks_a_part_is_left_to_history(bar: str, fault: str) -> None:
-    market = sample_of(dt.date(2024, 7, 3))
+    market = sample_of(dt.date(2024, 7, 3), 2)
     until = utc("2024-07-03 14:10")
     with playing(market, fault, settings=settings_of(bar=bar, stream="update"), start=utc("2024-07-03 13:29")) as play:
         play.run(warm_up=5, until=until + dt.timedelta(seconds=10))
