@@ -17,7 +17,7 @@ CANCELS = {REALTIME: "cancelRealTimeBars", UPDATES: "cancelHistoricalData"}
 
 
 class Subscriber:
-    """One stream is subscribed once at a time: asking again ends the earlier subscription first."""
+    """One stream is subscribed once at a time: asking again ends the earlier subscription, once its turn has come."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -30,9 +30,9 @@ class Subscriber:
             return
         self._under_way.add(stream.handle)
         try:
-            await self._end(stream)
             if stream.kind == REALTIME or (stream.kind == UPDATES and BAR_SECONDS[stream.bar] <= 30):
                 await desk.history.turn(stream.instrument, stream.what, None)
+            await self._end(stream)
             if stream.handle not in desk.streams.streams:
                 return
             req_id = desk.request_ids.take()

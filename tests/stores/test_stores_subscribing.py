@@ -93,3 +93,5 @@ def test_nobody_waits_for_a_resubscription_that_is_paced() -> None:
         assert not asking.is_alive()
         assert len(desk_of_store.tasks) == before + 1  # one waits for its turn; the others were none
         assert one.store.history(instrument, duration="120 S", bar="1 min")
+        count = len(one.of(BarArrived))
+        one.until(lambda: len(one.of(BarArrived)) > count)  # what is subscribed goes on meanwhile
