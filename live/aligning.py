@@ -61,10 +61,6 @@ class Aligner:
         self._late_after = late_after * _SECOND
         self.waits_until: dt.datetime | None = None  # when a release may be possible that is not now
 
-    def leave_out(self, line: Line) -> None:
-        """Nobody waits any more for a line that hangs together with no other."""
-        self.groups = [group for group in self.groups if group.lines != (line,)]
-
     def release(self, now: dt.datetime) -> list[Step]:
         """The steps that can be released at ``now``, in order."""
         steps: list[Step] = []
@@ -74,7 +70,8 @@ class Aligner:
             if not stamps:
                 return steps
             when = min(stamp for stamp, _ in stamps)
-            waits = [self._waits(line, when) for group in self.groups for line in group.lines if line.next <= when]
+            lines = [line for group in self.groups for line in group.lines if not line.is_left_out]
+            waits = [self._waits(line, when) for line in lines if line.next <= when]
             until = max((each for each in waits if each is not None), default=now)
             if until > now:
                 self.waits_until = until

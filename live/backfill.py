@@ -40,7 +40,8 @@ class Backfill:
     def __init__(self, store: Asked, pump: EventPump) -> None:
         self._store = store
         self._pump = pump
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: ThreadPoolExecutor | None = None  # of requests for history
+        self._errands: ThreadPoolExecutor | None = None  # of everything else, which must not keep history waiting
 
     def ask(self, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime, answer: Answer) -> None:
         """Ask for the bars with stamps after ``after`` and up to ``until``, and call ``answer`` once."""
@@ -61,7 +62,8 @@ class Backfill:
         self._pool.submit(work)
 
     def run(self, what: Callable[[], object], name: str) -> None:
-        """Do something with the store that may have to wait for its turn; what IBKR refuses is logged."""
+        """Do something with the store beside the thread that trades, one after the other; what IBKR refuses is
+        logged."""
 
         def work() -> None:
             try:
@@ -72,15 +74,16 @@ class Backfill:
         if self._pump.lockstep:
             work()
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="halflife-backfill")
-        self._pool.submit(work)
+        if self._errands is None:
+            self._errands = ThreadPoolExecutor(1, thread_name_prefix="halflife-errands")
+        self._errands.submit(work)
 
     def stop(self) -> None:
         """Nothing is asked any more; what is under way is not waited for."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        for pool in (self._pool, self._errands):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = self._errands = None
 
     def _try(
         self, instrument: Instrument, grid: Grid, after: dt.datetime, until: dt.datetime

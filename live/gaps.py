@@ -69,11 +69,17 @@ class Gaps:
             member.line.asked = None
         self.ask_all()
 
+    def forget(self, member: Member) -> None:
+        """No answer to what was asked counts, and failures begin anew."""
+        member.turn += 1
+        member.line.asked = None
+        member.attempts = member.again = 0
+
     def ask(self, member: Member, grace: float | None = None) -> None:
         """Ask for what a member should know by now."""
         line = member.line
         until = line.grid.last_at(self._time.now() - (self._grace if grace is None else grace) * _SECOND)
-        if self._is_closed or line.asked is not None or not line.lacks(until):
+        if self._is_closed or line.is_left_out or line.asked is not None or not line.lacks(until):
             return
         if self._pump.store.state is not ConnectionState.READY:
             line.failing = "there is no connection to IBKR"

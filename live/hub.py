@@ -69,6 +69,7 @@ class BarHub:
         self.time = BrokerTime(pump)
         self.now = self.time.now
         self.members = {symbol: self._member(symbol, instruments) for symbol in instruments}
+        self._known = dict(self.members)  # with the references that are left out
         self._backfill = Backfill(store, pump)
         self._gaps = Gaps(
             pump, self.time, self._backfill, self.members, grace=self.grace, decided=self._asked_history
@@ -122,17 +123,36 @@ class BarHub:
             self._by_handle[handle] = member
         self.pump.bars_wait = lambda: bool(self.desk.steps)
         self._gaps.start(self._grids.values())
+        if self.pump.lockstep and self._live.stream == UPDATES:
+            for grid in self._grids.values():
+                self._plan_close(grid)
         self.pump.call_later(self._watch_seconds, self._watch)
         self.pump.when_still.append(self._revive)
         self._offs.append(lambda: self.pump.when_still.remove(self._revive))
         self._tell()
 
     def leave_out(self, symbol: str, why: str) -> None:
-        """A reference has no data: its bars are not waited for."""
+        """A reference has no data: its bars are not waited for. What the graph has is taken back once they come."""
+        member = self._of(symbol)
+        handle = member.stream.handle
         log_event(logger, "left_out", level=logging.WARNING, symbol=symbol, why=why)
-        self._aligner.leave_out(self._of(symbol).line)
-        del self.members[symbol]
+        self.members.pop(symbol, None)
+        member.line.leave_out()
+        self._gaps.forget(member)
+        if not handle:  # not subscribed yet: it was never in it
+            del self._known[symbol]
+        elif not self.desk.is_taken(symbol):
+            self._by_handle.pop(handle, None)
+            self._backfill.run(lambda: self.store.unsubscribe(handle), f"the end of the bars of {symbol}")
         self._release()
+
+    def _take_back(self, member: Member) -> None:
+        """IBKR sends the bars of a reference that was left out."""
+        symbol, grace = member.line.symbol, self.grace * _SECOND
+        log_event(logger, "taken_back", level=logging.WARNING, symbol=symbol)
+        self._gaps.forget(member)
+        member.line.take_back(member.line.grid.last_at(self.now() - grace))
+        self.members[symbol] = member
 
     def close(self) -> None:
         """End the feeds: the graph gets no further step, and Cerebro ends. Safe to call twice."""
@@ -169,9 +189,9 @@ class BarHub:
         )  # fmt: skip
 
     def _of(self, symbol: str) -> Member:
-        if symbol not in self.members:
-            raise UnknownNameError(f"no live bars of {symbol!r}{did_you_mean(symbol, self.members)}")
-        return self.members[symbol]
+        if symbol not in self._known:
+            raise UnknownNameError(f"no live bars of {symbol!r}{did_you_mean(symbol, self._known)}")
+        return self._known[symbol]
 
     def attach(self, taker: Taker) -> None:
         """A data of the graph wants the bars of its symbol, and to be told how the feed stands."""
@@ -198,25 +218,37 @@ class BarHub:
         if was_quiet or member.stream.told is not Status.LIVE:
             self._tell_one(member)
 
+    def _plan_close(self, grid: Grid) -> None:
+        def closed() -> None:
+            if not self.is_closed:
+                self._plan_close(grid)
+                self._session_ends()
+
+        self.time.call_at(grid.session(self.now() + _SECOND)[1], closed)  # keepUpToDate says nothing at the close
+
     def _session_ends(self) -> None:
         """The last pieces of a session are there. In lockstep time goes on with the next session: no grace passes."""
         self._gaps.ask_all(grace=0.0)
 
     def _stream(self, event: StreamChanged) -> None:
         member = self._by_handle.get(event.stream)
-        if member is not None:
-            member.stream.changed(event.state, event.why, self.now())
-            self._tell_one(member)
-            symbol = member.line.symbol
-            if event.state is StreamState.NOT_SUBSCRIBED and symbol in self.members and symbol not in self._traded:
-                self.leave_out(symbol, event.why)
+        if member is None:
+            return
+        member.stream.changed(event.state, event.why, self.now())
+        if event.state is StreamState.LIVE and member.line.is_left_out:
+            self._take_back(member)
+        self._tell_one(member)
+        symbol = member.line.symbol
+        if event.state is StreamState.NOT_SUBSCRIBED and symbol in self.members and symbol not in self._traded:
+            self.leave_out(symbol, event.why)
 
     def _connection(self, event: ConnectionChanged) -> None:
         if self.pump.handled <= self._past:
             return
         self._state = event.state
         for member in self.members.values():
-            member.stream.why = event.why
+            if member.stream.state is not StreamState.NOT_SUBSCRIBED:  # why it is refused goes on to hold
+                member.stream.why = event.why
         self._tell()
 
     def _synchronised(self, event: Synchronised) -> None:
@@ -246,17 +278,20 @@ class BarHub:
         return max(self._live.stale_seconds / 3.0, 1.0)
 
     def _watch(self) -> None:
-        """Streams that are silent while there is trading are subscribed anew."""
+        """Streams that are silent while there is trading are subscribed anew, and at times those that are refused."""
         if self.is_closed:
             return
         self.pump.call_later(self._watch_seconds, self._watch)
         now = self.now()
         patience = self._patience
-        for member in self.members.values():
+        for member in self._by_handle.values():
             stream, grid = member.stream, member.line.grid
             if not grid.is_open(now) or self.store.state is not ConnectionState.READY:
                 continue
-            if stream.is_silent(now, grid.session(now + _SECOND)[0], patience) and stream.may_try(now, patience):
+            if stream.state is StreamState.NOT_SUBSCRIBED:
+                if stream.may_ask(now):
+                    self._ask_for(member)
+            elif stream.is_silent(now, grid.session(now + _SECOND)[0], patience) and stream.may_try(now, patience):
                 stream.why = f"silent for {stream.silence(now):.0f} s"
                 self._subscribe_anew(member)
             self._tell_one(member)
@@ -271,6 +306,9 @@ class BarHub:
         if member.stream.state is StreamState.NOT_SUBSCRIBED:
             return
         log_event(logger, "stream_revived", level=logging.WARNING, symbol=member.line.symbol, why=member.stream.why)
+        self._ask_for(member)
+
+    def _ask_for(self, member: Member) -> None:
         handle = member.stream.handle
         self._backfill.run(lambda: self.store.resubscribe(handle), f"bars of {member.line.symbol}")
 
@@ -299,7 +337,7 @@ class BarHub:
     def _delivered(self, step: Step) -> None:
         """A step goes to the graph."""
         for symbol in step.bars:
-            member = self.members[symbol]
+            member = self._known[symbol]
             if member.stream.is_late != step.is_late:
                 member.stream.is_late = step.is_late
                 self._tell_one(member)

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 from core.logs import log_event
 from feeds.aggregate import BarBuilder, BuiltBar
@@ -13,8 +14,10 @@ from live.grid import Grid
 from live.validation import Doubt, what_is_wrong
 from stores.events import BarArrived
 from stores.records import HistoryBar, Instrument
+from stores.streams import UPDATES
 
 logger = logging.getLogger(__name__)
+UNTOLD = 2.5  # seconds at the end of a bar of which keepUpToDate, which tells each 5 seconds, may not have told
 _SECOND = dt.timedelta(seconds=1)
 
 
@@ -37,7 +40,8 @@ class Line:
         self.traded: dt.datetime | None = None  # the end of the last piece in which there was a trade
         self.asked: dt.datetime | None = None  # since when history is being asked
         self.failing = ""  # why history could not be had last time
-        self.stray = 0  # pieces that came twice, or too late to count
+        self.is_left_out = False  # nobody waits for its bars, and history is not asked
+        self.stray = 0  # pieces that came twice, too late to count, or without what was traded at their end
         self.refused = 0  # pieces that contradict themselves or are in doubt
         self._is_index = is_index
         self._builder = BarBuilder(grid.bar, grid.calendar)  # empty but within _build
@@ -49,6 +53,17 @@ class Line:
         self.known, self._next = known, None
         if price is not None:
             self.doubt.trust(price)
+
+    def leave_out(self) -> None:
+        """Its bars are not waited for any more; those that are decided go out with the others."""
+        self.is_left_out, self.asked = True, None
+        self._pieces.clear()
+
+    def take_back(self, known: dt.datetime) -> None:
+        """Go on behind the stamp ``known``: what was traded while it was left out is left out for good."""
+        self.is_left_out, self.failing = False, ""
+        if known > self.known:
+            self.begin(known, None)
 
     @property
     def next(self) -> dt.datetime:
@@ -67,8 +82,10 @@ class Line:
                 why=why or self.doubt.why,
             )  # fmt: skip
             return False
+        if piece.source == UPDATES:
+            piece = self._cut(piece)
         end = piece.end
-        if end <= self.known:
+        if end <= self.known or (piece.grown is not None and (end - piece.grown).total_seconds() > UNTOLD):
             self.stray += 1
             return False
         if self._is_index or self._has_trade(piece):
@@ -103,7 +120,7 @@ class Line:
         """What history has of the time from ``known`` to the stamp ``until``; whether it has decided anything.
 
         Bars of which all pieces have come stay those of the stream; of one that history does not have, though there
-        was a trade in the stream, the pieces are taken that have come.
+        was a trade in the stream, or has wrongly, the pieces are taken that have come.
         """
         bars = {stamp: row for row in rows if self.known < (stamp := self.stamp_of(row)) <= until}
         before = self.known
@@ -114,7 +131,7 @@ class Line:
                 if row is not None and (built := self.built_of(row)) is not None:
                     self.ready.append(built)
                     self.doubt.trust(row.close)
-                elif row is None and (part := self._build(stamp, pieces)):
+                elif part := self._build(stamp, pieces):
                     log_event(
                         logger, "bar_incomplete", level=logging.WARNING, symbol=self.symbol, end=stamp,
                         pieces=len(pieces),
@@ -144,6 +161,10 @@ class Line:
             )
             return None
         return BuiltBar(self.stamp_of(row), row.open, row.high, row.low, row.close, row.volume)
+
+    def _cut(self, bar: BarArrived) -> BarArrived:
+        """A bar of keepUpToDate ends with its slot or its session: IBKR's first hour of a US day has 30 minutes."""
+        return replace(bar, seconds=round((self.grid.after(bar.start) - bar.start).total_seconds()))
 
     def _decide_by_stream(self, once: bool = False) -> bool:
         """Build the next bars of which all pieces are there (one where ``once``); whether there was any."""

@@ -13,6 +13,7 @@ from live.line import Line
 from stores.events import ConnectionState, StreamState
 
 _SECOND = dt.timedelta(seconds=1)
+REFUSED_FOR = 900.0  # seconds after which a stream that IBKR refuses is asked for again
 _LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 DOWN = frozenset({ConnectionState.DISCONNECTED, ConnectionState.CONNECTING, ConnectionState.STOPPED})
 
@@ -45,7 +46,7 @@ class Stream:
     is_late: bool = False  # the last step that was delivered came late
     told: Status | None = None
     since: dt.datetime = _LONG_AGO  # when it was subscribed, or a bar came last
-    tried: dt.datetime = _LONG_AGO  # when it was subscribed anew because of its silence
+    tried: dt.datetime = _LONG_AGO  # when it was subscribed anew because of its silence, or refused
     tries: int = 0
 
     def begin(self, now: dt.datetime) -> None:
@@ -59,6 +60,9 @@ class Stream:
 
     def changed(self, state: StreamState, why: str, now: dt.datetime) -> None:
         """IBKR, or the loss of something, has changed it."""
+        if StreamState.NOT_SUBSCRIBED in (state, self.state):  # refused, or not any more: silence counts from now on
+            self.since = self.tried = now
+            self.tries = 0
         self.state = state
         if why or state is StreamState.LIVE:
             self.why = why
@@ -78,6 +82,13 @@ class Stream:
         if now < self.tried + min(patience * 2.0**self.tries, max(60.0, patience)) * _SECOND and self.tries:
             return False
         self.tried, self.tries = now, self.tries + 1
+        return True
+
+    def may_ask(self, now: dt.datetime) -> bool:
+        """Whether it is time to ask again for what IBKR refuses; notes that it is done."""
+        if now < self.tried + REFUSED_FOR * _SECOND:
+            return False
+        self.tried = now
         return True
 
 

@@ -48,6 +48,10 @@ class Desk:
     def detach(self, taker: Taker) -> None:
         self._takers[taker.symbol] = [each for each in self._takers.get(taker.symbol, ()) if each is not taker]
 
+    def is_taken(self, symbol: str) -> bool:
+        """Whether the graph has a data of a symbol."""
+        return bool(self._takers.get(symbol))
+
     def tell(self, symbol: str, status: Status, why: str) -> None:
         for taker in self._takers.get(symbol, ()):
             taker.put_status(status, why)

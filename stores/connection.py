@@ -220,7 +220,7 @@ class Connection:
         self._tell(self._degraded)
         self.settled.set()
         if resubscribe and desk.streams.streams:
-            desk.resubscribe_soon(list(desk.streams.streams))
+            desk.resubscribe_soon(list(desk.streams.streams), refused=True)
 
     async def _watch(self) -> str:
         """Wait until the connection is lost; return why."""

@@ -165,10 +165,10 @@ class Desk:
 
     # -- the rest -------------------------------------------------------------------------------------------------
 
-    def resubscribe_soon(self, handles: list[int], failures: int = 0) -> None:
-        """Subscribe anew after a pause that doubles with each failure in a row."""
+    def resubscribe_soon(self, handles: list[int], failures: int = 0, *, refused: bool = False) -> None:
+        """Subscribe anew after a pause that doubles with each failure in a row. ``refused``: what was refused, too."""
         after = min(self.settings.resubscribe_after * 2**failures, self.settings.backoff_most)
-        self.spawn(self.subscriber.again(handles, after))
+        self.spawn(self.subscriber.again(handles, after, refused=refused))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine beside the rest; what it raises is reported."""

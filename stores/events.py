@@ -39,7 +39,7 @@ class StreamState(StrEnum):
     LIVE = "live"
     DELAYED = "delayed"  # IBKR sends delayed data instead
     BROKEN = "broken"  # the farm, the servers or the socket are gone; it is subscribed anew by itself
-    NOT_SUBSCRIBED = "not_subscribed"  # no permission: trying again does not help
+    NOT_SUBSCRIBED = "not_subscribed"  # no permission; asked for again after each log-in
     ENDED = "ended"
 
 
@@ -88,6 +88,7 @@ class BarArrived:
 
     ``source``: ``realtime`` (5 seconds) or ``update`` (keepUpToDate). ``is_complete`` is False for a bar that still
     grows, which only streams with ``growing`` deliver. ``wap`` and ``count`` are None where IBKR has none.
+    ``grown``: when IBKR told of an ``update`` last before the next one began, by the store's clock.
     """
 
     stream: int
@@ -103,6 +104,7 @@ class BarArrived:
     count: int | None
     source: str
     is_complete: bool = True
+    grown: dt.datetime | None = None
 
     @property
     def end(self) -> dt.datetime:

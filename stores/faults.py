@@ -68,11 +68,14 @@ class Faults:
             req_id=req_id if request else None, stream=stream.handle if stream else None,
             on_modify=on_modify, advanced_reject=reject,
         )  # fmt: skip
+        level = logging.INFO if code.klass is Klass.INFO else logging.WARNING
+        stands = code.reaction is Reaction.NOT_SUBSCRIBED and _is_refused(stream)
         log_event(
-            logger, "ib_error", level=logging.INFO if code.klass is Klass.INFO else logging.WARNING, code=number,
-            klass=code.klass, reaction=code.reaction, id=req_id, text=text,
+            logger, "ib_error", level=logging.DEBUG if stands else level, code=number, klass=code.klass,
+            reaction=code.reaction, id=req_id, text=text,
         )  # fmt: skip
-        desk.outlet.put(report)
+        if not stands:
+            desk.outlet.put(report)
         if stream is not None:
             self._stream(stream, number, code, text)
         if request is not None:
@@ -154,3 +157,8 @@ class Faults:
             )
             for key in (OPEN, COMPLETED, ACCOUNT):
                 desk.requests.fail(key, error)
+
+
+def _is_refused(stream: Stream | None) -> bool:
+    """Whether it was refused before: that it still is has been told."""
+    return stream is not None and stream.state is StreamState.NOT_SUBSCRIBED

@@ -201,13 +201,16 @@ class IBStore:
             logger.debug("stream %s ended without a connection", handle)
 
     def resubscribe(self, handle: int) -> None:
-        """Subscribe a stream anew, as after a silence that the calendar does not explain."""
+        """Subscribe a stream anew, as after a silence that the calendar does not explain. It is not waited for, since
+        IBKR paces it, but where time is virtual; while one is under way a second one is none."""
         self._thread.call(self._resubscribe(handle))
 
     async def _resubscribe(self, handle: int) -> None:
-        stream = self._desk.streams.streams.get(handle)
+        desk = self._desk
+        stream = desk.streams.streams.get(handle)
         if stream is not None:
-            await self._desk.subscriber.ask(stream)
+            asking = desk.spawn(desk.subscriber.ask(stream))
+            await (asyncio.wait([asking]) if desk.is_virtual else asyncio.sleep(0))
 
     def last_heard(self, handle: int) -> dt.datetime | None:
         """When a stream delivered last, by the store's clock."""

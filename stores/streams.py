@@ -40,6 +40,7 @@ class Stream:
     state: StreamState = StreamState.ASKED
     last: dt.datetime | None = None  # start of the last complete bar that was told
     grows: BarArrived | None = None
+    whole_from: dt.datetime | None = None  # the end of an outage: bars of keepUpToDate that begin before may lack some
     heard: dt.datetime | None = None  # when anything came last, by the store's clock
     failures: int = 0  # in a row, since anything came
 
@@ -68,9 +69,10 @@ class Streams:
     def asked(self, stream: Stream, req_id: int) -> None:
         """It is subscribed under an id."""
         self._by_request.pop(stream.req_id, None)
-        stream.req_id, stream.grows = req_id, None
+        stream.req_id, stream.grows, stream.whole_from = req_id, None, None
         self._by_request[req_id] = stream
-        self.change(stream, StreamState.ASKED)
+        if stream.state is not StreamState.NOT_SUBSCRIBED:  # a refusal stands until something comes
+            self.change(stream, StreamState.ASKED)
 
     def dropped(self, stream: Stream) -> None:
         """IBKR does not know it any more."""
@@ -94,8 +96,8 @@ class Streams:
         return self._by_request.get(req_id)
 
     def change(self, stream: Stream, state: StreamState, code: int = 0, why: str = "") -> None:
-        """Tell a new state, once."""
-        if stream.state is not state or code:
+        """Tell a new state, once; a refusal is not told again, whichever code repeats it."""
+        if stream.state is not state or (code and state is not StreamState.NOT_SUBSCRIBED):
             stream.state = state
             self._put(StreamChanged(stream.handle, stream.instrument.con_id, state, self._now(), code, why))
 
@@ -111,16 +113,20 @@ class Streams:
         self._put(_bar(stream, start, 5, prices, wap, count, True))
 
     def updated(self, req_id: int, start: dt.datetime, prices: tuple[float, ...], wap: float, count: int) -> None:
-        """A bar of keepUpToDate as it grows. The one before it is complete once a newer one begins."""
+        """A bar of keepUpToDate as it grows. The one before it is complete once a newer one begins, and is told then
+        unless an outage fell into it."""
         stream = self._by_request.get(req_id)
         if stream is None:
             return
+        before, now = stream.grows, self._now()
+        if stream.state is StreamState.BROKEN:  # the outage is over, and it goes on without being asked for anew
+            stream.whole_from = now
         self._alive(stream)
-        before = stream.grows
-        bar = _bar(stream, start, BAR_SECONDS[stream.bar], prices, wap, count, False)
+        bar = replace(_bar(stream, start, BAR_SECONDS[stream.bar], prices, wap, count, False), grown=now)
         if before is not None and start > before.start:
             stream.last = before.start
-            self._put(replace(before, is_complete=True))
+            if stream.whole_from is None or before.start >= stream.whole_from:
+                self._put(replace(before, is_complete=True))
         if before is None or start >= before.start:
             stream.grows = bar
             if stream.growing:
@@ -131,7 +137,7 @@ class Streams:
         if stream is not None:
             now = self._now()
             stream.heard = now
-            if stream.state is StreamState.ASKED or stream.state is StreamState.BROKEN:
+            if stream.state in (StreamState.ASKED, StreamState.BROKEN, StreamState.NOT_SUBSCRIBED):
                 self.change(stream, StreamState.LIVE)
             self._put(TickArrived(stream.handle, stream.instrument.con_id, kind, value, size, now))
 

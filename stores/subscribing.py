@@ -17,7 +17,7 @@ CANCELS = {REALTIME: "cancelRealTimeBars", UPDATES: "cancelHistoricalData"}
 
 
 class Subscriber:
-    """One stream is subscribed once at a time: asking again ends the earlier subscription first."""
+    """One stream is subscribed once at a time: asking again ends the earlier subscription, once its turn has come."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -30,9 +30,9 @@ class Subscriber:
             return
         self._under_way.add(stream.handle)
         try:
-            await self._end(stream)
             if stream.kind == REALTIME or (stream.kind == UPDATES and BAR_SECONDS[stream.bar] <= 30):
                 await desk.history.turn(stream.instrument, stream.what, None)
+            await self._end(stream)
             if stream.handle not in desk.streams.streams:
                 return
             req_id = desk.request_ids.take()
@@ -53,7 +53,9 @@ class Subscriber:
                 )  # fmt: skip
         except NotSentError:
             desk.streams.dropped(stream)
-            desk.streams.change(stream, StreamState.BROKEN, why="there is no connection; it is subscribed by the next")
+            if stream.state is not StreamState.NOT_SUBSCRIBED:
+                why = "there is no connection; it is subscribed by the next"
+                desk.streams.change(stream, StreamState.BROKEN, why=why)
             raise
         finally:
             self._under_way.discard(stream.handle)
@@ -68,13 +70,15 @@ class Subscriber:
                 self._desk.streams.remove(handle)
                 self._desk.streams.change(stream, StreamState.ENDED)
 
-    async def again(self, handles: list[int], after: float = 0.0) -> None:
-        """Subscribe anew what is still wanted and can be had."""
+    async def again(self, handles: list[int], after: float = 0.0, *, refused: bool = False) -> None:
+        """Subscribe anew what is still wanted, and last, where ``refused``, what IBKR has refused so far."""
         if after:
             await self._desk.pause(after)
-        for handle in handles:
-            stream = self._desk.streams.streams.get(handle)
-            if stream is not None and stream.state is not StreamState.NOT_SUBSCRIBED:
+        streams = self._desk.streams.streams
+        last = {each for each in handles if each in streams and streams[each].state is StreamState.NOT_SUBSCRIBED}
+        for handle in [*(each for each in handles if each not in last), *(sorted(last) if refused else ())]:
+            stream = streams.get(handle)
+            if stream is not None:
                 await self.ask(stream)
 
     async def _end(self, stream: Stream) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,8 @@ from core.calendar import ExchangeCalendar
 from core.errors import CalendarError
 from feeds.bars import BarSize
 from feeds.hours import bars_in_session
+
+BROKEN_OFF = dt.timedelta(minutes=30)  # a piece of history of one-second bars
 
 
 def expected_bars(calendar: ExchangeCalendar, bar: BarSize, first: pd.Timestamp, last: pd.Timestamp) -> float:
@@ -39,6 +43,24 @@ def by_year(frame: pd.DataFrame, calendar: ExchangeCalendar) -> pd.DataFrame:
     table = pd.DataFrame({name: pd.Series(1, index=years).groupby(level=0).sum() for name, years in counts.items()})
     table = table.fillna(0).astype(int).rename_axis("year")
     return table.assign(share=table["covered"] / table["sessions"].replace(0, np.nan))
+
+
+def held_until(times: pd.DatetimeIndex, calendar: ExchangeCalendar, first: dt.date, last: dt.date) -> dt.date | None:
+    """The session up to which each one from ``first`` on has its bars; None where the first one has none.
+
+    ``times``: of the bars, in order. A session whose last half hour has no bar may have been broken off: it is the end.
+    """
+    times = times if times.tz is None else times[calendar.in_session(times)]
+    ends = pd.Series(times, index=session_days(times, calendar)).groupby(level=0).last()
+    held = None
+    for session in calendar.sessions(first, last):
+        end = ends.get(pd.Timestamp(session))
+        if end is None:
+            break
+        held = session
+        if times.tz is not None and end < calendar.close_of(session) - BROKEN_OFF:
+            break
+    return held
 
 
 def session_days(times: pd.DatetimeIndex, calendar: ExchangeCalendar) -> pd.DatetimeIndex:

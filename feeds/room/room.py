@@ -112,9 +112,10 @@ class DataRoom:
         """Fetch bars and corporate actions from a service: "yahoo", "polygon", "ibkr", "sample" or any Source.
 
         Without ``start`` a series that is stored goes on from its last bar; the bars of some days before it are asked
-        for again, and where they differ the answer says so. ``exchange`` and ``currency`` count where the source does
-        not know them; without them the stored series says, and a new one is of XNYS and in USD. ``notify`` is told when
-        the source pauses, and why. A service that answers nobody is not asked for the rest: see ``not_asked``.
+        for again, and where they differ the answer says so. With it "ibkr", which is slow, goes on where what it told
+        ends in the catalog, unless ``replace``. ``exchange`` and ``currency`` count where the source does not know
+        them; without them the stored series says, and a new one is of XNYS and in USD. ``notify`` is told when the
+        source pauses, and why. A service that answers nobody is not asked for the rest: see ``not_asked``.
         """
         exchange, currency = storing.said(exchange, currency)
         size = chosen_of("bar size", bar, BAR_SIZES)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from core.calendar import exchange_code
+from core.calendar import ExchangeCalendar, exchange_code
 from core.currencies import check_currency
 from core.errors import CalendarError, FeedEmptyError, HalflifeError, UnknownNameError, did_you_mean
 from core.progress import Progress
@@ -22,6 +22,7 @@ from feeds.catalog.incoming import description
 from feeds.catalog.index import METADATA, check_agreement
 from feeds.catalog.names import check_symbol
 from feeds.room.arrivals import doubt_bars
+from feeds.room.coverage import held_until
 from feeds.room.results import Failure, RoomResult, counted
 from feeds.room.series import given_up
 from feeds.sources.exchange_fit import doubt_exchange
@@ -30,6 +31,7 @@ from feeds.sources.http import ClosedError
 
 CURRENCY = "USD"  # of a new series, where neither the source nor the user says, as EXCHANGE
 SERVICES = ("yahoo", "polygon", "ibkr", "sample")
+PACED = ("ibkr",)  # services that take hours for a long range: what is stored of them is not asked for again
 OVERLAP = {"1d": 7, "1h": 3, "1m": 1, "1s": 0}  # days asked for again when a pull goes on: is it still the same?
 
 
@@ -140,6 +142,30 @@ class Storing:
         known = self.series(symbol, bar)
         return known.exchange if known is not None else None
 
+    def going_on(self, request: Request, service: str) -> tuple[Request, str]:
+        """What to ask for: the exchange is that of the stored series, and it goes on from a little before the end of
+        what is there where the request has no start, or the service is a slow one; and a note on that."""
+        stored = self.series(request.symbol, request.bar)
+        if stored is None:
+            return request, ""
+        end, note = stored.last.date() if request.start is None else self._held(request, stored, service), ""
+        start = request.start if end is None else end - dt.timedelta(days=OVERLAP[request.bar])
+        if request.start is not None and start is not None and start > request.start:
+            note = f"asked for from {start} on, since the catalog has what comes before; --replace asks for all of it."
+        elif request.start is not None:
+            start = request.start
+        return dataclasses.replace(request, start=start, exchange=stored.exchange), note
+
+    def _held(self, request: Request, stored: Series, service: str) -> dt.date | None:
+        """The session up to which the catalog has what a slow service is asked for; None: all of it is asked for."""
+        if request.start is None or service not in PACED or service != stored.source or self._replace:
+            return None
+        calendar, last = ExchangeCalendar(stored.exchange), min(stored.last.date(), request.end or dt.date.max)
+        if not calendar.first <= request.start <= last:
+            return None
+        bars = self._catalog.raw(request.symbol, request.bar, request.start - dt.timedelta(days=1), None)
+        return held_until(pd.DatetimeIndex(bars.index), calendar, request.start, last)
+
     def add(self, bars: RawBars) -> None:
         """Append the bars of one symbol; a signal waits for that. Raises what the catalog raises."""
         complete, frame = self._completed(bars), bars.frame
@@ -228,7 +254,8 @@ def import_files(storing: Storing, files: Sequence[Path], form: FileFormat, prog
 
 
 def pull(storing: Storing, source: Source, requests: Sequence[Request], progress: Progress) -> Storage:
-    """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored.
+    """Fetch and append, symbol by symbol. A request without a start goes on from the last bar stored; one with a start
+    does at a slow service from the first session that is not stored whole, unless bars are to be replaced.
 
     A service that answers nobody is not asked for the other symbols.
     """
@@ -237,7 +264,9 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
             progress(at, len(requests))
             try:
                 check_symbol(request.symbol)
-                bars = source.fetch(going_on(request, storing.series(request.symbol, request.bar)))
+                asked, note = storing.going_on(request, source.name)
+                bars = source.fetch(asked)
+                bars = dataclasses.replace(bars, notes=(note, *bars.notes)) if note else bars
                 if not len(bars.frame) and storing.series(request.symbol, request.bar) is None:
                     raise FeedEmptyError(f"{request.symbol}: {source.name} has no bar of the range; widen it")
                 storing.add(bars)
@@ -254,14 +283,6 @@ def pull(storing: Storing, source: Source, requests: Sequence[Request], progress
     except KeyboardInterrupt:
         storing.partial = True
     return storing.result()
-
-
-def going_on(request: Request, stored: Series | None) -> Request:
-    """The request with the exchange of the stored series and, where it has no start, from a little before its end."""
-    if stored is None:
-        return request
-    start = request.start or stored.last.date() - dt.timedelta(days=OVERLAP[request.bar])
-    return dataclasses.replace(request, start=start, exchange=stored.exchange)
 
 
 def make_source(name: str, notify: Callable[[str], None] | None = None, currency: str | None = None) -> Source:

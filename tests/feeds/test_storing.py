@@ -446,3 +446,68 @@ def test_what_became_of_adj_close_is_told(tmp_path: Path) -> None:
     assert "1 bar added" in grown.sentence() and "2 with a newer adj_close" in grown.sentence()
     taken, older = grown.stored[0].notes
     assert taken.startswith("the adj_close of 2 stored bars") and older.startswith("1 stored bar outside of the file")
+
+
+# --- a slow service, of which what is stored is not asked for again
+
+OPENS = "2024-06-{day} 13:30"
+WEEK = ("03", "04", "05", "06", "07")  # sessions of New York, 13:30 to 20:00 UTC
+
+
+class Slow(Service):
+    """Minutes of the sessions of a week; each as many as it is told."""
+
+    name = "ibkr"
+
+    def __init__(self, minutes: dict[str, int], source: str = "ibkr") -> None:
+        super().__init__()
+        self.minutes, self.source = minutes, source
+
+    def fetch(self, request: Request) -> RawBars:
+        self.asked.append(request)
+        index = pd.DatetimeIndex([], tz="UTC")
+        for day, count in self.minutes.items():
+            if request.start is None or f"2024-06-{day}" >= str(request.start):
+                index = index.append(pd.date_range(OPENS.format(day=day), periods=count + 1, freq="min", tz="UTC")[1:])
+        prices = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 5.0}
+        frame = pd.DataFrame(prices, index=index.rename("time").as_unit("us"))
+        return RawBars(request.symbol, request.bar, frame, self.source, exchange="XNYS", currency="USD")
+
+
+@pytest.mark.parametrize(
+    ("stored", "start", "end", "asked"),
+    [
+        ({}, "2024-06-03", None, "2024-06-03"),
+        ({"03": 390, "04": 390}, "2024-06-03", None, "2024-06-03"),  # the last one is compared, and a day before it
+        ({"03": 390, "04": 390, "05": 390}, "2024-06-03", None, "2024-06-04"),
+        ({"03": 390, "04": 390, "05": 100}, "2024-06-03", None, "2024-06-04"),  # broken off within it
+        ({"03": 390, "04": 390, "05": 100, "06": 390, "07": 390}, "2024-06-03", None, "2024-06-04"),
+        ({"03": 390, "04": 390, "06": 390, "07": 390}, "2024-06-03", None, "2024-06-03"),  # a session is missing
+        ({"03": 390, "04": 390, "05": 390, "06": 390, "07": 390}, "2024-06-03", None, "2024-06-06"),
+        ({"03": 390, "04": 390, "05": 390, "06": 390, "07": 390}, "2024-06-03", "2024-06-05", "2024-06-04"),
+        ({"05": 390, "06": 390, "07": 390}, "2024-06-03", None, "2024-06-03"),  # nothing is known of what came before
+        ({"03": 390, "04": 390}, "2024-06-06", None, "2024-06-06"),
+        ({"03": 390, "04": 390, "05": 380}, "2024-06-01", None, "2024-06-04"),  # from a Saturday on
+    ],
+)
+def test_a_slow_service_is_asked_for_what_is_not_stored_whole(
+    room: DataRoom, stored: dict[str, int], start: str, end: str | None, asked: str
+) -> None:
+    if stored:
+        room.pull(Slow(stored), "A", bar="1m")
+    service = Slow(dict.fromkeys(WEEK, 390))
+    result = room.pull(service, "A", start, end, "1m")
+    assert [str(each.start) for each in service.asked] == [asked]
+    assert any("since the catalog has what comes before" in note for note in result.notes()) == (asked != start)
+    if end is None:
+        assert len(room.bars("A", "1m")) == 390 * sum(f"2024-06-{day}" >= start or day in stored for day in WEEK)
+
+
+def test_everything_is_asked_for_to_replace_it_or_where_another_source_had_it(room: DataRoom) -> None:
+    whole = dict.fromkeys(WEEK, 390)
+    room.pull(Slow(whole), "A", bar="1m")
+    service = Slow(whole)
+    room.pull(service, "A", "2024-06-03", bar="1m", replace=True)
+    room.pull(Slow(whole, "csv:a.csv"), "B", bar="1m")
+    room.pull(service, "B", "2024-06-03", bar="1m")
+    assert [str(each.start) for each in service.asked] == ["2024-06-03", "2024-06-03"]

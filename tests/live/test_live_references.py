@@ -7,12 +7,14 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
 from lived import desks, runs
 
 from core.calendar import ExchangeCalendar
+from core.events import ConnectionEvent
 from core.settings import Settings
 from feeds import History
 from feeds.aggregate import aggregate
@@ -135,3 +137,31 @@ def test_an_index_that_is_not_subscribed_to_is_named_and_not_waited_for(tmp_path
         "realised volatility."
     )
     assert lived.heard.orders and max(clocks[-30:]) <= 1.0
+
+
+def test_an_index_that_is_refused_after_a_reconnect_does_not_end_the_session(tmp_path: Path) -> None:
+    """354 at the log-in of 09:38:30, while its history fails and is to be asked again; after 15 minutes it is back."""
+    index = f"where contract.conId={XMPLX.con_id}"
+    faults = (
+        "at 09:36:30 exchange: refuse_logins 2m; close", f"on reqRealTimeBars {index} 2: error 354; drop",
+        f"on reqHistoricalData {index} 4: error 322 busy; drop",
+    )  # fmt: skip
+    bars: list[dt.datetime] = []
+
+    def note(when: dt.datetime, broker: Any) -> None:
+        (data,) = [data for data in broker.cerebro.datas if data._name.endswith("XMPLX")]
+        bars.append(bt.num2date(data.datetime[0]).replace(tzinfo=dt.UTC))
+
+    with gateway_with_index(*faults) as gateway:
+        lived = runs.live(settings(), gateway, END + dt.timedelta(seconds=3), tmp_path, each_bar=note)
+    assert lived.summary.why.endswith("its time is over")
+    assert lived.heard.orders
+    today = {f"{each:%H:%M}" for each in bars if each.date() == END.date()}
+    minutes = [f"{when:%H:%M}" for when in pd.date_range("2024-06-12 13:31", periods=60, freq="min")]
+    assert [each for each in minutes if each not in today] == [f"13:{minute}" for minute in range(37, 54)]
+    said = [event.text for event in lived.events if isinstance(event, ConnectionEvent) and "XMPLX" in event.text]
+    refusal = "data of XMPLX: NOTSUBSCRIBED (Requested market data is not subscribed.)"
+    assert said.count(refusal) == 1 and said[-2] == refusal and said[-1] == "data of XMPLX: LIVE"
+    assert lived.session.places is not None
+    (folder,) = records_of(lived.session.places.days, "2024-06-12")
+    assert replay(folder).is_same

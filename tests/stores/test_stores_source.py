@@ -143,6 +143,26 @@ def test_a_pull_that_breaks_off_stores_what_came_and_the_next_goes_on(tmp_path: 
 
 
 @pytest.mark.usefixtures("small_pieces")
+def test_the_same_pull_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    """Five days of New York, of which the weekend has no bars: three sessions, a request for each day."""
+    room = DataRoom(tmp_path / "catalog")
+    words = ("XMPLA", "2024-06-07", "2024-06-11", "1m")
+    with gateway("on reqHistoricalData 3: refuse_logins 60; close before") as tws:
+        first = room.pull(source(tws, history_timeout=0.5), *words)
+        assert "broken off before 2024-06-10" in " ".join(first.stored[0].notes)
+        assert first.stored[0].appended.added == 390  # the Friday
+        tws.advance(seconds=120)
+        second = room.pull(source(tws), *words)
+        (stored,) = second.stored
+        assert stored.appended.added == 2 * 390 and stored.appended.differing == 0
+        whole = room.pull(source(tws), *words).stored[0]  # nothing is missing: the last days are compared
+        assert whole.appended.added == 0 and 390 <= whole.appended.unchanged < 3 * 390
+        assert "asked for from 2024-06-10 on, since the catalog has what comes before" in whole.notes[0]
+        again = room.pull(source(tws), *words, replace=True).stored[0]
+        assert again.appended.unchanged == 3 * 390 and again.notes == ()
+
+
+@pytest.mark.usefixtures("small_pieces")
 def test_an_interrupt_stores_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = module._asked
     calls: list[int] = []

@@ -100,7 +100,7 @@ def test_after_an_outage_the_bars_are_late_and_nobody_enters_on_them() -> None:
 
 def test_without_permission_history_gives_the_bars_and_nobody_enters() -> None:
     market = sample_of(dt.date(2024, 6, 12))
-    with playing(market, "on reqRealTimeBars 1: drop; error 354", start=START) as play:
+    with playing(market, "on reqRealTimeBars where contract.symbol=XMPLA: drop; error 354", start=START) as play:
         play_out(play)
         play.are_those_of(market, until=UNTIL)
         play.were_aligned()
@@ -110,6 +110,30 @@ def test_without_permission_history_gives_the_bars_and_nobody_enters() -> None:
         assert {each.clock - each.when for each in play.rounds if each.when > START} <= {
             dt.timedelta(seconds=n) for n in (2, 3, 4, 5)
         }
+
+
+def test_what_ibkr_refuses_for_a_while_is_traded_on_again() -> None:
+    """354 at the log-in of 13:35:30, as after a nightly restart; 15 minutes later it is asked for again."""
+    market = sample_of(dt.date(2024, 6, 12))
+    faults = ("at 09:35:30 exchange: close", "on reqRealTimeBars where contract.symbol=XMPLA 2: drop; error 354")
+    with playing(market, *faults, start=START) as play:
+        play_out(play)
+        play.are_those_of(market, until=UNTIL)
+        play.were_aligned()
+        assert play.statuses("XMPLA")[-3:] == [S.NOTSUBSCRIBED, S.LIVE, S.DISCONNECTED]
+        blind = blind_at(play)
+        assert set(blind) == {f"13:{minute}" for minute in range(36, 51)} and not blind_at(play, "XMPLB")
+        assert all("is not subscribed (Requested market data" in why for why in blind.values())
+
+
+def test_what_was_refused_is_asked_for_at_each_log_in() -> None:
+    market = sample_of(dt.date(2024, 6, 12))
+    closes = [f"at 09:{minute}:30 exchange: close" for minute in (35, 40)]
+    fault = "on reqRealTimeBars where contract.symbol=XMPLA 2: drop; error 354"
+    with playing(market, *closes, fault, start=START) as play:
+        play_out(play)
+        play.are_those_of(market, until=UNTIL)
+        assert set(blind_at(play)) == {f"13:{minute}" for minute in range(36, 41)}
 
 
 @pytest.mark.parametrize("allowed", [False, True])

@@ -27,6 +27,7 @@ from stores.events import (
     StreamChanged,
     StreamState,
 )
+from stores.records import HistoryBar
 
 SYMBOLS = ("XMPLA", "XMPLB")
 BEFORE = dt.datetime(2024, 7, 2, 20, 0, tzinfo=dt.UTC)
@@ -170,6 +171,25 @@ def test_where_history_goes_on_without_a_bar_what_the_stream_told_of_it_counts()
     (step,) = desk.until(75.0)
     assert step.bars["XMPLA"] == (OPEN + MINUTE, 10.0, 10.45, 10.0, 10.45, 100.0)
     assert len([each for each in desk.store.asked if each[0] == 1]) == 3
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        HistoryBar(OPEN, 10.0, 9.0, 9.0, 10.0, 50.0, None, 5),  # its high is below its open
+        HistoryBar(OPEN, 10.0, 10.0, 10.0, 10.0, 0.0, None, 0),  # nothing was traded, it says
+    ],
+)
+def test_where_history_is_wrong_what_the_stream_told_counts(row: HistoryBar) -> None:
+    desk = Desk()
+    desk.minute("XMPLB", 0)
+    for second in range(0, 55, 5):  # one piece is missing for ever
+        desk.tell("XMPLA", second, 10.0 + second / 100)
+    desk.store.truth[1] = []
+    asked = desk.store.history
+    desk.store.history = lambda wanted, **how: [row] if wanted.con_id == 1 else asked(wanted, **how)  # type: ignore
+    (step,) = desk.until(75.0)
+    assert step.bars["XMPLA"] == (OPEN + MINUTE, 10.0, 10.5, 10.0, 10.5, 110.0)
 
 
 def test_other_units_wait_for_a_moment_only() -> None:

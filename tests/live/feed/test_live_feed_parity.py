@@ -97,15 +97,6 @@ def test_what_is_loaded_is_what_a_backtest_of_today_would_load() -> None:
         assert play.rounds[0].when == frame.index[0] and len(play.rounds) == len(frame) + 2
 
 
-def test_bars_kept_up_to_date_do_as_well() -> None:
-    market = sample_of(dt.date(2024, 7, 3))
-    until = utc("2024-07-03 14:30")
-    with playing(market, "updates_dead:n=30", settings=settings_of(stream="update")) as play:
-        play.run(warm_up=5, until=until + dt.timedelta(seconds=10))
-        play.are_those_of(market, until=until)
-        assert {each.source for each in play.pieces} == {"update"}
-
-
 def test_time_may_run_by_itself() -> None:
     """Not in lockstep: history is asked beside the thread that trades, and the clock waits for nobody."""
     market = sample_of(dt.date(2024, 6, 12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.calendar import ExchangeCalendar
 from core.errors import FeedEmptyError, NotSentError, UnknownNameError
 from feeds.aggregate import BuiltBar, aggregate
 from live.aligning import Step
-from live.backfill import fetch, pieces
+from live.backfill import Backfill, fetch, pieces
 from live.feed import LiveData, LiveHistory, warm_steps
 from live.grid import Grid
 from live.hub import BarHub
@@ -153,6 +154,25 @@ def test_a_lost_answer_is_asked_for_again_as_often_as_one_wants() -> None:
     store.failures = [True]
     with pytest.raises(TimeoutError):
         fetch(store, instrument(1, "XMPLA"), grid, OPEN, OPEN + MINUTE)
+
+
+def test_what_waits_for_its_turn_keeps_no_history_waiting() -> None:
+    store, turn, answers = Telling(), threading.Event(), list[Any]()
+    store.clock.set(OPEN + MINUTE)
+    store.truth[1] = [piece(1, OPEN, 10.0)]
+    pump = EventPump(store)
+    backfill = Backfill(store, pump)
+    for number in range(20):
+        backfill.run(lambda: turn.wait(60.0), f"stream {number}")
+    backfill.ask(instrument(1, "XMPLA"), Grid("1m", NYSE), OPEN, OPEN + MINUTE, lambda *told: answers.append(told))
+    for _ in range(200):
+        if answers:
+            break
+        pump.pump(0.05)
+    turn.set()
+    backfill.stop()
+    ((rows, why),) = answers
+    assert [row.close for row in rows] == [10.0] and not why
 
 
 # -- datas ------------------------------------------------------------------------------------------------------------
