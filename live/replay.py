@@ -15,6 +15,7 @@ import backtrader as bt
 
 from analyzers.wiring import utc_time
 from books.account import Account
+from core.errors import RecordError
 from core.events import Bus
 from core.version import code_version
 from engine import build
@@ -273,8 +274,14 @@ class RecordedHistory(History):
 
 
 def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Replayed:
-    """Run a record through the graph. Raises RecordError where it cannot be read."""
+    """Run a record through the graph. Raises RecordError where it cannot be read, or ends before trading began."""
     record = read_record(folder)
+    if not any(turn.opens for turn in record.turns):
+        failed = [str(entry) for turn in record.turns for entry in turn.entries if isinstance(entry, Failed)]
+        why = f": the graph failed with {failed[0]}" if failed else ""
+        raise RecordError(
+            f"{folder} ends while indicators settled, before anything was traded{why}; there is nothing to compare"
+        )
     cursor = Cursor(record.turns, record.is_whole)
     venue = ReplayVenue(record, cursor)
     broker = ReplayBroker(venue, settings=record.settings)
@@ -287,7 +294,7 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     was = str(record.about.get("code_version", ""))
     code = "" if was == code_version() else f"it was recorded with halflife {was}, this is {code_version()}"
     difference, failure = "", ""
-    failed: Exception | None = None
+    raised: Exception | None = None
     try:
         cerebro.run()
         cursor.expect_nothing_left()
@@ -296,14 +303,14 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     except RecordEnds:
         pass  # what is there is the same
     except Exception as error:  # of today's code: told beside what was recorded
-        failed, entry = error, cursor.peek()
+        raised, entry = error, cursor.peek()
         now = Failed(type(error).__name__, str(error), failed_at(error))
         if isinstance(entry, Failed) and entry.error == now.error:
             failure = str(now)
         else:
             difference = str(Diverged(_in_words(entry), _in_words(now)))
     return Replayed(
-        folder, cursor.bars, venue.compared, cursor.when, difference, failure, not record.is_whole, code, failed
+        folder, cursor.bars, venue.compared, cursor.when, difference, failure, not record.is_whole, code, raised
     )
 
 
