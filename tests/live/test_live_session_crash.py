@@ -111,6 +111,9 @@ def test_a_replay_that_fails_on_a_bar_of_a_day_without_a_failure_says_where(monk
     )
     code, text = invoke("replay", str(folder))
     assert code == 2 and "--debug shows the traceback" in text
+    shown = CliRunner().invoke(app, ["replay", str(folder), "--debug"])
+    assert shown.exit_code == 2 and "Traceback (most recent call last)" in shown.stderr
+    assert "ZeroDivisionError: a defect" in shown.stderr
 
 
 def test_entries_that_a_failure_cancels_are_in_the_record() -> None:
@@ -156,11 +159,11 @@ def test_a_record_that_is_cut_off_anywhere_is_compared_as_far_as_it_goes(
     lines: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     start, whole = lines
-    first = next(number for number, line in enumerate(whole) if "placed" in line)
-    assert json.loads(whole[-1]) == {"end": True}
+    orders_at = [number for number, line in enumerate(whole) if "placed" in line]
+    assert len(orders_at) > 2 and json.loads(whole[-1]) == {"end": True}
     (tmp_path / START).write_text(start, encoding="utf-8")
     orders = 0
-    for end in range(first - 1, len(whole), 7):
+    for end in (*orders_at, orders_at[0] + 1, orders_at[-1] + 1, len(whole) - 1):
         (tmp_path / TURNS).write_text("".join(whole[:end]) + whole[end][:10], encoding="utf-8")
         result = replay(tmp_path)
         assert result.is_same and result.is_cut and not result.failure, (whole[end], result)
