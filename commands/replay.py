@@ -1,11 +1,13 @@
 """``halflife replay``: a recorded live day once more, with today's code.
 
-Exit codes: 0 the same orders; 2 another order, or a record that cannot be read; 130 stopped.
+Exit codes: 0 the same orders; 2 another order, or a record that cannot be read; 3 the same orders, and the graph fails
+as it did on that day; 130 stopped.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,13 +21,15 @@ from core.settings import LoggingSettings, PathSettings
 if TYPE_CHECKING:
     from live.replay import Replayed
 
+EXIT_FAILS = 3
+
 
 def replay(
     day: Annotated[
         str,
         typer.Argument(
             metavar="DAY",
-            help="Day on which it began (YYYY-MM-DD; live, else the newest rehearsal), or a record's folder.",
+            help="Trading day (YYYY-MM-DD; live, else the newest rehearsal), or a record's folder.",
         ),
     ],
     state: Annotated[
@@ -41,9 +45,12 @@ def replay(
         from core.logs import setup_logging
 
         with setup_logging(LoggingSettings(console="ERROR"), Path(PathSettings().state) / "logs", name="replay"):
-            results = [_replay(folder) for folder in _folders(day, state or Path(PathSettings().state), account)]
+            folders = _folders(day, state or Path(PathSettings().state), account)
+            results = [_replay(folder, debug) for folder in folders]
     if not all(result.is_same for result in results):
         raise typer.Exit(EXIT_ERROR)
+    if any(result.failure for result in results):
+        raise typer.Exit(EXIT_FAILS)
 
 
 def _folders(day: str, state: Path, account: str) -> list[Path]:
@@ -78,21 +85,34 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def _replay(folder: Path) -> Replayed:
+def _replay(folder: Path, debug: bool) -> Replayed:
     from live.replay import replay as replay_record
 
     with progress_bar("replay", errors) as progress:
         result = replay_record(folder, progress=progress)
-    if result.is_same:
-        console.print(f"{folder}: {result.bars:,} bars, the same {result.orders:,} orders.", highlight=False)
-    else:
-        when = f"{result.when:%Y-%m-%d %H:%M:%S} UTC" if result.when else "the start"
-        console.print(
-            f"{folder}: {result.orders:,} orders are the same; the first difference is at the bar of {when}.\n"
-            f"  {result.difference}",
-            highlight=False,
-            markup=False,
-        )
-    if result.code:
-        console.print(f"  {result.code}", highlight=False, markup=False)
+    for line in _in_words(result):
+        console.print(line, highlight=False, markup=False)
+    if debug and result.error is not None:
+        errors.print("".join(traceback.format_exception(result.error)), highlight=False, markup=False)
     return result
+
+
+def _in_words(result: Replayed) -> list[str]:
+    bar = f"the bar of {result.when:%Y-%m-%d %H:%M:%S} UTC" if result.when else "the start"
+    if not result.is_same:
+        lines = [
+            f"{result.record}: {result.orders:,} orders are the same; the first difference is at {bar}.",
+            f"  {result.difference}",
+        ]
+    elif result.failure:
+        lines = [
+            f"{result.record}: the same {result.orders:,} orders, and the graph fails at {bar}, as it did on that day.",
+            f"  {result.failure}",
+        ]
+    else:
+        lines = [f"{result.record}: {result.bars:,} bars, the same {result.orders:,} orders."]
+        if result.is_cut:
+            lines.append(f"  The record ends at {bar}: what else was done on it is not known.")
+    if result.error is not None:
+        lines.append("  --debug shows the traceback.")
+    return [*lines, f"  {result.code}"] if result.code else lines

@@ -14,13 +14,18 @@ from analyzers.wiring import utc_index
 from core.errors import RecordError
 from core.settings import Settings
 from engine.venue import Carried
-from live.record_lines import Turn, carried_of, from_line
+from live.record_lines import Turn, carried_of, read_line
 from live.recording import FORMAT, START, TURNS
+
+_READS = (1, FORMAT)  # in the first a line is a whole turn
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run as it was recorded. ``about``: the rest of ``start.json``."""
+    """A day, or the part of it that one run traded, as it was recorded. ``about``: the rest of ``start.json``.
+
+    ``is_whole``: nothing is missing of its last turn. So it is where the process was not killed.
+    """
 
     folder: Path
     settings: Settings
@@ -28,6 +33,7 @@ class Record:
     carried: tuple[Carried, ...]
     about: dict[str, Any]
     turns: list[Turn]
+    is_whole: bool
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Symbol -> the bars that it had before ``begin``, from the data of whichever unit has them."""
@@ -48,7 +54,8 @@ _COLUMNS = ["open", "high", "low", "close", "volume"]
 
 
 def records_of(days: Path, day: str) -> list[Path]:
-    """Folders of the runs that began on ``day`` (``2024-06-12``), or the run that ``day`` names as a folder.
+    """Folders of what was recorded of the session of ``day`` (``2024-06-12``), one for each run, or of the run that
+    ``day`` names as a folder.
 
     Raises RecordError where there is none.
     """
@@ -59,18 +66,22 @@ def records_of(days: Path, day: str) -> list[Path]:
         return found
     found = _runs(days / day)
     if not found:
-        known = sorted({run.parent.name for run in _runs_below(days)})
+        known = sorted({file.parent.parent.name for file in days.glob(f"*/*/{START}")})
         there = f"there are {', '.join(known)}" if known else "`halflife live` makes one with live.record = true"
         raise RecordError(f"{days / day}: no record of a day; {there}")
     return found
 
 
-def _runs_below(days: Path) -> list[Path]:
-    return [run for day in sorted(days.glob("*")) for run in _runs(day)]
-
-
 def _runs(day: Path) -> list[Path]:
-    return sorted(file.parent for file in day.glob(f"*/{START}"))
+    """In the order in which they began: a folder names the time of the day, which may be that of the day before."""
+    return [folder for _, folder in sorted((_started(file), file.parent) for file in day.glob(f"*/{START}"))]
+
+
+def _started(file: Path) -> str:
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8")).get("started", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""  # read_record says what is wrong with it
 
 
 def read_record(folder: Path) -> Record:
@@ -79,36 +90,32 @@ def read_record(folder: Path) -> Record:
     place = folder / START
     try:
         about = json.loads(place.read_text(encoding="utf-8"))
-        if about.get("format") != FORMAT:
+        if about.get("format") not in _READS:
             raise RecordError(
-                f"{place} has format {about.get('format')}, this halflife reads {FORMAT}; replay it with the halflife "
-                f"that wrote it ({about.get('code_version', 'unknown')})"
+                f"{place} has format {about.get('format')}, this halflife reads up to {FORMAT}; replay it with the "
+                f"halflife that wrote it ({about.get('code_version', 'unknown')})"
             )
         settings = Settings.model_validate(about["settings"])
         begin = dt.datetime.fromisoformat(about["begin"]) if about.get("begin") else None
         carried = carried_of(about["carried"])
         place = folder / TURNS
-        turns = _turns(place)
+        turns, is_whole = _turns(place)
+        is_whole = is_whole or about["format"] == 1
     except OSError as error:
         raise RecordError(f"{place}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{place}: damaged ({type(error).__name__}: {error}); restore it from a backup") from error
-    return Record(folder, settings, begin, carried, about, turns)
+    return Record(folder, settings, begin, carried, about, turns, is_whole)
 
 
-def _turns(place: Path) -> list[Turn]:
-    """All turns; the last line may be half, where the process was killed."""
+def _turns(place: Path) -> tuple[list[Turn], bool]:
+    """All turns, and whether nothing is missing of the last. A line may be half, where the process was killed."""
     lines = place.read_text(encoding="utf-8").split("\n")
-    whole, rest = lines[:-1], lines[-1]
-    turns = []
-    for number, line in enumerate(whole, start=1):
+    turns: list[Turn] = []
+    is_whole = False
+    for number, line in enumerate(lines[:-1], start=1):
         try:
-            turns.append(from_line(line))
+            is_whole = read_line(line, turns)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"line {number}: {error}") from error
-    if rest:
-        try:
-            turns.append(from_line(rest))
-        except (ValueError, KeyError, TypeError):
-            return turns
-    return turns
+    return turns, is_whole

@@ -1,7 +1,9 @@
 """The lines of a day's record: what a venue was asked and what it said, as JSON that reads back to equal values.
 
-A line is one turn of Cerebro: the bars that it delivered, then what happened at the venue, in order. ``Turn.bars``:
-data name -> ``(backtrader's day number, open, high, low, close, volume)``.
+A line begins a turn of Cerebro with the bars that it delivered; the lines after it go on with what happened at the
+venue (``more``), each as it happened, so that a kill leaves what was done. The last line says that nothing is missing
+(``end``); a process that was killed leaves none. ``Turn.bars``: data name -> ``(backtrader's day number, open, high,
+low, close, volume)``.
 """
 
 from __future__ import annotations
@@ -84,7 +86,20 @@ class Rated:
     rate: float
 
 
-Entry = Told | Placed | Cancelled | Modified | Asked | Rated
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The graph has failed; what follows in its turn is no decision of it. ``where``: file and line."""
+
+    error: str
+    text: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        said = f" ({self.text})" if self.text else ""
+        return f"{self.error}{said}{f' at {self.where}' if self.where else ''}"
+
+
+Entry = Told | Placed | Cancelled | Modified | Asked | Rated | Failed
 
 
 @dataclass(slots=True)
@@ -111,9 +126,31 @@ def to_line(turn: Turn, at: str = "") -> str:
     return json.dumps(values, separators=(",", ":"), allow_nan=True)
 
 
-def from_line(line: str) -> Turn:
-    """Raises ValueError, KeyError or TypeError for a line that is none."""
+def more_line(entries: Sequence[Entry]) -> str:
+    """What happened next in the turn under way, as one line."""
+    return json.dumps({"more": [_entry_values(entry) for entry in entries]}, separators=(",", ":"), allow_nan=True)
+
+
+END_LINE = json.dumps({"end": True}, separators=(",", ":"))
+
+
+def read_line(line: str, turns: list[Turn]) -> bool:
+    """Take a line into the turns of those before it; whether it is the end of a record from which nothing is missing.
+
+    Raises ValueError, KeyError or TypeError for a line that is none.
+    """
     values = json.loads(line)
+    if "more" in values:
+        entries = [_entry_of(each) for each in values["more"]]
+        if not turns:
+            raise ValueError("it goes on with a turn that has not begun")
+        turns[-1].entries += entries
+    elif not values.get("end"):
+        turns.append(_turn_of(values))
+    return bool(values.get("end"))
+
+
+def _turn_of(values: Mapping[str, Any]) -> Turn:
     bars = {
         name: typing.cast(Bar, tuple(float(value) for value in bar)) for name, bar in values.get("bars", {}).items()
     }
@@ -160,6 +197,8 @@ def _entry_values(entry: Entry) -> dict[str, Any]:
             return {"no_entries": entry.symbol, "why": entry.why}
         case Rated():
             return {"currency": entry.currency, "rate": entry.rate}
+        case Failed():
+            return {"failed": entry.error, "text": entry.text, "where": entry.where}
 
 
 def _entry_of(values: Mapping[str, Any]) -> Entry:
@@ -173,6 +212,8 @@ def _entry_of(values: Mapping[str, Any]) -> Entry:
         return Modified(_of(VenueOrder, values["modified"]), _refused_of(values))
     if "no_entries" in values:
         return Asked(values["no_entries"], values["why"])
+    if "failed" in values:
+        return Failed(values["failed"], values["text"], values["where"])
     return Rated(values["currency"], float(values["rate"]))
 
 

@@ -1,9 +1,12 @@
-"""A recorded day once more: the same bars and reports, and the orders of today's code beside those of that day."""
+"""A recorded day once more: the same bars and reports, and the orders of today's code beside those of that day.
+
+A record may end within a turn, where the process was killed: what is there is compared, and what comes then is not.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,8 @@ from typing import Any
 import backtrader as bt
 
 from analyzers.wiring import utc_time
+from books.account import Account
+from core.errors import RecordError
 from core.events import Bus
 from core.version import code_version
 from engine import build
@@ -18,22 +23,31 @@ from engine.venue import Carried, Report, VenueOrder, VenueRefused
 from feeds import History
 from live.broker import IBBroker
 from live.record_files import Record, read_record
-from live.record_lines import Asked, Cancelled, Entry, Modified, Placed, Rated, Told, Turn
+from live.record_lines import Asked, Cancelled, Entry, Failed, Modified, Placed, Rated, Told, Turn
+from live.record_orders import renumbered
+from live.recording import failed_at
 from live.state import StateKeeper
 
 _NOTHING = "nothing"
+_GOES_ON = "it goes on"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of a replay. ``difference`` "": the same orders."""
+    """What became of a replay. ``difference`` "": the same orders.
+
+    ``failure``: what ended the graph on that day and ends it today, at the same bar and after the same orders.
+    """
 
     record: Path
     bars: int  # moments with a bar
     orders: int  # that were compared and are equal
-    when: dt.datetime | None = None  # the bar of the first difference, UTC
+    when: dt.datetime | None = None  # the bar of the first difference, or the last one, UTC
     difference: str = ""
+    failure: str = ""
+    is_cut: bool = False  # the record ends within its last turn
     code: str = ""  # a remark, where the code is another one
+    error: Exception | None = None  # with which the graph has failed today
 
     @property
     def is_same(self) -> bool:
@@ -43,16 +57,23 @@ class Replayed:
 class Diverged(Exception):  # noqa: N818 - not an error of the program: it is what a replay looks for
     """Today's code does something else than was recorded."""
 
-    def __init__(self, when: dt.datetime | None, recorded: str, now: str) -> None:
+    def __init__(self, recorded: str, now: str) -> None:
         super().__init__(f"recorded: {recorded}; now: {now}")
-        self.when = when
+
+
+class RecordEnds(Exception):  # noqa: N818 - no error: there is nothing left to compare
+    """The record was cut off within this turn."""
 
 
 class Cursor:
-    """Where a replay is. The first data moves it from turn to turn, as Cerebro asks for its bars first."""
+    """Where a replay is. The first data moves it from turn to turn, as Cerebro asks for its bars first.
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
+    ``is_whole``: nothing is missing of the last turn.
+    """
+
+    def __init__(self, turns: Sequence[Turn], is_whole: bool) -> None:
         self.turns = turns
+        self._is_whole = is_whole
         self.place = -1  # of the turn
         self.entry = 0  # its next entry
         self.when: dt.datetime | None = None  # newest bar
@@ -88,6 +109,11 @@ class Cursor:
         left = self.left
         return left[0] if left else None
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether what comes next in this turn was cut off."""
+        return not self._is_whole and self.place == len(self.turns) - 1 and not self.left
+
     def take(self) -> None:
         self.entry += 1
 
@@ -95,7 +121,7 @@ class Cursor:
         """Raises Diverged where something that was recorded in this turn has not come."""
         entry = self.peek()
         if entry is not None:
-            raise Diverged(self.when, _in_words(entry), _NOTHING)
+            raise Diverged(_in_words(entry), _GOES_ON if isinstance(entry, Failed) else _NOTHING)
 
 
 @dataclass(slots=True)
@@ -116,10 +142,9 @@ class ReplayVenue:
 
     def __init__(self, record: Record, cursor: Cursor) -> None:
         self._cursor = cursor
-        self._carried = record.carried
-        self._now: dict[int, int] = {each.order.ref: each.order.ref for each in record.carried}  # recorded -> now
+        self._carried, self._now = renumbered(record.carried)  # _now: ref as recorded -> ref now
         self._answers: dict[str, str] = {}
-        self.reported = RecordedAccount(str(record.about.get("account", "")))
+        self.reported = RecordedAccount(str(record.about.get("account", "")), dict(record.about.get("rates", {})))
         self.bus = Bus()  # nobody listens
         self.killed = str(record.about.get("killed", ""))
         self.compared = 0
@@ -193,7 +218,23 @@ class ReplayVenue:
         return replace(report, ref=self._now.get(report.ref, report.ref))
 
     def _diverge(self, recorded: str, now: str) -> None:
-        raise Diverged(self._cursor.when, recorded, now)
+        if self._cursor.is_cut:
+            raise RecordEnds
+        raise Diverged(recorded, now)
+
+
+class ReplayBroker(IBBroker):
+    """``marks``: of ``live.record_days.marks_of``, on a day on which the run of the day before went on."""
+
+    marks: Mapping[str, Sequence[float]] = {}
+
+    def _carry(self, account: Account, carried: Sequence[Carried], when: dt.datetime) -> list[bt.Order]:
+        orders = super()._carry(account, carried, when)
+        for key, (price, rate, result) in self.marks.items():
+            book = account.books[key]
+            book.last_price = price
+            book.closed_net_eur += result - book.result_eur(rate)
+        return orders
 
 
 class RecordedData(bt.feed.DataBase):
@@ -233,11 +274,18 @@ class RecordedHistory(History):
 
 
 def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) -> Replayed:
-    """Run a record through the graph. Raises RecordError where it cannot be read."""
+    """Run a record through the graph. Raises RecordError where it cannot be read, or ends before trading began."""
     record = read_record(folder)
-    cursor = Cursor(record.turns)
+    if not any(turn.opens for turn in record.turns):
+        failed = [str(entry) for turn in record.turns for entry in turn.entries if isinstance(entry, Failed)]
+        why = f": the graph failed with {failed[0]}" if failed else ""
+        raise RecordError(
+            f"{folder} ends while indicators settled, before anything was traded{why}; there is nothing to compare"
+        )
+    cursor = Cursor(record.turns, record.is_whole)
     venue = ReplayVenue(record, cursor)
-    broker = IBBroker(venue, settings=record.settings)
+    broker = ReplayBroker(venue, settings=record.settings)
+    broker.marks = record.about.get("books", {})
     cerebro = build(record.settings, RecordedHistory(record, cursor), broker)
     if progress is not None:
         in_all = sum(bool(turn.bars) for turn in record.turns)  # the graph knows those of before the start alone
@@ -245,12 +293,25 @@ def replay(folder: Path, *, progress: Callable[[int, int], None] | None = None) 
     cerebro.addanalyzer(StateKeeper, state=record.about.get("state"), rearmed=not venue.killed)
     was = str(record.about.get("code_version", ""))
     code = "" if was == code_version() else f"it was recorded with halflife {was}, this is {code_version()}"
+    difference, failure = "", ""
+    raised: Exception | None = None
     try:
         cerebro.run()
         cursor.expect_nothing_left()
-    except Diverged as difference:
-        return Replayed(folder, cursor.bars, venue.compared, difference.when, str(difference), code)
-    return Replayed(folder, cursor.bars, venue.compared, code=code)
+    except Diverged as diverged:
+        difference = str(diverged)
+    except RecordEnds:
+        pass  # what is there is the same
+    except Exception as error:  # of today's code: told beside what was recorded
+        raised, entry = error, cursor.peek()
+        now = Failed(type(error).__name__, str(error), failed_at(error))
+        if isinstance(entry, Failed) and entry.error == now.error:
+            failure = str(now)
+        else:
+            difference = str(Diverged(_in_words(entry), _in_words(now)))
+    return Replayed(
+        folder, cursor.bars, venue.compared, cursor.when, difference, failure, not record.is_whole, code, raised
+    )
 
 
 def _decision(order: VenueOrder) -> tuple[object, ...]:
@@ -267,6 +328,8 @@ def _in_words(entry: Entry | None) -> str:
             return f"change to {_order_in_words(entry.order)}"
         case Asked():
             return f"a question whether {entry.symbol} may be entered"
+        case Failed():
+            return f"the graph fails with {entry}"
         case _:
             return _NOTHING
 

@@ -36,7 +36,8 @@ from live.instruments import qualify, references, without
 from live.places import Places, refuse_second
 from live.pump import EventPump
 from live.rates import ask_rates
-from live.recording import Recorder, RecordingVenue, new_folder
+from live.record_days import DayRecords, marks_of
+from live.recording import RecordingVenue
 from live.session_events import DrawdownWatch, SessionEvents
 from live.state import StateKeeper, StateWriter, latch_again, read_state, taken_state
 from live.stopping import Stopping
@@ -151,7 +152,7 @@ class LiveSession:
         bars = max((len(frame) for frame in history.frames.values()), default=0)
         self.tell(f"{bars:,} bars of {settings.data.bar} before the start; trading {', '.join(settings.units)}")
         log_event(logger, "live", account=account, kind=str(kind), settings_hash=settings_hash(settings))
-        return self._trade(cerebro, venue, store)
+        return self._trade(cerebro, venue, recording)
 
     def _reconcile(self, pump: EventPump, venue: IBVenue, intents: IntentJournal) -> None:
         """Compare the journal with the broker, until nothing is left to ask."""
@@ -242,30 +243,36 @@ class LiveSession:
         return cerebro, recording
 
     def _recording(self, venue: IBVenue, history: LiveHistory, places: Places, state: Any) -> RecordingVenue | None:
-        settings = self.settings
+        settings, version = self.settings, settings_hash(self.settings)
         about = {
             "account": places.account,
-            "started": self._clock.now().isoformat(),
             "code_version": code_version(),
-            "settings_hash": settings_hash(settings),
+            "settings_hash": version,
             "history_hash": history.hash,
             "settings": settings.model_dump(mode="json"),
-            "begin": history.begin.isoformat() if history.begin else None,
             "killed": venue.killed,
-            "state": state,
         }
         reported = venue.reported
 
         def rates() -> dict[str, float]:
             return reported.rates if settings.live.fx == "broker" else {}
 
+        def take(when: dt.datetime) -> dict[str, Any]:
+            assert self.broker is not None and self.broker.account is not None  # the graph runs
+            state = taken_state(self.broker, when, version)
+            return {"state": state, "killed": venue.killed, "books": marks_of(self.broker.account, when)}
+
         try:
-            recorder = Recorder(new_folder(places.days, self._clock.now()), about, self._failed)
+            days = DayRecords(
+                places.days, settings, about, begin=history.begin, state=state, now=self._clock.now, take=take,
+                failed=self._failed,
+            )  # fmt: skip
+            recording = RecordingVenue(venue, days, history.begin, rates, self._failed)
         except HalflifeError as error:
             self._failed(str(error))
             return None
-        self._opened.callback(recorder.close)
-        return RecordingVenue(venue, recorder, history.begin, rates)
+        self._opened.callback(recording.seal)
+        return recording
 
     def _failed(self, text: str) -> None:
         """Something beside trading fails: told, and trading goes on."""
@@ -273,7 +280,7 @@ class LiveSession:
 
     # -- at work --------------------------------------------------------------------------------------------------
 
-    def _trade(self, cerebro: bt.Cerebro, venue: IBVenue, store: IBStore) -> SessionSummary:
+    def _trade(self, cerebro: bt.Cerebro, venue: IBVenue, recording: RecordingVenue | None) -> SessionSummary:
         gc.collect()
         gc.freeze()  # what is there stays: a full collection would look through all of it, for half a second
         try:
@@ -282,6 +289,8 @@ class LiveSession:
             self.bus.publish(
                 ExceptionEvent(at=self._clock.now(), where="graph", error=type(error).__name__, text=str(error))
             )
+            if recording is not None:
+                recording.fail(error)
             with contextlib.suppress(HalflifeError):  # what ended the graph is told
                 self.stopping.abandon()
             raise

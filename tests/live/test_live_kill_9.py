@@ -30,6 +30,8 @@ from gateway.data.sample import EURUSD, XMPLA, XMPLB
 from gateway.data.tape import Tape
 from gateway.tws import Tws
 from live.places import Places
+from live.record_files import read_record, records_of
+from live.replay import replay
 
 SEEDS = int(os.environ.get("KILLS", "50"))
 BEGIN = dt.datetime(2024, 6, 12, 13, 29, tzinfo=dt.UTC)
@@ -124,6 +126,12 @@ def test_a_process_that_is_killed_is_taken_over(zygote: Zygote, point: str, whic
     ended, witness, intents = kill(zygote, tmp_path, point, which, 0)
     assert ended == "killed"
     check(witness, intents)
+    *killed, after = records_of(Places(intents.parent).days, "2024-06-12")  # one killed before it traded has none
+    assert len(killed) <= 1 and bool(killed) == (point != "reconciled, not written" or which == "reversion")
+    assert read_record(after).is_whole and not any(read_record(record).is_whole for record in killed)
+    for record in (*killed, after):
+        result = replay(record)
+        assert result.is_same and not result.failure, result
 
 
 @pytest.mark.slow

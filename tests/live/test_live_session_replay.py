@@ -24,8 +24,10 @@ from feeds.aggregate import aggregate
 from gateway.data.sample import XMPLA, XMPLB, make_sample
 from live.record_files import read_record, records_of
 from live.record_lines import (
+    END_LINE,
     Asked,
     Cancelled,
+    Failed,
     Modified,
     Placed,
     Rated,
@@ -33,7 +35,8 @@ from live.record_lines import (
     Turn,
     carried_of,
     carried_values,
-    from_line,
+    more_line,
+    read_line,
     to_line,
 )
 from live.recording import START, TURNS, Recorder, RecordingVenue, new_folder
@@ -82,12 +85,28 @@ class Moody(MarketVenue):
         return "no bar for 20 s" if self.asked == 4 else ""
 
 
+class OneRecord:
+    """``Records`` of a run within one day."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def first(self) -> Recorder:
+        return self.recorder
+
+    def is_over(self, bar: dt.datetime | None) -> bool:
+        return False
+
+    def next(self, last: dt.datetime, bar: dt.datetime | None) -> tuple[Recorder, dt.datetime]:
+        raise AssertionError("the day is not over")
+
+
 def recorded(settings: Settings, history: History, folder: Path) -> Any:
     """Run the day with a recorder; return its broker."""
     about = {
         "settings": settings.model_dump(mode="json"), "begin": BEGIN.isoformat(), "code_version": "test", "state": None,
     }  # fmt: skip
-    venue = RecordingVenue(Moody(settings, history), Recorder(folder, about), BEGIN)
+    venue = RecordingVenue(Moody(settings, history), OneRecord(Recorder(folder, about)), BEGIN)
     broker = VenueBroker(venue, settings=settings)
     cerebro = build(settings, history, broker)
     venue.watch(cerebro.datas)
@@ -118,15 +137,26 @@ def orders_in(folder: Path) -> list[VenueOrder]:
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Change the first line that ``change`` wants to change; return it."""
-    lines = (folder / TURNS).read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
-        values = json.loads(line)
+    """Change the first turn that ``change`` wants to change; return it."""
+    turns = turns_in(folder)
+    for values in turns:
         if change(values):
-            lines[number] = json.dumps(values)
-            (folder / TURNS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            text = "".join(json.dumps(each) + "\n" for each in turns)
+            (folder / TURNS).write_text(text, encoding="utf-8")
             return values
-    raise AssertionError("no line is as wanted")
+    raise AssertionError("no turn is as wanted")
+
+
+def turns_in(folder: Path) -> list[dict[str, Any]]:
+    """Lines of a record, with what happened in a turn in that turn's."""
+    turns: list[dict[str, Any]] = []
+    for line in (folder / TURNS).read_text(encoding="utf-8").splitlines():
+        values = json.loads(line)
+        if "more" in values:
+            turns[-1].setdefault("entries", []).extend(values["more"])
+        else:
+            turns.append(values)
+    return turns
 
 
 def placed_in(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -221,7 +251,7 @@ def test_a_damaged_record_says_where(copy: Path) -> None:
 def test_a_record_of_a_newer_version_names_it(copy: Path) -> None:
     start = json.loads((copy / START).read_text(encoding="utf-8"))
     (copy / START).write_text(json.dumps(start | {"format": 9, "code_version": "9.0"}), encoding="utf-8")
-    with pytest.raises(RecordError, match=r"has format 9, this halflife reads 1; .*\(9\.0\)"):
+    with pytest.raises(RecordError, match=r"has format 9, this halflife reads up to 2; .*\(9\.0\)"):
         read_record(copy)
 
 
@@ -231,8 +261,8 @@ def test_days_are_found_by_date_and_by_folder(tmp_path: Path) -> None:
         records_of(days, "2024-06-12")
     when = dt.datetime(2024, 6, 12, 13, 29, 5, tzinfo=dt.UTC)
     for _ in range(2):
-        recorder = Recorder(new_folder(days, when), {})
-        recorder.begin(())
+        recorder = Recorder(new_folder(days / "2024-06-12", when), {})
+        recorder.begin((), {})
         recorder.close()
     runs = records_of(days, "2024-06-12")
     assert [run.name for run in runs] == ["132905", "132905-2"]
@@ -248,9 +278,10 @@ def test_a_disk_that_fills_up_ends_the_record_and_nothing_else(tmp_path: Path) -
     recorder._file.close()
     recorder._file = open("/dev/full", "w", encoding="utf-8")  # noqa: SIM115 - the recorder closes it
     turn = Turn(entries=[Rated("USD", 0.9)])
-    recorder.write(turn)
-    recorder.write(turn)
-    recorder.close()
+    recorder.write([turn])
+    recorder.write([turn])
+    recorder.more(Rated("USD", 0.8))
+    recorder.close(is_whole=True)
     assert len(told) == 1 and "No space left" in told[0] and "the record of this day ends here" in told[0]
 
 
@@ -284,11 +315,19 @@ def test_every_line_reads_back_to_what_was_written() -> None:
         [
             Rated("USD", 0.91), Told(AT, REPORTS), Told(AT, ()), Placed((ORDER, PLAIN)),
             Placed((PLAIN,), (Refusal.BLIND, "why")), Cancelled(3, "time"), Modified(ORDER), Asked("XMPLA", "blind"),
+            Failed("ValueError", "a\nb", "pairs.py:3"),
         ],
     )  # fmt: skip
-    line = to_line(turn, "2024-06-12 14:00:00")
-    assert "\n" not in line and from_line(line) == turn
-    assert from_line(to_line(Turn())) == Turn()
+    whole = to_line(turn, "2024-06-12 14:00:00")
+    apart = [to_line(Turn(turn.bars)), *(more_line([entry]) for entry in turn.entries)]
+    for lines in ([whole], apart):
+        read = list[Turn]()
+        assert not any("\n" in line or read_line(line, read) for line in lines) and read == [turn]
+    read = []
+    assert not read_line(to_line(Turn()), read) and read == [Turn()]
+    assert read_line(END_LINE, read) and read == [Turn()]
+    with pytest.raises(ValueError, match="it goes on with a turn that has not begun"):
+        read_line(more_line([Cancelled(3, "time")]), [])
 
 
 def test_orders_of_before_read_back() -> None:

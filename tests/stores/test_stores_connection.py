@@ -50,7 +50,7 @@ def test_a_real_account_is_known_by_its_name() -> None:
 
 
 def start(**settings: object) -> None:
-    store = IBStore(replace(SETTINGS, start_timeout=0.5, login_timeout=0.2, **settings))
+    store = IBStore(replace(SETTINGS, **({"start_timeout": 0.5, "login_timeout": 0.2} | settings)))
     try:
         store.start()
     finally:
@@ -108,7 +108,7 @@ def test_a_read_only_api_says_which_box_to_clear() -> None:
     text = "Error validating request.-'bO' : cause - The API interface is currently in Read-Only mode."
     with gateway(f'on reqOpenOrders: drop; error 321 "{text}" id=-1') as tws:
         with pytest.raises(UnreachableError, match="clear 'Read-Only API'"):
-            start(port=tws.port)
+            start(port=tws.port, start_timeout=3.0, login_timeout=1.0)  # a log-in is under way, and the machine busy
 
 
 def test_without_orders_a_read_only_api_will_do() -> None:
