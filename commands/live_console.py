@@ -142,7 +142,7 @@ def in_words(event: MonitorEvent, suffix: str = "") -> str:
             found = f"IBKR reports {event.reported:,.2f}, the book has {event.book:,.2f}"
             return f"{event.what}: {found}; {event.moved:+,.2f} is new"
         case ExceptionEvent():
-            return f"{event.where}: {event.error}: {event.text}"
+            return ": ".join(part for part in (event.where, event.error, event.text) if part)
     return ""
 
 

@@ -206,7 +206,7 @@ class DriftEvent(MonitorEvent):
 class ExceptionEvent(MonitorEvent):
     kind: ClassVar[str] = "exception"
     where: str
-    error: str  # class
+    error: str  # class; empty where it is a sentence for a person
     text: str
 
     @property

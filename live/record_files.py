@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from analyzers.wiring import utc_index
 from core.errors import RecordError
+from core.explain import explain
 from core.settings import Settings
 from engine.venue import Carried
 from live.record_lines import Turn, carried_of, read_line
@@ -24,7 +27,7 @@ _READS = (1, FORMAT)  # in the first a line is a whole turn
 class Record:
     """A day, or the part of it that one run traded, as it was recorded. ``about``: the rest of ``start.json``.
 
-    ``is_whole``: nothing is missing of its last turn. So it is where the process was not killed.
+    ``is_whole``: nothing is missing of its last turn. So it is where the process was not killed, nor stopped on a bar.
     """
 
     folder: Path
@@ -95,12 +98,14 @@ def read_record(folder: Path) -> Record:
                 f"{place} has format {about.get('format')}, this halflife reads up to {FORMAT}; replay it with the "
                 f"halflife that wrote it ({about.get('code_version', 'unknown')})"
             )
-        settings = Settings.model_validate(about["settings"])
+        settings = _settings(about["settings"], place)
         begin = dt.datetime.fromisoformat(about["begin"]) if about.get("begin") else None
         carried = carried_of(about["carried"])
         place = folder / TURNS
         turns, is_whole = _turns(place)
         is_whole = is_whole or about["format"] == 1
+    except RecordError:
+        raise
     except OSError as error:
         raise RecordError(f"{place}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -108,14 +113,29 @@ def read_record(folder: Path) -> Record:
     return Record(folder, settings, begin, carried, about, turns, is_whole)
 
 
+def _settings(values: Any, place: Path) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(problem.text for problem in explain(error, Settings, values))
+        raise RecordError(f"{place}: its settings are damaged ({problems}); restore it from a backup") from error
+
+
 def _turns(place: Path) -> tuple[list[Turn], bool]:
     """All turns, and whether nothing is missing of the last. A line may be half, where the process was killed."""
-    lines = place.read_text(encoding="utf-8").split("\n")
+    *lines, _ = place.read_text(encoding="utf-8").split("\n")
     turns: list[Turn] = []
-    is_whole = False
-    for number, line in enumerate(lines[:-1], start=1):
+    digest = hashlib.sha256()
+    for number, line in enumerate(lines, start=1):
         try:
-            is_whole = read_line(line, turns)
+            end = read_line(line, turns)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"line {number}: {error}") from error
-    return turns, is_whole
+        if end is not None:
+            if number < len(lines):
+                raise ValueError(f"line {number} is the end, and more lines follow")
+            if end.sha256 != digest.hexdigest():
+                raise ValueError("its lines are not those that were written: their digest is another one")
+            return turns, end.is_whole
+        digest.update(f"{line}\n".encode())
+    return turns, False

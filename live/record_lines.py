@@ -1,8 +1,8 @@
 """The lines of a day's record: what a venue was asked and what it said, as JSON that reads back to equal values.
 
 A line begins a turn of Cerebro with the bars that it delivered; the lines after it go on with what happened at the
-venue (``more``), each as it happened, so that a kill leaves what was done. The last line says that nothing is missing
-(``end``); a process that was killed leaves none. ``Turn.bars``: data name -> ``(backtrader's day number, open, high,
+venue (``more``), each as it happened, so that a kill leaves what was done. The last line (``end``) has the digest of
+those before; a process that was killed leaves none. ``Turn.bars``: data name -> ``(backtrader's day number, open, high,
 low, close, volume)``.
 """
 
@@ -131,26 +131,44 @@ def more_line(entries: Sequence[Entry]) -> str:
     return json.dumps({"more": [_entry_values(entry) for entry in entries]}, separators=(",", ":"), allow_nan=True)
 
 
-END_LINE = json.dumps({"end": True}, separators=(",", ":"))
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last line. ``is_whole``: nothing is missing of the last turn. ``sha256``: of all lines before, with ends."""
+
+    is_whole: bool
+    sha256: str
 
 
-def read_line(line: str, turns: list[Turn]) -> bool:
-    """Take a line into the turns of those before it; whether it is the end of a record from which nothing is missing.
+def end_line(end: End) -> str:
+    return json.dumps({"end": dataclasses.asdict(end)}, separators=(",", ":"))
+
+
+def read_line(line: str, turns: list[Turn]) -> End | None:
+    """Take a line into the turns of those before it, or give the end of the record.
 
     Raises ValueError, KeyError or TypeError for a line that is none.
     """
     values = json.loads(line)
+    if not isinstance(values, dict):
+        raise ValueError("it is not a turn, nor goes on with one")
+    if "end" in values:
+        return End(**values["end"])
     if "more" in values:
         entries = [_entry_of(each) for each in values["more"]]
         if not turns:
             raise ValueError("it goes on with a turn that has not begun")
         turns[-1].entries += entries
-    elif not values.get("end"):
+    else:
         turns.append(_turn_of(values))
-    return bool(values.get("end"))
+    return None
+
+
+_OF_A_TURN = frozenset({"at", "opens", "bars", "entries"})
 
 
 def _turn_of(values: Mapping[str, Any]) -> Turn:
+    if unknown := sorted(set(values) - _OF_A_TURN):
+        raise ValueError(f"a turn has no {', '.join(unknown)}")
     bars = {
         name: typing.cast(Bar, tuple(float(value) for value in bar)) for name, bar in values.get("bars", {}).items()
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import logging
 import traceback
@@ -23,9 +24,9 @@ from core.errors import HalflifeError, RecordError
 from core.orders import Refusal
 from engine.venue import Carried, Report, Venue, VenueOrder, VenueRefused
 from live.record_lines import (
-    END_LINE,
     Asked,
     Cancelled,
+    End,
     Entry,
     Failed,
     Modified,
@@ -34,6 +35,7 @@ from live.record_lines import (
     Told,
     Turn,
     carried_values,
+    end_line,
     more_line,
     to_line,
 )
@@ -56,6 +58,7 @@ class Recorder:
         self._about = dict(about)
         self._failed = failed
         self._file: TextIO | None = None
+        self._digest = hashlib.sha256()
         try:
             folder.mkdir(parents=True)
             self._file = (folder / TURNS).open("w", encoding="utf-8")
@@ -81,8 +84,7 @@ class Recorder:
 
     def close(self, is_whole: bool = False) -> None:
         """``is_whole``: nothing is missing of the turn that was written last."""
-        if is_whole:
-            self._write([END_LINE])
+        self._write([end_line(End(is_whole, self._digest.hexdigest()))])
         file, self._file = self._file, None
         if file is not None:
             self._try(file.close)
@@ -90,7 +92,9 @@ class Recorder:
     def _write(self, lines: Sequence[str]) -> None:
         file = self._file
         if file is not None and lines:
-            self._try(lambda: (file.write("".join([f"{line}\n" for line in lines])), file.flush()))
+            text = "".join([f"{line}\n" for line in lines])
+            self._digest.update(text.encode())
+            self._try(lambda: (file.write(text), file.flush()))
 
     def _try(self, write: Callable[[], object]) -> None:
         try:
@@ -100,7 +104,10 @@ class Recorder:
             if file is not None:
                 with contextlib.suppress(OSError):  # what could not be written is tried again by close
                     file.close()
-            self._failed(f"the record of this day ends here: {error.strerror or error} ({self.folder})")
+            self._failed(
+                f"the record of this day ends here ({error.strerror or error}: {self.folder}), and trading goes on; "
+                f"free space on the disk, and the next day is recorded again"
+            )
 
 
 class Records(Protocol):

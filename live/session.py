@@ -276,7 +276,7 @@ class LiveSession:
 
     def _failed(self, text: str) -> None:
         """Something beside trading fails: told, and trading goes on."""
-        self.bus.publish(ExceptionEvent(at=self._clock.now(), where="session", error="HalflifeError", text=text))
+        self.bus.publish(ExceptionEvent(at=self._clock.now(), where="session", error="", text=text))
 
     # -- at work --------------------------------------------------------------------------------------------------
 

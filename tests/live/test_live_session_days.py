@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from lived import desks, runs
+from lived.records import sealed
 
 from core.calendar import ExchangeCalendar
 from core.settings import Settings
@@ -204,7 +205,7 @@ def test_what_differs_on_the_second_day_is_found_there(days: Path, tmp_path: Pat
     order = values["more"][0]["placed"][0]
     order["quantity"] += 1
     lines[number] = json.dumps(values)
-    (tmp_path / TURNS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / TURNS).write_text(sealed(lines), encoding="utf-8")
     (tmp_path / START).write_bytes((folder / START).read_bytes())
     result = replay(tmp_path)
     assert result.when is not None and f"{result.when:%Y-%m-%d %H:%M:%S}" == before["at"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from lived.records import sealed
 
 from core.calendar import ExchangeCalendar
 from core.errors import RecordError
@@ -24,9 +25,9 @@ from feeds.aggregate import aggregate
 from gateway.data.sample import XMPLA, XMPLB, make_sample
 from live.record_files import read_record, records_of
 from live.record_lines import (
-    END_LINE,
     Asked,
     Cancelled,
+    End,
     Failed,
     Modified,
     Placed,
@@ -35,6 +36,7 @@ from live.record_lines import (
     Turn,
     carried_of,
     carried_values,
+    end_line,
     more_line,
     read_line,
     to_line,
@@ -141,8 +143,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], bool]) -> dict[str, An
     turns = turns_in(folder)
     for values in turns:
         if change(values):
-            text = "".join(json.dumps(each) + "\n" for each in turns)
-            (folder / TURNS).write_text(text, encoding="utf-8")
+            (folder / TURNS).write_text(sealed(json.dumps(each) for each in turns), encoding="utf-8")
             return values
     raise AssertionError("no turn is as wanted")
 
@@ -248,6 +249,40 @@ def test_a_damaged_record_says_where(copy: Path) -> None:
         replay(copy)
 
 
+def test_a_line_that_is_no_turn_is_damage(copy: Path) -> None:
+    lines = (copy / TURNS).read_text(encoding="utf-8").splitlines(keepends=True)
+    for wrong, said in (('{"nope": 1}\n', "line 501: a turn has no nope"), ("3\n", "line 501: it is not a turn")):
+        (copy / TURNS).write_text("".join([*lines[:500], wrong, *lines[501:]]), encoding="utf-8")
+        with pytest.raises(RecordError, match=rf"damaged \(ValueError: {said}"):
+            replay(copy)
+
+
+def test_a_line_that_was_lost_or_changed_is_damage(copy: Path) -> None:
+    lines = (copy / TURNS).read_text(encoding="utf-8").splitlines(keepends=True)
+    for changed in ([*lines[:500], *lines[501:]], [*lines[:500], lines[500].replace("1", "2", 1), *lines[501:]]):
+        (copy / TURNS).write_text("".join(changed), encoding="utf-8")
+        with pytest.raises(RecordError, match="its lines are not those that were written"):
+            replay(copy)
+    (copy / TURNS).write_text("".join([*lines, lines[1]]), encoding="utf-8")
+    with pytest.raises(RecordError, match=rf"line {len(lines)} is the end, and more lines follow"):
+        replay(copy)
+
+
+def test_settings_of_a_record_that_are_damaged_are_told_in_a_sentence(copy: Path) -> None:
+    start = json.loads((copy / START).read_text(encoding="utf-8"))
+    start["settings"]["account"]["capital"] = "much"
+    (copy / START).write_text(json.dumps(start), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"its settings are damaged \(.*account\.capital") as told:
+        replay(copy)
+    assert "pydantic" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_record_without_a_line_has_nothing_to_compare(copy: Path) -> None:
+    (copy / TURNS).write_text("", encoding="utf-8")
+    with pytest.raises(RecordError, match="ends while indicators settled, before anything was traded"):
+        replay(copy)
+
+
 def test_a_record_of_a_newer_version_names_it(copy: Path) -> None:
     start = json.loads((copy / START).read_text(encoding="utf-8"))
     (copy / START).write_text(json.dumps(start | {"format": 9, "code_version": "9.0"}), encoding="utf-8")
@@ -325,7 +360,7 @@ def test_every_line_reads_back_to_what_was_written() -> None:
         assert not any("\n" in line or read_line(line, read) for line in lines) and read == [turn]
     read = []
     assert not read_line(to_line(Turn()), read) and read == [Turn()]
-    assert read_line(END_LINE, read) and read == [Turn()]
+    assert read_line(end_line(End(True, "abc")), read) == End(True, "abc") and read == [Turn()]
     with pytest.raises(ValueError, match="it goes on with a turn that has not begun"):
         read_line(more_line([Cancelled(3, "time")]), [])
 
