@@ -19,10 +19,13 @@ class KeptAccount(Account):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.unfilled: dict[str, float] = defaultdict(float)
+        self.borrowed_eur: dict[str, float] = defaultdict(float)  # book -> borrow fees so far, paid > 0
 
     def charge_borrow(self, key: str, fee: float, when: dt.datetime) -> None:
         super().charge_borrow(key, fee, when)
-        self.unfilled[self.books[key].currency] -= fee
+        currency = self.books[key].currency
+        self.unfilled[currency] -= fee
+        self.borrowed_eur[key] += fee * self.rate(currency, when)
 
     def accrue(self, when: dt.datetime) -> None:
         before = dict(self.cash.balances)
@@ -36,6 +39,7 @@ class KeptAccount(Account):
             "unfilled": dict(self.unfilled),
             "interest_eur": self.cash.interest_eur,
             "borrow_eur": {unit: costs["borrow"] for unit, costs in self.costs_by_unit.items() if costs["borrow"]},
+            "borrow_eur_by_book": dict(self.borrowed_eur),
             "accrued_on": self.cash.accrued_on,
         }
 
@@ -48,3 +52,7 @@ class KeptAccount(Account):
         for unit, paid in state["borrow_eur"].items():
             if unit in self.costs_by_unit:
                 self._pay(unit, borrow=paid)
+        for key, paid in state.get("borrow_eur_by_book", {}).items():
+            if key in self.books:
+                self.books[key].closed_net_eur -= paid
+                self.borrowed_eur[key] += paid

@@ -159,9 +159,13 @@ class AccountBroker(GatedBroker):
         for data, position in self.positions.items():
             if position.size < 0:
                 instrument = self._instrument(data)
-                previous_close = data.close[-1] if self._is_fresh(data) else data.close[0]
-                fee = borrow_fee(-position.size, previous_close, instrument.borrow_rate, days, instrument.currency)
+                close = self._evening_close(data)
+                fee = borrow_fee(-position.size, close, instrument.borrow_rate, days, instrument.currency)
                 account.charge_borrow(self._keys[data], fee, when)
+
+    def _evening_close(self, data: bt.AbstractDataBase) -> float:
+        """The close by which the night that is over is paid."""
+        return float(data.close[-1] if self._is_fresh(data) and len(data) > 1 else data.close[0])
 
     def _refuse_leftovers(self) -> None:
         """Reject the legs of batches whose other leg did not come in the bar of the first."""

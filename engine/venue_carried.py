@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import backtrader as bt
 
+from analyzers.wiring import utc_time
 from books.account import Account
 from core.logs import log_event
 from core.naming import symbol_of, unit_of
@@ -23,12 +24,14 @@ class VenueCarried(VenueReports):
     """Takes up where an earlier run was left."""
 
     _oca_names: dict[int, str]  # group of OcaGroups -> name at the venue
+    _night_before: dt.date | None = None  # a night of the time before is being paid: that before this day
 
     def _carry(self, account: Account, carried: Sequence[Carried], when: dt.datetime) -> list[bt.Order]:
         """Make backtrader's orders and book all executions in the order of time; nobody is notified.
 
         Interest and borrow fees of the time before are not known here: they count from now, or from where
-        ``paid_until`` says. Returns the orders, in the order in which they were sent.
+        ``paid_until`` says; then each night is paid on what was held. Returns the orders, in the order in which they
+        were sent.
         """
         orders: list[bt.Order] = []
         leaders: dict[str, bt.Order] = {}  # OCA name -> the first order of the group
@@ -51,6 +54,7 @@ class VenueCarried(VenueReports):
         self.notifs: deque[bt.Order] = deque()
         for at, order, report in reports:
             if not isinstance(report, Accepted):
+                self._pay_nights(account, at)
                 self._when = at
                 self._take_in(account, order, report)
         self.notifs = before
@@ -59,6 +63,8 @@ class VenueCarried(VenueReports):
         if reports and self._paid_until is None:
             self._paid_until = when.date()
             account.cash.continue_from(when.toordinal(), account.interest_eur)
+        if orders:
+            self._price_books(account)
         working = {id(order) for order in self.pending}
         for order, each in zip(orders, (c for c in carried if c.order.ref in self._sent), strict=True):
             if not each.is_working and order.alive():  # its end is not among the reports
@@ -67,6 +73,29 @@ class VenueCarried(VenueReports):
             elif id(order) in working:
                 self._keep_family(order)
         return orders
+
+    def _pay_nights(self, account: Account, at: dt.datetime) -> None:
+        """Pay for the nights before the first fill of a day, which the run of before had not kept."""
+        if self._paid_until is None or at.date() <= self._paid_until:
+            return
+        self._night_before = at.date()
+        self._price_books(account)
+        self._pay_until(account, at)
+        self._night_before = None
+
+    def _price_books(self, account: Account) -> None:
+        """What is held stands at the last close, and not at its last fill."""
+        for data, key in self._keys.items():
+            if len(data):
+                account.books[key].last_price = self._evening_close(data)
+
+    def _evening_close(self, data: bt.AbstractDataBase) -> float:
+        if self._night_before is None:
+            return super()._evening_close(data)
+        day, ago = self._night_before, 0
+        while ago < len(data) - 1 and utc_time(data.datetime[-ago]).date() >= day:
+            ago += 1
+        return float(data.close[-ago])
 
     def _restore(self, terms: VenueOrder, leaders: dict[str, bt.Order]) -> bt.Order | None:
         """None where no strategy of this run trades it."""
