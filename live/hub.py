@@ -53,7 +53,7 @@ class BarHub:
 
     def __init__(
         self, store: IBStore, pump: EventPump, *, settings: Settings, instruments: Mapping[str, Instrument],
-        bus: Bus | None = None,
+        bus: Bus | None = None, broker_time: BrokerTime | None = None,
     ) -> None:  # fmt: skip
         if reasons := objections_to_bars(settings):
             raise SettingsError(f"{settings.name} has no live bars: {'; '.join(reasons)}")
@@ -66,7 +66,7 @@ class BarHub:
         self._live = settings.live
         self.grace = max(self._live.grace_seconds, SETTLED if settings.data.bar == "1d" else 0.0)
         self._grids: dict[str, Grid] = {}
-        self.time = BrokerTime(pump)
+        self.time = broker_time or BrokerTime(pump)
         self.now = self.time.now
         self.members = {symbol: self._member(symbol, instruments) for symbol in instruments}
         self._known = dict(self.members)  # with the references that are left out

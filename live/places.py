@@ -89,3 +89,16 @@ def refuse_second(state: str | Path, account: str = "") -> None:
     known = [account] if account else accounts_in(state)
     if len(known) == 1 and (place := Places.of(state, known[0])).intents.exists():
         ProcessLock(place.intents.with_name(place.intents.name + ".lock"), f"{KIND} {place.intents}").release()
+
+
+def refuse_without_journal(places: Places) -> None:
+    """Raise SessionError where an account has traded here and its intent journal is gone."""
+    others = [file for file in (places.state, places.events, places.days) if file.exists()]
+    if places.intents.exists() or not others:
+        return
+    there = " and ".join(file.name for file in others)
+    raise SessionError(
+        f"{places.intents} is gone, while there is {there} beside it: put its newest copy back from a backup. A new "
+        f"journal does not know what halflife holds and takes its positions for your own; to begin with one all the "
+        f"same, move {places.folder} away"
+    )

@@ -1,7 +1,7 @@
 """A live session from log-in to stop: the graph of the settings, run on IBKR.
 
-The order of a start: settings, connection, kind of the account, journal (and its lock), contracts, history,
-reconciliation, graph. What does not hold ends it with a sentence, and nothing is sent. See docs/live.md.
+The order of a start: settings, connection, kind of the account, clock, journal (and its lock), contracts,
+reconciliation, history, graph. What does not hold ends it with a sentence, and nothing is sent. See docs/live.md.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from core.settings import Settings
 from core.version import code_version
 from engine.build import bars_needed, build, resolve
 from live.broker import IBBroker
+from live.broker_time import BrokerTime
 from live.checks import check_account, check_clock, check_settings, closed_until
 from live.feed import LiveHistory
 from live.hub import BarHub
 from live.instruments import qualify, references, without
-from live.places import Places, refuse_second
+from live.places import Places, refuse_second, refuse_without_journal
 from live.pump import EventPump
 from live.rates import ask_rates
 from live.record_days import DayRecords, marks_of
@@ -110,7 +111,12 @@ class LiveSession:
         check_account(self._given, account, kind, real_money=self._real_money, today=today)
         what = "REAL MONEY" if kind is AccountKind.REAL else "paper"
         self.tell(f"logged in: account {account} ({what})")
+        pump = EventPump(store, lockstep=self._lockstep)
+        broker_time = BrokerTime(pump)
+        broker_time.compare()
+        check_clock(self._clock.now(), broker_time.offset)
         places = self.places = Places.of(settings.paths.state, account)
+        refuse_without_journal(places)
         intents = opened.enter_context(
             IntentJournal(places.intents, account, client_id=self._store_settings.client_id, clock=self._clock)
         )
@@ -122,11 +128,10 @@ class LiveSession:
         beside, lacking = references(store, settings)
         for sentence in lacking:
             self.tell(sentence)
-        pump = EventPump(store, lockstep=self._lockstep)
-        hub = BarHub(store, pump, settings=settings, instruments=instruments | beside, bus=self.bus)
+        hub = BarHub(
+            store, pump, settings=settings, instruments=instruments | beside, bus=self.bus, broker_time=broker_time
+        )
         opened.callback(hub.close)
-        hub.time.compare()
-        check_clock(self._clock.now(), hub.time.offset)
         venue = IBVenue(
             store, intents, settings=settings, clock=self._clock, bus=self.bus, pump=pump,
             blind=lambda symbol: self.stopping.why or hub.blind(symbol), instruments=instruments,

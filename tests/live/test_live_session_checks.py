@@ -181,6 +181,7 @@ def test_a_start_on_another_day_than_ibkr_is_refused() -> None:
     said, told = _paced(dt.timedelta(days=880))
     assert "IBKR's clock is at 2024-06-12 13:29 UTC" in said and "keep its time by NTP" in said
     assert not [text for text in told if "closed until" in text]
+    assert not (Path(rehearsal_settings().paths.state) / "live").exists()  # no journal was made
 
 
 def test_opening_hours_go_by_the_clock_of_ibkr() -> None:

@@ -168,11 +168,22 @@ def test_a_kill_switch_of_before_holds_until_a_person_ends_it(day: Day) -> None:
 
 
 def test_a_damaged_state_is_named_with_its_cure(day: Day) -> None:
-    PLACES.folder.mkdir(parents=True)
+    day.run(at(13, 31) - dt.timedelta(seconds=20))
     PLACES.state.write_text('{"format": 1', encoding="utf-8")
     with pytest.raises(SessionError, match=r"state\.json: damaged .*put a copy from a backup back, or remove it"):
         day.run(at(13, 35))
     assert day.orders() == []
+
+
+def test_a_journal_that_is_gone_is_missed(day: Day) -> None:
+    day.run(at(13, 35))
+    before, held = day.orders(), day.tws.call(_sizes)
+    PLACES.intents.unlink()
+    with pytest.raises(
+        SessionError, match=r"intents\.sqlite is gone, while there is state\.json and .*newest copy back"
+    ):
+        day.run(at(13, 40))
+    assert not PLACES.intents.exists() and day.orders() == before and day.tws.call(_sizes) == held
 
 
 # -- what is left of a day --------------------------------------------------------------------------------------------
