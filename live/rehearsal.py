@@ -32,7 +32,7 @@ from gateway.market import Accounts
 from live.checks import check_settings
 from live.feed import LiveData
 from live.places import REHEARSALS
-from live.session import LiveSession, Tell
+from live.session import START_SECONDS, LiveSession, Tell
 from stores import StoreSettings
 
 FILE = "rehearsal.toml"
@@ -185,9 +185,10 @@ def rehearsal_store(gateway: Gateway, settings: Settings) -> StoreSettings:
     client_id = settings.live.client_id
     if gateway.speed == "max":
         return StoreSettings(
-            port=gateway.port, client_id=client_id, heartbeat=0.0, messages_per_second=0, resubscribe_after=0.0
-        )
-    return StoreSettings(port=gateway.port, client_id=client_id)
+            port=gateway.port, client_id=client_id, heartbeat=0.0, messages_per_second=0, resubscribe_after=0.0,
+            start_timeout=START_SECONDS,
+        )  # fmt: skip
+    return StoreSettings(port=gateway.port, client_id=client_id, start_timeout=START_SECONDS)
 
 
 def _folder(below: Path) -> Path:

@@ -264,9 +264,12 @@ def test_a_rehearsal_tells_what_it_does_and_its_record_replays() -> None:
     code, out, err = invoke("replay", "2024-06-13")
     assert code == 2 and "no live day 2024-06-13 was recorded there; rehearsals have 2024-06-12" in err
     turns = record / "turns.jsonl"
-    turns.write_text(
-        turns.read_text(encoding="utf-8").replace('"quantity":323.0', '"quantity":324.0', 1), encoding="utf-8"
-    )
+    changed = turns.read_text(encoding="utf-8").replace('"quantity":323.0', '"quantity":324.0', 1)
+    turns.write_text(changed, encoding="utf-8")
+    code, out, err = invoke("replay", record)
+    assert code == 2 and "are not those that were written" in " ".join(err.replace("│", " ").split()), err
+    *lines, _ = changed.splitlines()  # without the last one, as a kill leaves it
+    turns.write_text("\n".join(lines) + "\n", encoding="utf-8")
     code, out, err = invoke("replay", record)
     said = " ".join(out.split())
     assert code == 2 and "the first difference is at the bar of 2024-06-12 13:31:00 UTC" in said, said

@@ -57,7 +57,7 @@ def lived(seed: int, stops: list[dt.datetime], state: Path) -> tuple[Worth, list
     return worth, decisions
 
 
-@pytest.mark.parametrize("seed", [1, 3])  # flat in the evening, and 409 XMPLA short
+@pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.slow), 3])  # flat in the evening; 409 XMPLA short
 def test_a_night_costs_the_same_whoever_slept(seed: int, tmp_path: Path) -> None:
     """Stopped in the evening, right after the morning's first fills (which the state on the disk does not know), and
     once more when the night was paid."""

@@ -1,5 +1,7 @@
 """A rehearsal at a speed: its day begins when the session is ready, so it decides what one in lockstep decides."""
 
+import pytest
+
 from __future__ import annotations
 
 import datetime as dt
@@ -37,6 +39,7 @@ def decided(speed: Speed, slowness: float = 0.0) -> list[tuple[Any, ...]]:
         )
 
 
+@pytest.mark.slow
 def test_a_slow_start_costs_nothing_of_the_day() -> None:
     wanted = decided("max")
     assert [order[:4] for order in wanted] == [("meanrev", "SELL", 323.0, "MKT"), ("meanrev", "BUY", 323.0, "STP")]

@@ -63,6 +63,7 @@ def test_a_time_that_stands_still_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert "the time of TWS stands still at 2024-06-12 13:29:00 UTC" in refusal(speed="max")
 
 
+@pytest.mark.slow
 def test_by_the_command_line_it_is_asked_for() -> None:
     """A gateway that plays 2024 is refused without; with it the start goes on to what is wrong with the capital."""
     with resources.as_file(resources.files("live").joinpath("rehearsal.toml")) as file:

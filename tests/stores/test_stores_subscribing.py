@@ -74,6 +74,7 @@ def test_a_farm_that_comes_back_asks_for_nothing_that_was_refused() -> None:
         assert {2103, 2104} <= {each.code for each in one.of(ErrorReported)} and not one.of(BarArrived)
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_resubscription_that_is_paced() -> None:
     """One subscription in ten minutes is allowed, which the first one takes; in real time, which is not waited for."""
     with desk(speed=1.0, settings={"history_requests": 1}) as one:
