@@ -1,12 +1,12 @@
 """A rehearsal at a speed: its day begins when the session is ready, so it decides what one in lockstep decides."""
 
-import pytest
-
 from __future__ import annotations
 
 import datetime as dt
 import time
 from typing import Any
+
+import pytest
 
 from gateway.gateway import Speed
 from live.rehearsal import rehearsal, rehearsal_settings
