@@ -149,6 +149,7 @@ def test_a_disk_that_is_full_for_a_while_costs_no_trade(
     assert [each["side"] for each in trades()] == ["short", "long"]
 
 
+@pytest.mark.slow
 def test_a_new_event_journal_gets_the_trades_that_are_known(
     tws: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_new_event_journal_gets_the_trades_that_are_known(
     assert table(run) == [(0, 0, 0), (0, 0, 0)]
 
 
+@pytest.mark.slow
 def test_an_event_journal_that_cannot_be_read_is_told_and_trading_goes_on(
     tws: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

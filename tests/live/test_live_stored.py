@@ -95,8 +95,11 @@ def test_stored_bars_stand_in_for_those_of_ibkr(
 
 @pytest.mark.parametrize(
     ("factor", "drop", "note"),
-    [(0.5, None, ", and they at "), (1.0, dt.date(2024, 6, 10), ""), (1.0, dt.date(2024, 6, 11), "")],
-)
+    [
+        (0.5, None, ", and they at "), (1.0, dt.date(2024, 6, 10), ""),
+        pytest.param(1.0, dt.date(2024, 6, 11), "", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_bars_that_do_not_fit_are_not_used(
     factor: float, drop: dt.date | None, note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
