@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lived import desks, runs
+from lived import desks, runs, scene
+from lived.scene import OPEN, working
 
 from books.intents import IntentJournal
 from core.orders import Refusal
@@ -23,7 +24,6 @@ from gateway.data.tape import Tape
 from live.replay import replay as replayed
 from live.venue import IBVenue
 
-OPEN = dt.datetime(2024, 6, 12, 13, 30, tzinfo=dt.UTC)
 ENTRY = OPEN + dt.timedelta(minutes=3)
 RISK = {"max_daily_loss": "off", "throttle": {"enabled": False}}
 ENTRY_OF_B = "on placeOrder where symbol=XMPLB new=yes order.orderType=MKT order.action=SELL 1"
@@ -33,19 +33,12 @@ REFUSE = 'pass; refuse 201 "Order rejected - reason:Test"'
 
 
 def sample(*faults: str) -> Gateway:
-    made = desks.sample()
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    return Gateway(tape, book, made.history(tape, book), speed="max", faults=faults)
+    return scene.sample(*faults, minute_days=3)  # the pair settles on more than a day
 
 
 def held(gateway: Gateway) -> dict[str, float]:
     """Symbol -> what the gateway's account holds."""
-
-    def look(tws: Any) -> dict[str, float]:
-        account = next(iter(tws.accounts))
-        return {each.symbol: account.held(each.con_id) for each in (XMPLA, XMPLB)}
-
-    return gateway.call(look)
+    return {each.symbol: scene.held(gateway, each) for each in (XMPLA, XMPLB)}
 
 
 def holding(**risk: Any) -> Settings:
@@ -102,7 +95,7 @@ def test_a_kill_whose_exits_were_never_sent_is_made_good_by_the_next_session(tmp
             journal.kill("a drawdown; the process died before its exits")
         found = runs.live(holding(**FLATTEN), gateway, gateway.now() + dt.timedelta(seconds=20), tmp_path)
         assert held(gateway)["XMPLA"] == 0.0  # before its first bar
-        assert not gateway.call(lambda tws: list(tws.market.open_orders()))
+        assert not working(gateway)
     folder = max(each.parent for each in found.session.places.days.rglob("start.json"))
     again = replayed(folder)
     assert again.is_same and again.orders == 1, again.difference
@@ -138,7 +131,7 @@ def test_a_flatten_beside_an_exit_that_works_does_not_double_it(tmp_path: Path) 
         chosen = pair("flatten", 0.0, legs={"timeout_seconds": 40.0, "accept_without_stops": True})
         found = runs.live(chosen, gateway, ENTRY + dt.timedelta(minutes=3, seconds=10), tmp_path)
         assert held(gateway) == {"XMPLA": 0.0, "XMPLB": 0.0} and not found.session.stopping.left
-        assert not gateway.call(lambda tws: list(tws.market.open_orders()))
+        assert not working(gateway)
     exits = [order for order in found.heard.orders if order.symbol == "XMPLB" and order.role == "exit"]
     assert len(exits) == 1
 

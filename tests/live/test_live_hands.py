@@ -11,37 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lived import desks, runs
+from lived.scene import at, by_hand, held, sample, working
 
 from books.intents import IntentJournal, read_book
 from books.intents_states import HaltCause
 from core.errors import LedgerError
 from core.events import HaltEvent, RefusalEvent
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
-from gateway.data.tape import Tape
-from gateway.model import Order
-from gateway.tws import Tws
+from gateway.data.sample import XMPLA
 from live.hands import may_close
-
-OPEN = dt.datetime(2024, 6, 12, 13, 30, tzinfo=dt.UTC)
-
-
-def at(minutes: int, seconds: int = 3) -> dt.datetime:
-    return OPEN + dt.timedelta(minutes=minutes, seconds=seconds)
-
-
-def sample() -> Gateway:
-    made = desks.sample(minute_days=1)
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    return Gateway(tape, book, made.history(tape, book), speed="max")
-
-
-def held(gateway: Gateway) -> float:
-    return gateway.call(lambda tws: next(iter(tws.accounts)).held(XMPLA.con_id))
-
-
-def working(gateway: Gateway) -> list[Order]:
-    return gateway.call(lambda tws: tws.market.open_orders())
 
 
 def first_holding(run: Callable[[dt.datetime], Any], gateway: Gateway) -> int:
@@ -51,16 +29,6 @@ def first_holding(run: Callable[[dt.datetime], Any], gateway: Gateway) -> int:
         if held(gateway):
             return minutes
     raise AssertionError("nothing was traded")
-
-
-def by_hand(tws: Tws, signed: float) -> None:
-    """An order of another client."""
-    known = next(iter(tws.market.orders.values()))
-    terms = {
-        **known.terms, "action": "BUY" if signed > 0 else "SELL", "totalQuantity": abs(signed), "orderType": "MKT",
-        "orderRef": "", "tif": "DAY", "parentId": 0, "ocaGroup": "", "transmit": True,
-    }  # fmt: skip
-    tws.market.place(tws.market.new_order(0, 900_001, "DU1234567", known.instrument, dict(known.contract), terms))
 
 
 def test_a_stop_that_went_while_nobody_was_there_is_put_back(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from lived import desks, runs
+from lived.scene import at, by_hand, held, sample, working
 from typer.testing import CliRunner
 
 import commands
@@ -17,30 +18,9 @@ from books.intents import read_book
 from books.intents_states import HaltCause
 from core.events import FillEvent, HaltEvent
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
-from gateway.data.tape import Tape
+from gateway.data.sample import XMPLA
 from gateway.tws import Tws
 from live.reconcile_commands import mends
-
-OPEN = dt.datetime(2024, 6, 12, 13, 30, tzinfo=dt.UTC)
-
-
-def at(minutes: int, seconds: int = 3) -> dt.datetime:
-    return OPEN + dt.timedelta(minutes=minutes, seconds=seconds)
-
-
-def sample() -> Gateway:
-    made = desks.sample(minute_days=1)
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    return Gateway(tape, book, made.history(tape, book), speed="max")
-
-
-def held(gateway: Gateway) -> float:
-    return gateway.call(lambda tws: next(iter(tws.accounts)).held(XMPLA.con_id))
-
-
-def working(gateway: Gateway) -> list[Any]:
-    return gateway.call(lambda tws: tws.market.open_orders())
 
 
 def close_unseen(tws: Tws, *, stop_too: bool) -> None:
@@ -49,16 +29,6 @@ def close_unseen(tws: Tws, *, stop_too: bool) -> None:
     if stop_too:
         for order in list(tws.market.open_orders()):
             tws.market.cancel(order)
-
-
-def close_by_hand(tws: Tws, signed: float) -> None:
-    """An order of another client."""
-    known = next(iter(tws.market.orders.values()))
-    terms = {
-        **known.terms, "action": "BUY" if signed > 0 else "SELL", "totalQuantity": abs(signed), "orderType": "MKT",
-        "orderRef": "", "tif": "DAY", "parentId": 0, "ocaGroup": "", "transmit": True,
-    }  # fmt: skip
-    tws.market.place(tws.market.new_order(0, 900_001, "DU1234567", known.instrument, dict(known.contract), terms))
 
 
 def decide(command: str, state: Path) -> str:
@@ -109,7 +79,7 @@ def test_a_position_that_was_closed_today_is_settled_by_the_commands_of_its_halt
         def close(when: dt.datetime, broker: Any) -> None:
             if held(gateway) and not closed:
                 closed.append(-held(gateway))
-                gateway.call(lambda tws: close_by_hand(tws, closed[0]))
+                gateway.call(lambda tws: by_hand(tws, closed[0]))
 
         if while_it_runs:
             lived = runs.live(settings, gateway, at(2, 30), tmp_path, each_bar=close)

@@ -10,25 +10,17 @@ from typing import Any
 
 import pytest
 from lived import desks, runs
+from lived.scene import OPEN, sample, working
 
 from books.journal import Journal
 from commands.live_console import in_words
 from core.events import Level, OrderEvent, ProtectionEvent
 from engine.mending import Mender
 from gateway import Gateway
-from gateway.data.sample import XMPLA, XMPLB
-from gateway.data.tape import Tape
 from gateway.model import Order
 from live.replay import replay as replayed
 
-OPEN = dt.datetime(2024, 6, 12, 13, 30, tzinfo=dt.UTC)
 END = OPEN + dt.timedelta(minutes=12, seconds=3)
-
-
-def sample(*faults: str) -> Gateway:
-    made = desks.sample(minute_days=1)
-    tape, book = Tape({each: made.bars[each] for each in (XMPLA, XMPLB)}, bar_seconds=1), made.book()
-    return Gateway(tape, book, made.history(tape, book), speed="max", faults=faults)
 
 
 def cancelling(gateway: Gateway) -> tuple[Callable[[dt.datetime, Any], None], list[dt.datetime]]:
@@ -47,7 +39,7 @@ def cancelling(gateway: Gateway) -> tuple[Callable[[dt.datetime, Any], None], li
 
 def stops_at(gateway: Gateway) -> list[Order]:
     """Those that work."""
-    return [o for o in gateway.call(lambda tws: list(tws.market.open_orders())) if o.terms["orderType"] == "STP"]
+    return [order for order in working(gateway) if order.terms["orderType"] == "STP"]
 
 
 def lived(gateway: Gateway, state: Path) -> tuple[runs.Lived, dt.datetime]:

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from contracted.scenario import Outcome, Scenario
 from contracted.scripted import ScriptedVenue, corrected, ended, filled, run_scripted, when
+from contracted.waking import Keeps
 
 from engine.venue import Accepted, Carried, Filled, VenueOrder
-from strategies.base import BookStrategy
 
 ROWS = [(f"14:{minute}:01", 10.0) for minute in range(30, 40)]
 
 
-class Once(BookStrategy):
-    """Buys 100 on the first bar, with a stop at 9."""
-
-    @classmethod
-    def bars_needed(cls, values: Mapping[str, Any]) -> int:
-        return 1
-
-    def decide(self) -> None:
-        if len(self.data) == 1:
-            self.enter(self.data, 1, 100, 9.0)
-
-
-class Never(Once):
+class Never(Keeps):
     def decide(self) -> None:
         """It only keeps what it holds."""
 
 
-def run(venue: ScriptedVenue, strategy: Any = Once) -> Outcome:
+def run(venue: ScriptedVenue, strategy: Any = Keeps) -> Outcome:
     return run_scripted(Scenario({"A": ROWS}, {}), venue, strategy=strategy)
 
 
